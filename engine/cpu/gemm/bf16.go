@@ -1,0 +1,193 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
+
+// tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
+type tilesPlan struct {
+	tiles
+	product
+	cols, panels int
+	lanes        int // channels rounded up to whole steps
+	blockTiles   int // tiles of 32 positions in a task
+	groupPanels  int // panels in a task
+	classStart   []int
+	workers      []tilesWorker
+}
+
+type tilesWorker struct {
+	tile    tileArgs
+	put     putArgs
+	acc     [side * side]float32
+	bias    [side]float32
+	rows    []uintptr
+	offsets []int
+}
+
+func planTiles(pr product, w weights, workers int, t tiles) *Plan {
+	p := &tilesPlan{tiles: t, product: pr, cols: w.cols, panels: ceilDiv(w.cols, side), lanes: roundUp(pr.depth, step)}
+	count := ceilDiv(pr.positions(), side)
+	p.blockTiles = max(min(16, ceilDiv(count, 4)), 1)
+	p.groupPanels = p.panels
+	for ceilDiv(count, p.blockTiles)*ceilDiv(p.panels, p.groupPanels) < 8 && p.groupPanels > 1 {
+		p.groupPanels = ceilDiv(p.groupPanels, 2)
+	}
+	packed := 0
+	most := 1
+	for _, k := range pr.classes {
+		p.classStart = append(p.classStart, packed)
+		packed += p.panels * len(k.taps) * p.lanes * side / 2
+		most = max(most, len(k.taps))
+	}
+	p.workers = make([]tilesWorker, max(workers, 1))
+	for i := range p.workers {
+		p.workers[i].rows = make([]uintptr, p.blockTiles*side)
+		p.workers[i].offsets = make([]int, most)
+	}
+	return &Plan{
+		Algorithm:  t.name + " bf16 tiles 32x32",
+		PackedLen:  packed,
+		ScratchLen: (p.planes*pr.positions() + pr.slack + side) * p.lanes / 2,
+		pack:       func(dst, raw []float32) []par.Phase { return p.pack(dst, raw, w) },
+		bind:       p.bind,
+	}
+}
+
+// pack orders the weights as [class][panel][tap][k pair][32 columns], a word
+// holding two neighbouring k of a column.
+func (p *tilesPlan) pack(dst, raw []float32, w weights) []par.Phase {
+	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
+	return []par.Phase{{Name: "pack", Tasks: len(p.classes) * p.panels, Run: func(task, _ int) {
+		k, panel := task/p.panels, task%p.panels
+		taps := p.classes[k].taps
+		size := len(taps) * p.lanes * side / 2
+		out := words[p.classStart[k]+panel*size:][:size]
+		clear(out)
+		n := min(side, p.cols-panel*side)
+		for i, tap := range taps {
+			block := out[i*p.lanes*side/2:]
+			for c := range n {
+				from := w.tap[tap] + (panel*side+c)*w.strideCol
+				for d := 0; d < p.depth; d += 2 {
+					word := bf16Bits(raw[from+d*w.strideDepth]) >> 16
+					if d+1 < p.depth {
+						word |= bf16Bits(raw[from+(d+1)*w.strideDepth]) & 0xffff0000
+					}
+					block[d/2*side+c] = word
+				}
+			}
+		}
+	}}}
+}
+
+func (p *tilesPlan) bind(a Args) []par.Phase {
+	phases := []par.Phase{p.layOut(a.X, a.Scratch)}
+	count := ceilDiv(p.positions(), side)
+	blocks, groups := ceilDiv(count, p.blockTiles), ceilDiv(p.panels, p.groupPanels)
+	for k := range p.classes {
+		if len(p.classes[k].taps) == 0 {
+			phases = append(phases, p.noTaps(a, k))
+			continue
+		}
+		phases = append(phases, par.Phase{Name: "tiles", Tasks: blocks * groups, Run: func(task, worker int) {
+			first, panel := task/groups*p.blockTiles, task%groups*p.groupPanels
+			p.block(&a, &p.workers[worker], k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels))
+		}})
+	}
+	return phases
+}
+
+// layOut copies a picture to the grid as bfloat16 [plane][position][lanes].
+func (p *tilesPlan) layOut(x, scratch []float32) par.Phase {
+	buffer := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(scratch))), 2*len(scratch))
+	const block = 256
+	total := p.planes * p.positions()
+	return par.Phase{Name: "lay out", Tasks: ceilDiv(total, block), Run: func(task, _ int) {
+		for at := task * block; at < min((task+1)*block, total); at++ {
+			row := buffer[at*p.lanes:][:p.lanes]
+			i := p.pixel(at/p.positions(), at%p.positions())
+			if i < 0 {
+				clear(row)
+				continue
+			}
+			clear(row[p.depth:])
+			p.row(&row[0], &x[i*p.depth], p.depth)
+		}
+	}}
+}
+
+// block computes tiles first … last-1 of panels from … to-1 of class k.
+func (p *tilesPlan) block(a *Args, w *tilesWorker, k, first, last, from, to int) {
+	cl := &p.classes[k]
+	taps, lda := len(cl.taps), p.lanes*2
+	for i, offset := range cl.offsets {
+		w.offsets[i] = offset * lda
+	}
+	base := addressOf(a.Y)
+	any := false
+	for i := range (last - first) * side {
+		w.rows[i] = 0
+		if r := p.result(k, first*side+i); r >= 0 {
+			w.rows[i] = base + uintptr((r*p.cols+from*side)*4)
+			any = true
+		}
+	}
+	if !any {
+		return
+	}
+	size := taps * p.lanes * side / 2
+	w.put = putArgs{acc: &w.acc[0], count: side, bias: &w.bias[0]}
+	if a.Add != nil {
+		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
+	}
+	for panel := from; panel < to; panel++ {
+		n := min(side, p.cols-panel*side)
+		clear(w.bias[:])
+		if a.Bias != nil {
+			copy(w.bias[:n], a.Bias[panel*side:])
+		}
+		w.put.mask = lowMask(n)
+		w.tile = tileArgs{
+			lda: lda, offsets: &w.offsets[0], taps: taps, steps: p.lanes / step,
+			b: addressOf(a.W[p.classStart[k]+panel*size:]), ldb: 128, second: 64, next: 2048,
+			acc: &w.acc[0],
+		}
+		for t := first; t < last; t++ {
+			rows := w.rows[(t-first)*side:][:side]
+			w.tile.a = addressOf(a.Scratch) + uintptr(t*side*lda)
+			p.tile(&w.tile)
+			w.put.rows = &rows[0]
+			p.put(&w.put)
+		}
+		for i := range w.rows { // the next panel's columns
+			if w.rows[i] != 0 {
+				w.rows[i] += side * 4
+			}
+		}
+	}
+}
+
+// noTaps fills results that no tap reaches (a stride larger than the kernel).
+func (p *tilesPlan) noTaps(a Args, k int) par.Phase {
+	return par.Serial("no taps", func() {
+		for at := range p.positions() {
+			r := p.result(k, at)
+			if r < 0 {
+				continue
+			}
+			for c := range p.cols {
+				var v float32
+				if a.Bias != nil {
+					v = a.Bias[c]
+				}
+				if a.Add != nil {
+					v += a.Add[r*p.cols+c]
+				}
+				a.Y[r*p.cols+c] = v
+			}
+		}
+	})
+}

@@ -1,0 +1,272 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
+
+// source gives the addresses of the left operand's rows.
+type source interface {
+	size() (rows, depth, taps int)
+	// fill writes the addresses of rows m … m+len-1 for all taps to
+	// table[tap*stride+i], base being the operand's and zero a row of zeros.
+	fill(table []uintptr, stride, m, n int, base, zero uintptr)
+}
+
+// rowSource is a plain matrix [rows, depth].
+type rowSource struct{ rows, depth int }
+
+func (s rowSource) size() (int, int, int) { return s.rows, s.depth, 1 }
+
+func (s rowSource) fill(table []uintptr, _, m, n int, base, _ uintptr) {
+	for i := range n {
+		table[i] = base + uintptr((m+i)*s.depth*4)
+	}
+}
+
+// pixelSource is a picture [.., h, w, depth] seen by a convolution whose result
+// is oh x ow. Result (y, x) and tap (dy, dx) meet at pixel
+// ((y·mul + dy)/div, (x·mul + dx)/div), if that is whole and inside.
+type pixelSource struct {
+	n, oh, ow, h, w, depth int
+	mul, div               int
+	dy, dx                 []int
+}
+
+func forwardSource(c Conv) pixelSource {
+	oh, ow := c.OutSize()
+	s := pixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1}
+	for ky := range c.KH {
+		for kx := range c.KW {
+			s.dy, s.dx = append(s.dy, ky-c.PadTop), append(s.dx, kx-c.PadLeft)
+		}
+	}
+	return s
+}
+
+func backwardSource(c Conv) pixelSource {
+	oh, ow := c.OutSize()
+	s := pixelSource{n: c.N, oh: c.H, ow: c.W, h: oh, w: ow, depth: c.O, mul: 1, div: c.Stride}
+	for ky := range c.KH {
+		for kx := range c.KW {
+			s.dy, s.dx = append(s.dy, c.PadTop-ky), append(s.dx, c.PadLeft-kx)
+		}
+	}
+	return s
+}
+
+func (s pixelSource) size() (int, int, int) { return s.n * s.oh * s.ow, s.depth, len(s.dy) }
+
+func (s pixelSource) fill(table []uintptr, stride, m, n int, base, zero uintptr) {
+	for i := range n {
+		x := (m + i) % s.ow
+		y := (m + i) / s.ow % s.oh
+		picture := base + uintptr((m+i)/(s.ow*s.oh)*s.h*s.w*s.depth*4)
+		for t := range s.dy {
+			iy, ix := y*s.mul+s.dy[t], x*s.mul+s.dx[t]
+			whole := true
+			if s.div > 1 {
+				whole = iy >= 0 && ix >= 0 && iy%s.div == 0 && ix%s.div == 0
+				iy, ix = iy/s.div, ix/s.div
+			}
+			at := zero
+			if whole && uint(iy) < uint(s.h) && uint(ix) < uint(s.w) {
+				at = picture + uintptr((iy*s.w+ix)*s.depth*4)
+			}
+			table[t*stride+i] = at
+		}
+	}
+}
+
+// panelBytes bounds the packed weights that one tile streams from the cache.
+const panelBytes = 384 << 10
+
+// part is a share of the sum that one call of the kernel computes.
+type part struct{ tap, taps, from, depth int }
+
+// parts cuts the sum over taps and depth so that a panel stays in the cache.
+func parts(taps, depth, cols int) []part {
+	var all []part
+	most := max(panelBytes/(4*cols), 1)
+	if depth > most {
+		n := ceilDiv(depth, most)
+		size := roundUp(ceilDiv(depth, n), 4)
+		for tap := range taps {
+			for from := 0; from < depth; from += size {
+				all = append(all, part{tap, 1, from, min(size, depth-from)})
+			}
+		}
+		return all
+	}
+	group := max(most/max(depth, 1), 1)
+	for tap := 0; tap < taps; tap += group {
+		all = append(all, part{tap, min(group, taps-tap), 0, depth})
+	}
+	return all
+}
+
+// dotPlan is the product of a source's rows with packed panels of columns.
+type dotPlan struct {
+	kernel
+	src                     source
+	rows, depth, taps, cols int
+	panels                  int
+	parts                   []part
+	tilesPerTask            int
+	panelsPerTask           int
+	zero                    []float32
+	workers                 []dotWorker
+}
+
+// dotWorker is the memory of one worker.
+type dotWorker struct {
+	args    dotArgs
+	table   []uintptr
+	shifted []uintptr
+	partial [maxRows * maxCols]float32
+	bias    [maxCols]float32
+}
+
+func planDot(src source, w weights, workers int, k kernel) *Plan {
+	p := &dotPlan{kernel: k, src: src}
+	p.rows, p.depth, p.taps = src.size()
+	p.cols = w.cols
+	p.panels = ceilDiv(w.cols, k.cols)
+	p.parts = parts(p.taps, p.depth, k.cols)
+	p.zero = make([]float32, p.depth+maxRows)
+	tiles := ceilDiv(p.rows, k.rows)
+	p.tilesPerTask = max(min(16, ceilDiv(tiles, 4)), 1)
+	p.panelsPerTask = p.panels
+	for ceilDiv(tiles, p.tilesPerTask)*ceilDiv(p.panels, p.panelsPerTask) < 8 && p.panelsPerTask > 1 {
+		p.panelsPerTask = ceilDiv(p.panelsPerTask, 2)
+	}
+	p.workers = make([]dotWorker, max(workers, 1))
+	for i := range p.workers {
+		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.rows)
+		p.workers[i].shifted = make([]uintptr, k.rows)
+	}
+	return &Plan{
+		Algorithm: describe(k.name, k.rows, k.cols),
+		PackedLen: p.panels * p.taps * p.depth * k.cols,
+		pack:      func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
+		bind:      p.bind,
+	}
+}
+
+// packPanels brings weights into panels [panel][tap][depth][cols], zero where
+// there is no column.
+func packPanels(dst, raw []float32, w weights, cols int) []par.Phase {
+	return []par.Phase{{Name: "pack", Tasks: ceilDiv(w.cols, cols), Run: func(panel, _ int) {
+		first := panel * cols
+		n := min(cols, w.cols-first)
+		out := dst[panel*w.taps*w.depth*cols:][:w.taps*w.depth*cols]
+		for _, tap := range w.tap {
+			for k := range w.depth {
+				row := out[:cols]
+				out = out[cols:]
+				from := tap + k*w.strideDepth + first*w.strideCol
+				for c := range n {
+					row[c] = raw[from]
+					from += w.strideCol
+				}
+				clear(row[n:])
+			}
+		}
+	}}}
+}
+
+func (p *dotPlan) bind(a Args) []par.Phase {
+	tiles := ceilDiv(p.rows, p.kernel.rows)
+	blocks := ceilDiv(tiles, p.tilesPerTask)
+	groups := ceilDiv(p.panels, p.panelsPerTask)
+	return []par.Phase{{Name: "dot", Tasks: blocks * groups, Run: func(task, worker int) {
+		first := task / groups * p.tilesPerTask
+		panel := task % groups * p.panelsPerTask
+		p.block(&a, &p.workers[worker], first, min(first+p.tilesPerTask, tiles), panel, min(panel+p.panelsPerTask, p.panels))
+	}}}
+}
+
+// block computes tiles first … last-1 of panels from … to-1.
+func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
+	rows := p.kernel.rows
+	size := p.taps * rows
+	x, zero := addressOf(a.X), addressOf(p.zero)
+	for t := first; t < last; t++ {
+		table := w.table[(t-first)*size:][:size]
+		n := min(rows, p.rows-t*rows)
+		p.src.fill(table, rows, t*rows, n, x, zero)
+		for tap := range p.taps { // rows that are not there
+			for r := n; r < rows; r++ {
+				table[tap*rows+r] = zero
+			}
+		}
+	}
+	for panel := from; panel < to; panel++ {
+		for i, part := range p.parts {
+			p.setPart(a, w, panel, i, part)
+			for t := first; t < last; t++ {
+				p.tile(a, w, t, panel, i, part, w.table[(t-first)*size:])
+			}
+		}
+	}
+}
+
+// setPart prepares what the tiles of one panel and part have in common.
+func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, i int, part part) {
+	cols := p.kernel.cols
+	first := panel * cols
+	n := min(cols, p.cols-first)
+	clear(w.bias[:])
+	if a.Bias != nil && i == 0 {
+		copy(w.bias[:n], a.Bias[first:first+n])
+	}
+	w.args = dotArgs{
+		taps: part.taps, depth: part.depth,
+		b:      &a.W[((panel*p.taps+part.tap)*p.depth+part.from)*cols],
+		bias:   &w.bias[0],
+		stride: p.cols * 4, mask: lowMask(n), partial: &w.partial[0],
+	}
+}
+
+func (p *dotPlan) tile(a *Args, w *dotWorker, t, panel, i int, part part, table []uintptr) {
+	rows, cols := p.kernel.rows, p.kernel.cols
+	offset := uintptr((t*rows*p.cols + panel*cols) * 4)
+	args := &w.args
+	args.table = &table[part.tap*rows]
+	if part.from > 0 {
+		for r, at := range table[part.tap*rows:][:rows] {
+			w.shifted[r] = at + uintptr(part.from*4)
+		}
+		args.table = &w.shifted[0]
+	}
+	args.y = addressOf(a.Y) + offset
+	args.valid = min(rows, p.rows-t*rows)
+	args.add = 0
+	switch {
+	case i > 0:
+		args.add = args.y
+	case a.Add != nil:
+		args.add = addressOf(a.Add) + offset
+	}
+	p.kernel.dot(args)
+	if p.kernel.name == "avx2" && args.mask != lowMask(cols) {
+		storePartial(args, cols)
+	}
+}
+
+// storePartial finishes a tile of fewer columns for kernels without masked stores.
+func storePartial(a *dotArgs, cols int) {
+	n := columns(a.mask)
+	acc := unsafe.Slice(a.partial, a.valid*cols)
+	for r := range a.valid {
+		row := acc[r*cols:][:n]
+		y := floatsAt(a.y+uintptr(r*a.stride), n)
+		if a.add != 0 {
+			for c, v := range floatsAt(a.add+uintptr(r*a.stride), n) {
+				row[c] += v
+			}
+		}
+		copy(y, row)
+	}
+}

@@ -1,0 +1,117 @@
+package gemm
+
+import "github.com/ldm-go/ldm/engine/cpu/par"
+
+// smallDepth: pictures of fewer channels (the 3 or 4 at the ends of a network)
+// are gathered into rows of all taps, since a tap alone would not fill a
+// kernel's loop.
+const smallDepth = 16
+
+// gather copies the pixels that the taps of each result see into rows
+// [rows][width], zero where a tap is outside or the row is longer.
+func gather(src pixelSource, width int, dst, x []float32) par.Phase {
+	rows, depth, taps := src.size()
+	const block = 256
+	zero := make([]float32, depth)
+	return par.Phase{Name: "gather", Tasks: ceilDiv(rows, block), Run: func(task, _ int) {
+		var table [256]uintptr
+		for m := task * block; m < min((task+1)*block, rows); m++ {
+			src.fill(table[:taps], 1, m, 1, addressOf(x), addressOf(zero))
+			row := dst[m*width:][:width]
+			for t := range taps {
+				copy(row[t*depth:], floatsAt(table[t], depth))
+			}
+			clear(row[taps*depth:])
+		}
+	}}
+}
+
+// gathered is the width of a gathered row: enough for any kernel's tile.
+func gathered(c Conv) int { return max(roundUp(c.KH*c.KW*c.C, 4), maxRows) }
+
+// planGathered is a convolution as a product of gathered rows.
+func planGathered(c Conv, workers int, k kernel) *Plan {
+	width, taps := gathered(c), c.KH*c.KW
+	src := forwardSource(c)
+	rows, _, _ := src.size()
+	dot := planDot(rowSource{rows, width}, weights{cols: c.O, depth: width, taps: 1}, workers, k)
+	pack := func(dst, raw []float32) []par.Phase {
+		return []par.Phase{par.Serial("pack", func() {
+			clear(dst[:dot.PackedLen])
+			for o := range c.O {
+				for ch := range c.C {
+					for t := range taps {
+						panel, col := o/k.cols, o%k.cols
+						dst[(panel*width+t*c.C+ch)*k.cols+col] = raw[(o*c.C+ch)*taps+t]
+					}
+				}
+			}
+		})}
+	}
+	bind := func(a Args) []par.Phase {
+		gathering := gather(src, width, a.Scratch, a.X)
+		a.X = a.Scratch[:rows*width]
+		return append([]par.Phase{gathering}, dot.Bind(a)...)
+	}
+	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows * width, pack: pack, bind: bind}
+}
+
+// planGatheredGradW is the gradient to the weights over gathered rows.
+func planGatheredGradW(c Conv, workers int, k kernel) *Plan {
+	width, taps := gathered(c), c.KH*c.KW
+	src := forwardSource(c)
+	rows, _, _ := src.size()
+	flat := Conv{N: 1, H: 1, W: rows, C: width, O: c.O, KH: 1, KW: 1, Stride: 1}
+	outer := planOuter(flat, layout{row: c.O, col: 1}, workers, k)
+	return &Plan{
+		Algorithm:  outer.Algorithm + " gathered",
+		ScratchLen: rows*width + width*c.O,
+		bind: func(a Args) []par.Phase {
+			x, dw := a.Scratch[:rows*width], a.Scratch[rows*width:][:width*c.O]
+			phases := append([]par.Phase{gather(src, width, x, a.X)}, outer.Bind(Args{X: x, W: a.W, Y: dw})...)
+			return append(phases, par.Serial("reorder", func() {
+				for o := range c.O {
+					for ch := range c.C {
+						for t := range taps {
+							a.Y[(o*c.C+ch)*taps+t] = dw[(t*c.C+ch)*c.O+o]
+						}
+					}
+				}
+			}))
+		},
+	}
+}
+
+// planPadded is an outer product over rows too short for a kernel's tile: they
+// are copied with zeros behind.
+func planPadded(c Conv, out layout, workers int, k kernel) *Plan {
+	short := c.C
+	c.C = maxRows
+	taps := c.KH * c.KW
+	inner := planOuter(c, layout{row: c.O * taps, col: taps, tap: 1}, workers, k)
+	pixels := c.N * c.H * c.W
+	return &Plan{
+		Algorithm:  inner.Algorithm + " padded",
+		ScratchLen: pixels*maxRows + maxRows*c.O*taps,
+		bind: func(a Args) []par.Phase {
+			x, dw := a.Scratch[:pixels*maxRows], a.Scratch[pixels*maxRows:][:maxRows*c.O*taps]
+			const block = 1024
+			padding := par.Phase{Name: "pad", Tasks: ceilDiv(pixels, block), Run: func(task, _ int) {
+				for i := task * block; i < min((task+1)*block, pixels); i++ {
+					row := x[i*maxRows:][:maxRows]
+					clear(row[copy(row, a.X[i*short:(i+1)*short]):])
+				}
+			}}
+			phases := append([]par.Phase{padding}, inner.Bind(Args{X: x, W: a.W, Y: dw})...)
+			return append(phases, par.Serial("reorder", func() {
+				for ch := range short {
+					for o := range c.O {
+						for t := range taps {
+							a.Y[ch*out.row+o*out.col+t*out.tap] = dw[(ch*c.O+o)*taps+t]
+						}
+					}
+				}
+			}))
+		},
+	}
+}

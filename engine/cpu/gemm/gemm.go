@@ -1,0 +1,196 @@
+// Package gemm plans and computes matrix products and convolutions, forward
+// and backward.
+//
+// One idea serves them all: the indirect product. A row of the left operand is
+// found through an address of its own, so a convolution is a product whose
+// rows are pixels shifted by each tap of the kernel, and no im2col is built.
+// In float32 the tiles are registers (AVX-512, AVX2, or plain Go); in bfloat16
+// they are AMX tiles over a zero-padded copy of the picture, where a shift by a
+// tap is a constant distance.
+//
+// A plan depends on the shape of one picture and on the processor, never on
+// the number of pictures or workers, and each result's sums have one order:
+// the bits are the same alone or in a batch, on one thread or many.
+package gemm
+
+import (
+	"fmt"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
+
+// Precision of the products; sums are float32 in both.
+type Precision int
+
+// F32 multiplies float32 numbers. BF16 rounds both operands to bfloat16 where
+// the processor has AMX tiles, and is F32 elsewhere.
+const (
+	F32 Precision = iota
+	BF16
+)
+
+// Args are the operands a plan is bound to.
+type Args struct {
+	X, W, Y []float32 // W is packed if the plan's PackedLen > 0
+	Bias    []float32 // one for every column or channel of Y; may be nil
+	Add     []float32 // of Y's shape, added at the end; may be nil, may be Y
+	Scratch []float32 // at least ScratchLen
+}
+
+// Plan is a product or convolution compiled for its shapes.
+type Plan struct {
+	Algorithm  string
+	PackedLen  int // float32 words of the packed weights; 0: used as they are
+	ScratchLen int // float32 words
+	Flops      int64
+
+	pack func(dst, w []float32) []par.Phase
+	bind func(Args) []par.Phase
+}
+
+// Pack returns the phases that bring weights into the plan's order.
+func (p *Plan) Pack(dst, w []float32) []par.Phase {
+	if p.pack == nil {
+		return nil
+	}
+	return p.pack(dst, w)
+}
+
+// Bind returns the phases that compute the plan on these operands. Running
+// them does not allocate.
+func (p *Plan) Bind(a Args) []par.Phase { return p.bind(a) }
+
+// MatMul is Y[M,N] = op(A)·op(B), row-major; A is [M,K], or [K,M] with TransA;
+// B, the operand that is packed, is [K,N], or [N,K] with TransB.
+type MatMul struct {
+	M, N, K        int
+	TransA, TransB bool
+}
+
+// Conv is a convolution of x [N,H,W,C] with w [O,C,KH,KW] to y [N,OH,OW,O].
+type Conv struct {
+	N, H, W, C, O, KH, KW, Stride        int
+	PadTop, PadBottom, PadLeft, PadRight int
+}
+
+// OutSize is the height and width of the result.
+func (c Conv) OutSize() (oh, ow int) {
+	return (c.H+c.PadTop+c.PadBottom-c.KH)/c.Stride + 1, (c.W+c.PadLeft+c.PadRight-c.KW)/c.Stride + 1
+}
+
+func (c Conv) flops() int64 {
+	oh, ow := c.OutSize()
+	return 2 * int64(c.N) * int64(oh) * int64(ow) * int64(c.O) * int64(c.C) * int64(c.KH) * int64(c.KW)
+}
+
+// PlanMatMul plans a product: X is A, W is B.
+func PlanMatMul(s MatMul, prec Precision, workers int) *Plan {
+	return planMatMul(s, prec, workers, isa.Current())
+}
+
+// PlanConv plans a convolution.
+func PlanConv(c Conv, prec Precision, workers int) *Plan {
+	return planConv(c, prec, workers, isa.Current())
+}
+
+// PlanConvGradX plans the gradient to the picture: X is dy, Y is dx.
+func PlanConvGradX(c Conv, prec Precision, workers int) *Plan {
+	return planConvGradX(c, prec, workers, isa.Current())
+}
+
+// PlanConvGradW plans the gradient to the weights: X is x, W is dy, Y is dw.
+func PlanConvGradW(c Conv, prec Precision, workers int) *Plan {
+	return planConvGradW(c, prec, workers, isa.Current())
+}
+
+func useTiles(prec Precision, level isa.Level) bool { return prec == BF16 && level >= isa.AMX }
+
+func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
+	flops := 2 * int64(s.M) * int64(s.N) * int64(s.K)
+	if s.TransA {
+		// The rows are summed over: a gradient to the weights of a 1x1 convolution.
+		c := Conv{N: 1, H: 1, W: s.K, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
+		out := layout{row: s.N, col: 1}
+		if useTiles(prec, level) {
+			return planTileGradW(c, out, workers, tilesFor(level)).with(flops)
+		}
+		return planOuter(c, out, workers, kernelFor(level)).with(flops)
+	}
+	w := weights{cols: s.N, depth: s.K, taps: 1, strideCol: 1, strideDepth: s.N, tap: []int{0}}
+	if s.TransB {
+		w.strideCol, w.strideDepth = s.K, 1
+	}
+	if useTiles(prec, level) {
+		return planTiles(forward(Conv{N: 1, H: 1, W: s.M, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level)).with(flops)
+	}
+	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
+}
+
+func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
+	w := c.weights()
+	if useTiles(prec, level) {
+		return planTiles(forward(c), w, workers, tilesFor(level)).with(c.flops())
+	}
+	if c.C < smallDepth && c.KH*c.KW > 1 {
+		return planGathered(c, workers, kernelFor(level)).with(c.flops())
+	}
+	return planDot(forwardSource(c), w, workers, kernelFor(level)).with(c.flops())
+}
+
+func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
+	w := c.weights()
+	w.cols, w.depth = c.C, c.O
+	w.strideCol, w.strideDepth = w.strideDepth, w.strideCol
+	if useTiles(prec, level) {
+		return planTiles(backward(c), w, workers, tilesFor(level)).with(c.flops())
+	}
+	return planDot(backwardSource(c), w, workers, kernelFor(level)).with(c.flops())
+}
+
+func planConvGradW(c Conv, prec Precision, workers int, level isa.Level) *Plan {
+	taps := c.KH * c.KW
+	out := layout{row: taps, col: c.C * taps, tap: 1}
+	if useTiles(prec, level) {
+		return planTileGradW(c, out, workers, tilesFor(level)).with(c.flops())
+	}
+	if c.C < smallDepth && taps > 1 {
+		return planGatheredGradW(c, workers, kernelFor(level)).with(c.flops())
+	}
+	return planOuter(c, out, workers, kernelFor(level)).with(c.flops())
+}
+
+func (p *Plan) with(flops int64) *Plan {
+	p.Flops = flops
+	return p
+}
+
+// weights says where the weight of (tap, depth, column) lies in the raw operand.
+type weights struct {
+	cols, depth, taps      int
+	strideCol, strideDepth int
+	tap                    []int // position of each tap in the raw weights
+}
+
+func (c Conv) weights() weights {
+	taps := c.KH * c.KW
+	w := weights{cols: c.O, depth: c.C, taps: taps, strideCol: c.C * taps, strideDepth: taps, tap: make([]int, taps)}
+	for t := range w.tap {
+		w.tap[t] = t
+	}
+	return w
+}
+
+// layout says where the gradient of (row, column, tap) goes.
+type layout struct{ row, col, tap int }
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+func roundUp(a, b int) int { return ceilDiv(a, b) * b }
+
+// lowMask has the low n bits set.
+func lowMask(n int) uint32 { return uint32(1<<uint(n) - 1) }
+
+func describe(k string, rows, cols int) string {
+	return fmt.Sprintf("%s indirect %dx%d", k, rows, cols)
+}

@@ -1,0 +1,263 @@
+package gemm
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+func random(n int, key uint64) []float32 {
+	x := make([]float32, n)
+	tensor.NewStream(7, key).Normal(x)
+	return x
+}
+
+// run packs, binds and runs a plan with dirty scratch.
+func run(p *Plan, workers int, a Args) {
+	pool := par.NewPool(workers)
+	defer pool.Close()
+	if p.PackedLen > 0 {
+		packed := make([]float32, p.PackedLen)
+		pool.Run(p.Pack(packed, a.W))
+		a.W = packed
+	}
+	a.Scratch = make([]float32, p.ScratchLen)
+	for i := range a.Scratch {
+		a.Scratch[i] = float32(math.NaN())
+	}
+	pool.Run(p.Bind(a))
+}
+
+func relErr(got []float32, want []float64) float64 {
+	var worst, scale float64
+	for i, w := range want {
+		d := math.Abs(float64(got[i]) - w)
+		if math.IsNaN(d) {
+			return math.Inf(1)
+		}
+		worst, scale = max(worst, d), max(scale, math.Abs(w))
+	}
+	return worst / max(scale, 1e-30)
+}
+
+func tolerance(level isa.Level, prec Precision) float64 {
+	if useTiles(prec, level) {
+		return 1e-2
+	}
+	return 2e-6
+}
+
+type mode struct {
+	level isa.Level
+	prec  Precision
+}
+
+func modes() []mode {
+	var all []mode
+	for _, l := range isa.Available() {
+		all = append(all, mode{l, F32})
+	}
+	if l := all[len(all)-1].level; l >= isa.AMX {
+		all = append(all, mode{l, BF16})
+	}
+	return all
+}
+
+func naiveMatMul(s MatMul, a, b []float32) []float64 {
+	y := make([]float64, s.M*s.N)
+	for i := range s.M {
+		for j := range s.N {
+			for k := range s.K {
+				av, bv := a[i*s.K+k], b[k*s.N+j]
+				if s.TransA {
+					av = a[k*s.M+i]
+				}
+				if s.TransB {
+					bv = b[j*s.K+k]
+				}
+				y[i*s.N+j] += float64(av) * float64(bv)
+			}
+		}
+	}
+	return y
+}
+
+func TestMatMul(t *testing.T) {
+	for _, m := range modes() {
+		for i, s := range []MatMul{{M: 1, N: 1, K: 1}, {M: 5, N: 7, K: 3}, {M: 33, N: 65, K: 130}, {M: 64, N: 96, K: 7000}, {M: 3, N: 17, K: 40}, {M: 100, N: 32, K: 64}} {
+			for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
+				s.TransA, s.TransB = trans.TransA, trans.TransB
+				a, b := random(s.M*s.K, uint64(i)), random(s.K*s.N, uint64(i+100))
+				bias, add := random(s.N, 1), random(s.M*s.N, 2)
+				want := naiveMatMul(s, a, b)
+				args := Args{X: a, W: b, Y: make([]float32, s.M*s.N)}
+				if !s.TransA {
+					args.Bias, args.Add = bias, add
+					for j := range want {
+						want[j] += float64(bias[j%s.N]) + float64(add[j])
+					}
+				}
+				run(planMatMul(s, m.prec, 2, m.level), 2, args)
+				if e := relErr(args.Y, want); !(e < tolerance(m.level, m.prec)) {
+					t.Errorf("%v %v %+v: error %g", m.level, m.prec, s, e)
+				}
+			}
+		}
+	}
+}
+
+func naiveConv(c Conv, x, w []float32, visit func(y, xi, wi int)) {
+	oh, ow := c.OutSize()
+	for n := range c.N {
+		for oy := range oh {
+			for ox := range ow {
+				for ky := range c.KH {
+					for kx := range c.KW {
+						iy, ix := oy*c.Stride+ky-c.PadTop, ox*c.Stride+kx-c.PadLeft
+						if iy < 0 || ix < 0 || iy >= c.H || ix >= c.W {
+							continue
+						}
+						for o := range c.O {
+							for ch := range c.C {
+								visit(((n*oh+oy)*ow+ox)*c.O+o, ((n*c.H+iy)*c.W+ix)*c.C+ch, ((o*c.C+ch)*c.KH+ky)*c.KW+kx)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+var convs = []Conv{
+	{N: 1, H: 1, W: 1, C: 5, O: 3, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 7, W: 5, C: 3, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 2, H: 8, W: 8, C: 32, O: 32, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 1, H: 9, W: 16, C: 50, O: 70, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 2, H: 8, W: 6, C: 20, O: 24, KH: 3, KW: 3, Stride: 2, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 2, H: 9, W: 7, C: 33, O: 16, KH: 3, KW: 3, Stride: 2, PadTop: 0, PadBottom: 1, PadLeft: 0, PadRight: 1},
+	{N: 2, H: 8, W: 8, C: 16, O: 48, KH: 1, KW: 1, Stride: 1},
+	{N: 1, H: 6, W: 6, C: 4, O: 4, KH: 1, KW: 1, Stride: 2},
+	{N: 1, H: 11, W: 12, C: 17, O: 6, KH: 5, KW: 5, Stride: 1, PadTop: 2, PadBottom: 2, PadLeft: 2, PadRight: 2},
+	{N: 1, H: 40, W: 40, C: 18, O: 9, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+}
+
+func TestConv(t *testing.T) {
+	for _, m := range modes() {
+		for i, c := range convs {
+			oh, ow := c.OutSize()
+			x, w, dy := random(c.N*c.H*c.W*c.C, uint64(i)), random(c.O*c.C*c.KH*c.KW, uint64(i+50)), random(c.N*oh*ow*c.O, uint64(i+99))
+			bias, add := random(c.O, 3), random(len(dy), 4)
+			y, dx, dw := make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
+			for j := range y {
+				y[j] = float64(bias[j%c.O]) + float64(add[j])
+			}
+			naiveConv(c, x, w, func(yi, xi, wi int) {
+				y[yi] += float64(x[xi]) * float64(w[wi])
+				dx[xi] += float64(dy[yi]) * float64(w[wi])
+				dw[wi] += float64(dy[yi]) * float64(x[xi])
+			})
+			check := func(what string, got []float32, want []float64) {
+				if e := relErr(got, want); !(e < tolerance(m.level, m.prec)) {
+					t.Errorf("%v %v %s %+v: error %g", m.level, m.prec, what, c, e)
+				}
+			}
+			gotY, gotX, gotW := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
+			run(planConv(c, m.prec, 2, m.level), 2, Args{X: x, W: w, Y: gotY, Bias: bias, Add: add})
+			check("forward", gotY, y)
+			run(planConvGradX(c, m.prec, 2, m.level), 2, Args{X: dy, W: w, Y: gotX})
+			check("gradient to x", gotX, dx)
+			run(planConvGradW(c, m.prec, 2, m.level), 2, Args{X: x, W: dy, Y: gotW})
+			check("gradient to w", gotW, dw)
+		}
+	}
+}
+
+// TestSameBits: results do not depend on the number of workers, nor on a
+// picture's place in a batch.
+func TestSameBits(t *testing.T) {
+	for _, m := range modes() {
+		for i, c := range convs {
+			oh, ow := c.OutSize()
+			one := c
+			one.N, c.N = 1, 3
+			x, w, dy := random(c.N*c.H*c.W*c.C, uint64(i)), random(c.O*c.C*c.KH*c.KW, 5), random(c.N*oh*ow*c.O, 6)
+			all, alone := make([]float32, len(dy)), make([]float32, len(dy)/3)
+			run(planConv(c, m.prec, 3, m.level), 3, Args{X: x, W: w, Y: all})
+			run(planConv(one, m.prec, 1, m.level), 1, Args{X: x[len(x)/3*2:], W: w, Y: alone})
+			same(t, fmt.Sprintf("%v forward %+v", m, c), all[len(all)/3*2:], alone)
+			all, alone = make([]float32, len(x)), make([]float32, len(x)/3)
+			run(planConvGradX(c, m.prec, 3, m.level), 3, Args{X: dy, W: w, Y: all})
+			run(planConvGradX(one, m.prec, 1, m.level), 1, Args{X: dy[len(dy)/3:], W: w, Y: alone})
+			same(t, fmt.Sprintf("%v gradient %+v", m, c), all[len(all)/3:len(all)/3*2], alone)
+			all, alone = make([]float32, len(w)), make([]float32, len(w))
+			run(planConvGradW(c, m.prec, 3, m.level), 3, Args{X: x, W: dy, Y: all})
+			run(planConvGradW(c, m.prec, 1, m.level), 1, Args{X: x, W: dy, Y: alone})
+			same(t, fmt.Sprintf("%v weights %+v", m, c), all, alone)
+		}
+	}
+}
+
+func same(t *testing.T, what string, a, b []float32) {
+	t.Helper()
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			t.Errorf("%s: element %d: %g and %g", what, i, a[i], b[i])
+			return
+		}
+	}
+}
+
+// TestTiles holds the tile instructions against their twin.
+func TestTiles(t *testing.T) {
+	for _, level := range isa.Available() {
+		tl := tilesFor(level)
+		x := random(5*47, 1)
+		a, b := make([]uint16, 47), make([]uint16, 47)
+		tl.row(&a[0], &x[0], 47)
+		rowPortable(&b[0], &x[0], 47)
+		pa, pb := make([]uint32, 47), make([]uint32, 47)
+		tl.pairs(&pa[0], &x[47], &x[94], 47)
+		pairsPortable(&pb[0], &x[47], &x[94], 47)
+		words := make([]uint32, 400)
+		for i := range words {
+			words[i] = uint32(i)
+		}
+		ta, tb := make([]uint32, 400), make([]uint32, 400)
+		tl.transpose(&ta[0], 100, &words[0], 96)
+		transposePortable(&tb[0], 100, &words[0], 96)
+		if fmt.Sprint(a, pa, ta) != fmt.Sprint(b, pb, tb) {
+			t.Errorf("%v: conversions differ from the portable ones", level)
+		}
+	}
+}
+
+func TestSmall(t *testing.T) {
+	for _, s := range []MatMul{{M: 13, N: 35, K: 9}, {M: 1, N: 1, K: 4}, {M: 64, N: 64, K: 32}} {
+		for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
+			s.TransA, s.TransB = trans.TransA, trans.TransB
+			a, b := random(s.M*s.K, 1), random(s.K*s.N, 2)
+			want := naiveMatMul(s, a, b)
+			c := random(s.M*s.N, 3)
+			for i := range want {
+				want[i] = want[i]*.5 + float64(c[i])
+			}
+			lda, ldb := s.K, s.N
+			if s.TransA {
+				lda = s.M
+			}
+			if s.TransB {
+				ldb = s.K
+			}
+			scratch := make([]float32, SmallScratch(s.M, s.N, s.K))
+			Small(s.TransA, s.TransB, s.M, s.N, s.K, .5, a, lda, b, ldb, true, c, s.N, scratch)
+			if e := relErr(c, want); !(e < 2e-6) {
+				t.Errorf("%+v: error %g", s, e)
+			}
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package gemm
+
+import "github.com/ldm-go/ldm/engine/cpu/isa"
+
+//go:noescape
+func dot512(a *dotArgs)
+
+//go:noescape
+func outer512(a *outerArgs)
+
+//go:noescape
+func dot256(a *dotArgs)
+
+//go:noescape
+func outer256(a *outerArgs)
+
+//go:noescape
+func fma512(n int)
+
+//go:noescape
+func fma256(n int)
+
+//go:noescape
+func tileAMX(t *tileArgs)
+
+//go:noescape
+func putAMX(p *putArgs)
+
+//go:noescape
+func bf16Row(dst *uint16, src *float32, n int)
+
+//go:noescape
+func bf16Pairs(dst *uint32, even, odd *float32, n int)
+
+//go:noescape
+func transpose16(dst *uint32, ldd int, src *uint32, lds int)
+
+func kernelFor(level isa.Level) kernel {
+	switch {
+	case level >= isa.AVX512:
+		return kernel{"avx512", 12, 32, dot512, outer512}
+	case level == isa.AVX2:
+		return kernel{"avx2", 6, 16, dot256, outer256}
+	}
+	return portable
+}
+
+// callDot runs a level's kernel by a direct call, so that args may stay on the stack.
+func callDot(level isa.Level, a *dotArgs) {
+	switch {
+	case level >= isa.AVX512:
+		dot512(a)
+	case level == isa.AVX2:
+		dot256(a)
+	default:
+		dotPortable(a)
+	}
+}
+
+func tilesFor(level isa.Level) tiles {
+	if level >= isa.AMX {
+		return tiles{"amx", tileAMX, putAMX, bf16Row, bf16Pairs, transpose16}
+	}
+	return portableTiles
+}
+
+// Roof runs multiply-adds on registers alone and returns their number of
+// floating-point operations; timed, it gives the machine's roof.
+func Roof(level isa.Level, n int) int64 {
+	switch {
+	case level >= isa.AVX512:
+		fma512(n)
+		return int64(n) * 24 * 16 * 2
+	case level == isa.AVX2:
+		fma256(n)
+		return int64(n) * 12 * 8 * 2
+	}
+	return 0
+}

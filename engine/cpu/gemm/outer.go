@@ -1,0 +1,146 @@
+package gemm
+
+import "github.com/ldm-go/ldm/engine/cpu/par"
+
+// pointsPerBlock bounds the points whose rows stay in the first-level cache
+// while all tiles of a task go over them.
+const pointsPerBlock = 256
+
+// outerPlan sums outer products of pixels of x with pixels of dy: the gradient
+// to the weights. A task owns one tap, one panel of columns and a few tiles of
+// rows, and walks over all points in order.
+type outerPlan struct {
+	kernel
+	conv          Conv
+	out           layout
+	oh, ow        int
+	tiles, panels int
+	group         int // tiles of a task
+	rowsPerBlock  int // rows of pixels in a block of points
+	workers       []outerWorker
+}
+
+type outerWorker struct {
+	args     outerArgs
+	segments []segment
+	acc      []float32
+	masks    [16]int32
+}
+
+func planOuter(c Conv, out layout, workers int, k kernel) *Plan {
+	if c.C < k.rows {
+		return planPadded(c, out, workers, k)
+	}
+	p := &outerPlan{kernel: k, conv: c, out: out}
+	p.oh, p.ow = c.OutSize()
+	p.tiles, p.panels = ceilDiv(c.C, k.rows), ceilDiv(c.O, k.cols)
+	p.group = min(max(p.tiles*p.panels*c.KH*c.KW/8, 1), 16, p.tiles)
+	p.rowsPerBlock = max(pointsPerBlock/p.ow, 1)
+	p.workers = make([]outerWorker, max(workers, 1))
+	for i := range p.workers {
+		p.workers[i].segments = make([]segment, max(p.rowsPerBlock, ceilDiv(p.ow, pointsPerBlock)))
+		p.workers[i].acc = make([]float32, p.group*k.rows*k.cols)
+	}
+	return &Plan{Algorithm: describe(k.name+" outer", k.rows, k.cols), bind: p.bind}
+}
+
+func (p *outerPlan) bind(a Args) []par.Phase {
+	groups := ceilDiv(p.tiles, p.group)
+	taps := p.conv.KH * p.conv.KW
+	return []par.Phase{{Name: "outer", Tasks: taps * p.panels * groups, Run: func(task, worker int) {
+		p.task(&a, &p.workers[worker], task/(p.panels*groups), task/groups%p.panels, task%groups*p.group)
+	}}}
+}
+
+func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
+	last := min(first+p.group, p.tiles)
+	size := p.kernel.rows * p.kernel.cols
+	n := min(p.kernel.cols, p.conv.O-panel*p.kernel.cols)
+	clear(w.acc)
+	w.masks = [16]int32{}
+	for i := range min(n, 16) {
+		w.masks[i] = -1
+	}
+	w.args = outerArgs{
+		strideX: p.conv.Stride * p.conv.C * 4, strideD: p.conv.O * 4,
+		mask: lowMask(n), masks: &w.masks,
+	}
+	rows := p.conv.N * p.oh
+	for row := 0; row < rows; row += p.rowsPerBlock {
+		for x := 0; x < p.ow; x += pointsPerBlock {
+			count := p.fill(a, w.segments, tap, panel, row, min(row+p.rowsPerBlock, rows), x)
+			if count == 0 {
+				continue
+			}
+			for t := first; t < last; t++ {
+				p.shift(w.segments[:count], p.channel(t)-p.before(t, first))
+				w.args.segments, w.args.count = &w.segments[0], count
+				w.args.y = &w.acc[(t-first)*size]
+				p.kernel.outer(&w.args)
+			}
+		}
+	}
+	for t := first; t < last; t++ {
+		p.store(a, w.acc[(t-first)*size:], tap, panel, p.channel(t), n)
+	}
+}
+
+// channel is the first channel of tile t; the last tile overlaps its neighbour.
+func (p *outerPlan) channel(t int) int { return min(t*p.kernel.rows, p.conv.C-p.kernel.rows) }
+
+// before is the channel that the segments point to when tile t begins.
+func (p *outerPlan) before(t, first int) int {
+	if t == first {
+		return 0
+	}
+	return p.channel(t - 1)
+}
+
+func (p *outerPlan) shift(segments []segment, channels int) {
+	for i := range segments {
+		segments[i].x += uintptr(channels * 4)
+	}
+}
+
+// fill lists the points of rows from … to-1 of the result, from column x0 on,
+// at which the tap falls inside the picture.
+func (p *outerPlan) fill(a *Args, segments []segment, tap, panel, from, to, x0 int) int {
+	c := &p.conv
+	ky, kx := tap/c.KW, tap%c.KW
+	lo, hi := x0, min(x0+pointsPerBlock, p.ow)
+	for lo < hi && lo*c.Stride+kx-c.PadLeft < 0 {
+		lo++
+	}
+	for hi > lo && (hi-1)*c.Stride+kx-c.PadLeft >= c.W {
+		hi--
+	}
+	if lo == hi {
+		return 0
+	}
+	count := 0
+	for row := from; row < to; row++ {
+		n, y := row/p.oh, row%p.oh
+		iy := y*c.Stride + ky - c.PadTop
+		if iy < 0 || iy >= c.H {
+			continue
+		}
+		ix := lo*c.Stride + kx - c.PadLeft
+		segments[count] = segment{
+			x:     addressOf(a.X) + uintptr(((n*c.H+iy)*c.W+ix)*c.C*4),
+			d:     addressOf(a.W) + uintptr(((row*p.ow+lo)*c.O+panel*p.kernel.cols)*4),
+			count: hi - lo,
+		}
+		count++
+	}
+	return count
+}
+
+func (p *outerPlan) store(a *Args, acc []float32, tap, panel, channel, n int) {
+	for r := range p.kernel.rows {
+		at := (channel+r)*p.out.row + panel*p.kernel.cols*p.out.col + tap*p.out.tap
+		for _, v := range acc[r*p.kernel.cols:][:n] {
+			a.Y[at] = v
+			at += p.out.col
+		}
+	}
+}
