@@ -4,7 +4,7 @@ import "github.com/ldm-go/ldm/engine/cpu/par"
 
 // pointsPerBlock bounds the points whose rows stay in the first-level cache
 // while all tiles of a task go over them.
-const pointsPerBlock = 256
+const pointsPerBlock = 64
 
 // outerPlan sums outer products of pixels of x with pixels of dy: the gradient
 // to the weights. A task owns one tap, one panel of columns and a few tiles of
