@@ -1,0 +1,66 @@
+package vec
+
+// rowArgs describes an operation on rows of c channels in which every channel
+// has numbers of its own. The assembly knows the offsets of the fields.
+type rowArgs struct {
+	rows, c                int      // 0, 8
+	x, y, d                *float32 // 16, 24, 32: [rows][c]
+	p0, p1, p2, p3, p4, p5 *float32 // 40, 48, 56, 64, 72, 80: [c]
+}
+
+// Rows is the memory of one caller of row operations, so that they need none
+// of their own.
+type Rows struct{ args rowArgs }
+
+func (r *Rows) run(fn, c int, x []float32) {
+	if c == 0 || len(x) == 0 {
+		return
+	}
+	r.args.rows, r.args.c = len(x)/c, c
+	rowOps[fn](&r.args)
+}
+
+// Affine is y = x·a + b for rows of len(a) channels.
+func (r *Rows) Affine(y, x, a, b []float32) {
+	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b)}
+	r.run(fnAffineRows, len(a), x)
+}
+
+// AffineSiLU is y = SiLU(x·a + b).
+func (r *Rows) AffineSiLU(y, x, a, b []float32) {
+	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b)}
+	r.run(fnAffineSiLURows, len(a), x)
+}
+
+// Moments adds up, for every channel, x-shift in sum and its square in square.
+// For long arrays call it on blocks, as the sums are float32.
+func (r *Rows) Moments(x, shift, sum, square []float32) {
+	r.args = rowArgs{x: first(x), p0: first(shift), p1: first(sum), p2: first(square)}
+	r.run(fnMomentsRows, len(shift), x)
+}
+
+// Sum adds the rows of x to sum.
+func (r *Rows) Sum(x, sum []float32) {
+	r.args = rowArgs{x: first(x), p0: first(sum)}
+	r.run(fnSumRows, len(sum), x)
+}
+
+// NormBack is the first pass of a normalisation's gradient: with the
+// normalised x̂ = x·rstd + shift it copies dy to d, adds it up in sum, and
+// dy·x̂ in dot.
+func (r *Rows) NormBack(d, x, dy, rstd, shift, sum, dot []float32) {
+	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p2: first(rstd), p3: first(shift), p4: first(sum), p5: first(dot)}
+	r.run(fnNormBackRows, len(rstd), x)
+}
+
+// NormSiLUBack is NormBack behind a SiLU of x·a + b: d is dy·SiLU'(x·a + b).
+func (r *Rows) NormSiLUBack(d, x, dy, a, b, rstd, shift, sum, dot []float32) {
+	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p0: first(a), p1: first(b), p2: first(rstd), p3: first(shift), p4: first(sum), p5: first(dot)}
+	r.run(fnNormSiLUBackRows, len(rstd), x)
+}
+
+// Combine is y = y·a + x·b + c.
+func (r *Rows) Combine(y, x, a, b, c []float32) {
+	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b), p2: first(c)}
+	r.run(fnCombineRows, len(a), x)
+}
