@@ -1,6 +1,10 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/isa"
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
 
 //go:noescape
 func dot512(a *dotArgs)
@@ -55,6 +59,11 @@ func callDot(level isa.Level, a *dotArgs) {
 	default:
 		dotPortable(a)
 	}
+}
+
+// transposeBlock transposes 16x16 numbers.
+func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
+	transpose16((*uint32)(unsafe.Pointer(&dst[0])), ldd*4, (*uint32)(unsafe.Pointer(&src[0])), lds*4)
 }
 
 func tilesFor(level isa.Level) tiles {

@@ -98,14 +98,14 @@ var portableRowOps = [...]func(*rowArgs){
 		v := view(a)
 		for i, x := range v.x {
 			c := i % a.c
-			v.y[i] = x*v.p0[c] + v.p1[c]
+			v.y[i] = (x-v.p2[c])*v.p0[c] + v.p1[c]
 		}
 	},
 	func(a *rowArgs) {
 		v := view(a)
 		for i, x := range v.x {
 			c := i % a.c
-			z := float64(x*v.p0[c] + v.p1[c])
+			z := float64((x-v.p2[c])*v.p0[c] + v.p1[c])
 			v.y[i] = float32(z * sigmoid(z))
 		}
 	},
@@ -134,14 +134,14 @@ var portableRowOps = [...]func(*rowArgs){
 		v := view(a)
 		for i, x := range v.x {
 			c := i % a.c
-			v.sums(i, c, x, v.d[i]*siluPrime(x*v.p0[c]+v.p1[c]))
+			v.sums(i, c, x, v.d[i]*siluPrime((x-v.p3[c])*v.p0[c]+v.p1[c]))
 		}
 	},
 	func(a *rowArgs) {
 		v := view(a)
 		for i, x := range v.x {
 			c := i % a.c
-			v.y[i] = v.y[i]*v.p0[c] + x*v.p1[c] + v.p2[c]
+			v.y[i] = v.y[i]*v.p0[c] + (x-v.p3[c])*v.p1[c] + v.p2[c]
 		}
 	},
 }
@@ -168,5 +168,5 @@ func slice(p *float32, n int) []float32 {
 func (v *rowView) sums(i, c int, x, dy float32) {
 	v.y[i] = dy
 	v.p4[c] += dy
-	v.p5[c] += dy * (x*v.p2[c] + v.p3[c])
+	v.p5[c] += dy * (x - v.p3[c]) * v.p2[c]
 }

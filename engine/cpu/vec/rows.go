@@ -20,15 +20,15 @@ func (r *Rows) run(fn, c int, x []float32) {
 	rowOps[fn](&r.args)
 }
 
-// Affine is y = x·a + b for rows of len(a) channels.
-func (r *Rows) Affine(y, x, a, b []float32) {
-	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b)}
+// Affine is y = (x-mean)·a + b for rows of len(a) channels.
+func (r *Rows) Affine(y, x, a, b, mean []float32) {
+	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b), p2: first(mean)}
 	r.run(fnAffineRows, len(a), x)
 }
 
-// AffineSiLU is y = SiLU(x·a + b).
-func (r *Rows) AffineSiLU(y, x, a, b []float32) {
-	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b)}
+// AffineSiLU is y = SiLU((x-mean)·a + b).
+func (r *Rows) AffineSiLU(y, x, a, b, mean []float32) {
+	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b), p2: first(mean)}
 	r.run(fnAffineSiLURows, len(a), x)
 }
 
@@ -46,21 +46,21 @@ func (r *Rows) Sum(x, sum []float32) {
 }
 
 // NormBack is the first pass of a normalisation's gradient: with the
-// normalised x̂ = x·rstd + shift it copies dy to d, adds it up in sum, and
+// normalised x̂ = (x-mean)·rstd it copies dy to d, adds it up in sum, and
 // dy·x̂ in dot.
-func (r *Rows) NormBack(d, x, dy, rstd, shift, sum, dot []float32) {
-	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p2: first(rstd), p3: first(shift), p4: first(sum), p5: first(dot)}
+func (r *Rows) NormBack(d, x, dy, rstd, mean, sum, dot []float32) {
+	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p2: first(rstd), p3: first(mean), p4: first(sum), p5: first(dot)}
 	r.run(fnNormBackRows, len(rstd), x)
 }
 
-// NormSiLUBack is NormBack behind a SiLU of x·a + b: d is dy·SiLU'(x·a + b).
-func (r *Rows) NormSiLUBack(d, x, dy, a, b, rstd, shift, sum, dot []float32) {
-	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p0: first(a), p1: first(b), p2: first(rstd), p3: first(shift), p4: first(sum), p5: first(dot)}
+// NormSiLUBack is NormBack behind a SiLU: d is dy·SiLU'((x-mean)·a + b).
+func (r *Rows) NormSiLUBack(d, x, dy, a, b, rstd, mean, sum, dot []float32) {
+	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p0: first(a), p1: first(b), p2: first(rstd), p3: first(mean), p4: first(sum), p5: first(dot)}
 	r.run(fnNormSiLUBackRows, len(rstd), x)
 }
 
-// Combine is y = y·a + x·b + c.
-func (r *Rows) Combine(y, x, a, b, c []float32) {
-	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b), p2: first(c)}
+// Combine is y = y·a + (x-mean)·b + c.
+func (r *Rows) Combine(y, x, a, b, c, mean []float32) {
+	r.args = rowArgs{x: first(x), y: first(y), p0: first(a), p1: first(b), p2: first(c), p3: first(mean)}
 	r.run(fnCombineRows, len(a), x)
 }

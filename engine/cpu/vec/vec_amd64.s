@@ -345,39 +345,45 @@ next:                      \
 
 
 #define AFFINE16 \
+	VMOVUPS (SI)(BX*1), Z0           \
+	VSUBPS  (R12)(BX*1), Z0, Z0      \
 	VMOVUPS (R10)(BX*1), Z1          \
 	VMOVUPS (R11)(BX*1), Z2          \
-	VFMADD132PS (SI)(BX*1), Z2, Z1   \
+	VFMADD132PS Z0, Z2, Z1           \
 	VMOVUPS Z1, (DI)(BX*1)
 
 #define AFFINETAIL \
 	VMOVUPS.Z (SI)(BX*1), K1, Z0     \
+	VSUBPS.Z  (R12)(BX*1), Z0, K1, Z0 \
 	VMOVUPS.Z (R10)(BX*1), K1, Z1    \
 	VMOVUPS.Z (R11)(BX*1), K1, Z2    \
 	VFMADD132PS Z0, Z2, Z1           \
 	VMOVUPS Z1, K1, (DI)(BX*1)
 
-// func affineRows512(a *rowArgs): y = x·p0 + p1
+// func affineRows512(a *rowArgs): y = (x-p2)·p0 + p1
 TEXT ·affineRows512(SB), NOSPLIT, $0-8
 	ROWARGS
 	ROWS(AFFINE16, AFFINETAIL)
 
 #define AFFINESILU16 \
+	VMOVUPS (SI)(BX*1), Z0           \
+	VSUBPS  (R12)(BX*1), Z0, Z0      \
 	VMOVUPS (R10)(BX*1), Z1          \
 	VMOVUPS (R11)(BX*1), Z2          \
-	VFMADD132PS (SI)(BX*1), Z2, Z1   \
+	VFMADD132PS Z0, Z2, Z1           \
 	SILU(Z1, Z0)                     \
 	VMOVUPS Z0, (DI)(BX*1)
 
 #define AFFINESILUTAIL \
 	VMOVUPS.Z (SI)(BX*1), K1, Z0     \
+	VSUBPS.Z  (R12)(BX*1), Z0, K1, Z0 \
 	VMOVUPS.Z (R10)(BX*1), K1, Z1    \
 	VMOVUPS.Z (R11)(BX*1), K1, Z2    \
 	VFMADD132PS Z0, Z2, Z1           \
 	SILU(Z1, Z0)                     \
 	VMOVUPS Z0, K1, (DI)(BX*1)
 
-// func affineSiLURows512(a *rowArgs): y = SiLU(x·p0 + p1)
+// func affineSiLURows512(a *rowArgs): y = SiLU((x-p2)·p0 + p1)
 TEXT ·affineSiLURows512(SB), NOSPLIT, $0-8
 	ROWARGS
 	EXPCONST
@@ -421,11 +427,9 @@ TEXT ·sumRows512(SB), NOSPLIT, $0-8
 	ROWARGS
 	ROWS(SUM16, SUMTAIL)
 
-// With Z0 = x, Z1 = dy: p4 += dy, p5 += dy·x̂, where x̂ = x·p2 + p3.
+// With Z0 = x-p3, Z1 = dy: p4 += dy, p5 += dy·x̂, where x̂ = (x-p3)·p2.
 #define NORMSUMS16 \
-	VMOVUPS (R12)(BX*1), Z3           \
-	VMOVUPS (R13)(BX*1), Z4           \
-	VFMADD213PS Z4, Z0, Z3            \
+	VMULPS  (R12)(BX*1), Z0, Z3       \
 	VMOVUPS (R15)(BX*1), Z4           \
 	VADDPS  Z1, Z4, Z4                \
 	VMOVUPS Z4, (R15)(BX*1)           \
@@ -434,9 +438,7 @@ TEXT ·sumRows512(SB), NOSPLIT, $0-8
 	VMOVUPS Z4, (R14)(BX*1)
 
 #define NORMSUMSTAIL \
-	VMOVUPS.Z (R12)(BX*1), K1, Z3     \
-	VMOVUPS.Z (R13)(BX*1), K1, Z4     \
-	VFMADD213PS Z4, Z0, Z3            \
+	VMULPS.Z  (R12)(BX*1), Z0, K1, Z3 \
 	VMOVUPS.Z (R15)(BX*1), K1, Z4     \
 	VADDPS  Z1, Z4, Z4                \
 	VMOVUPS Z4, K1, (R15)(BX*1)       \
@@ -446,12 +448,14 @@ TEXT ·sumRows512(SB), NOSPLIT, $0-8
 
 #define NORMBACK16 \
 	VMOVUPS (SI)(BX*1), Z0            \
+	VSUBPS  (R13)(BX*1), Z0, Z0       \
 	VMOVUPS (DX)(BX*1), Z1            \
 	VMOVUPS Z1, (DI)(BX*1)            \
 	NORMSUMS16
 
 #define NORMBACKTAIL \
 	VMOVUPS.Z (SI)(BX*1), K1, Z0      \
+	VSUBPS.Z  (R13)(BX*1), Z0, K1, Z0 \
 	VMOVUPS.Z (DX)(BX*1), K1, Z1      \
 	VMOVUPS Z1, K1, (DI)(BX*1)        \
 	NORMSUMSTAIL
@@ -464,6 +468,7 @@ TEXT ·normBackRows512(SB), NOSPLIT, $0-8
 
 #define NORMSILUBACK16 \
 	VMOVUPS (SI)(BX*1), Z0            \
+	VSUBPS  (R13)(BX*1), Z0, Z0       \
 	VMOVUPS (DX)(BX*1), Z1            \
 	VMOVUPS (R10)(BX*1), Z2           \
 	VMOVUPS (R11)(BX*1), Z3           \
@@ -475,6 +480,7 @@ TEXT ·normBackRows512(SB), NOSPLIT, $0-8
 
 #define NORMSILUBACKTAIL \
 	VMOVUPS.Z (SI)(BX*1), K1, Z0      \
+	VSUBPS.Z  (R13)(BX*1), Z0, K1, Z0 \
 	VMOVUPS.Z (DX)(BX*1), K1, Z1      \
 	VMOVUPS.Z (R10)(BX*1), K1, Z2     \
 	VMOVUPS.Z (R11)(BX*1), K1, Z3     \
@@ -495,13 +501,15 @@ TEXT ·normSiLUBackRows512(SB), NOSPLIT, $0-8
 	VMOVUPS (R10)(BX*1), Z0           \
 	VMOVUPS (R12)(BX*1), Z2           \
 	VFMADD132PS (DI)(BX*1), Z2, Z0    \
-	VMOVUPS (R11)(BX*1), Z1           \
-	VFMADD231PS (SI)(BX*1), Z1, Z0    \
+	VMOVUPS (SI)(BX*1), Z1            \
+	VSUBPS  (R13)(BX*1), Z1, Z1       \
+	VFMADD231PS (R11)(BX*1), Z1, Z0   \
 	VMOVUPS Z0, (DI)(BX*1)
 
 #define COMBINETAIL \
 	VMOVUPS.Z (DI)(BX*1), K1, Z3      \
 	VMOVUPS.Z (SI)(BX*1), K1, Z4      \
+	VSUBPS.Z  (R13)(BX*1), Z4, K1, Z4 \
 	VMOVUPS.Z (R10)(BX*1), K1, Z0     \
 	VMOVUPS.Z (R12)(BX*1), K1, Z2     \
 	VFMADD132PS Z3, Z2, Z0            \
@@ -509,7 +517,7 @@ TEXT ·normSiLUBackRows512(SB), NOSPLIT, $0-8
 	VFMADD231PS Z4, Z1, Z0            \
 	VMOVUPS Z0, K1, (DI)(BX*1)
 
-// func combineRows512(a *rowArgs): y = y·p0 + x·p1 + p2
+// func combineRows512(a *rowArgs): y = y·p0 + (x-p3)·p1 + p2
 TEXT ·combineRows512(SB), NOSPLIT, $0-8
 	ROWARGS
 	ROWS(COMBINE16, COMBINETAIL)

@@ -1,0 +1,236 @@
+// Package cpu computes graphs on the processor: it fuses and plans a graph
+// once, and then runs it without allocating.
+//
+// compile.go turns nodes into steps; memory.go gives their values places in one
+// arena, shared by liveness; lower*.go bind every operation to its kernels;
+// program.go runs the result.
+package cpu
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Engine compiles graphs for the processor. Programs of one engine with the
+// same number of threads share them, and run one at a time.
+type Engine struct {
+	mu    sync.Mutex
+	pools map[int]*pool
+}
+
+type pool struct {
+	sync.Mutex
+	*par.Pool
+}
+
+// New returns an engine.
+func New() *Engine { return &Engine{pools: map[int]*pool{}} }
+
+func (e *Engine) pool(threads int) *pool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.pools[threads]
+	if p == nil {
+		p = &pool{Pool: par.NewPool(threads)}
+		e.pools[threads] = p
+	}
+	return p
+}
+
+// step is one or several fused nodes.
+type step struct {
+	node   *graph.Node
+	name   string // of the layer and operation
+	inputs []graph.Value
+	lowered
+	fused     bool // a product with the addition behind it
+	scratchAt *place
+	phases    []par.Phase
+}
+
+// lowered is an operation made ready for its shapes.
+type lowered struct {
+	scratch   int    // float32 words
+	inPlace   []int  // inputs whose place the first output may take
+	algorithm string // of products
+	flops     int64
+	update    bool // writes parameters
+	bind      func(b *binding) []par.Phase
+}
+
+// binding is the memory of a step.
+type binding struct {
+	in      [][]float32
+	ints    [][]int32 // of int32 inputs
+	out     [][]float32
+	scratch []float32
+}
+
+// compiler holds what lowering needs to know.
+type compiler struct {
+	g       *graph.Graph
+	opt     engine.Options
+	prec    gemm.Precision
+	workers int
+	vars    engine.Vars
+	updated map[*graph.Node]bool // parameters written by the graph
+	uses    map[graph.Value]int
+	prog    *Program
+}
+
+// Compile implements engine.Engine.
+func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars, opt engine.Options) (engine.Program, error) {
+	if err := g.Err(); err != nil {
+		return nil, err
+	}
+	p := e.pool(opt.Threads)
+	c := &compiler{
+		g: g, opt: opt, workers: p.Workers(), vars: vars,
+		updated: map[*graph.Node]bool{}, uses: map[graph.Value]int{},
+		prog: &Program{pool: p, inputs: map[string]*tensor.Tensor{}},
+	}
+	if opt.Precision == engine.BF16 {
+		c.prec = gemm.BF16
+	}
+	nodes := c.live(outputs)
+	if err := c.checkVars(nodes); err != nil {
+		return nil, err
+	}
+	steps, err := c.steps(nodes, outputs)
+	if err != nil {
+		return nil, err
+	}
+	c.layOut(steps, outputs)
+	return c.prog, nil
+}
+
+// live lists the nodes that outputs need, counts the uses of their values, and
+// notes which parameters are updated.
+func (c *compiler) live(outputs []graph.Value) []*graph.Node {
+	need := map[*graph.Node]bool{}
+	for _, v := range outputs {
+		need[v.Node] = true
+		c.uses[v]++
+	}
+	all := c.g.Nodes()
+	var nodes []*graph.Node
+	for i := len(all) - 1; i >= 0; i-- {
+		n := all[i]
+		if !need[n] {
+			continue
+		}
+		nodes = append(nodes, n)
+		for _, v := range n.Inputs {
+			need[v.Node] = true
+			c.uses[v]++
+		}
+		switch n.Op.(type) {
+		case graph.AdamW:
+			for _, v := range n.Inputs[:3] {
+				c.updated[v.Node] = true
+			}
+		case graph.EMA:
+			c.updated[n.Inputs[0].Node] = true
+		}
+	}
+	sort.Slice(nodes, func(i, j int) bool { return nodes[i].ID < nodes[j].ID })
+	return nodes
+}
+
+// checkVars wants every parameter to be there with its shape.
+func (c *compiler) checkVars(nodes []*graph.Node) error {
+	var bad []string
+	for _, n := range nodes {
+		op, ok := n.Op.(graph.Param)
+		if !ok {
+			continue
+		}
+		t := c.vars[op.Name]
+		switch {
+		case t == nil:
+			bad = append(bad, op.Name+" is missing")
+		case !t.Shape.Equal(op.Shape):
+			bad = append(bad, fmt.Sprintf("%s is %v, want %v", op.Name, t.Shape, op.Shape))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(bad) - 10; n > 0 {
+		bad, more = bad[:10], fmt.Sprintf("; and %d more", n)
+	}
+	return fmt.Errorf("parameters do not fit the network: %s%s", strings.Join(bad, "; "), more)
+}
+
+// steps lowers the nodes, fusing products with the addition behind them.
+func (c *compiler) steps(nodes []*graph.Node, outputs []graph.Value) ([]*step, error) {
+	fused := c.fuse(nodes)
+	inside := map[*graph.Node]bool{}
+	for _, f := range fused {
+		inside[f.product] = true
+	}
+	var steps []*step
+	for _, n := range nodes {
+		if inside[n] {
+			continue
+		}
+		s := &step{node: n, name: n.Name(), inputs: n.Inputs}
+		var err error
+		if f, ok := fused[n]; ok {
+			s.inputs = append(append([]graph.Value(nil), f.product.Inputs...), f.add)
+			s.name = f.product.Name()
+			s.lowered, err = c.lowerProduct(f.product, true)
+			s.inPlace = []int{len(s.inputs) - 1}
+			s.fused = true
+		} else {
+			s.lowered, err = c.lower(n)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+// fusion is a product whose result is only added to another value.
+type fusion struct {
+	product *graph.Node
+	add     graph.Value
+}
+
+func (c *compiler) fuse(nodes []*graph.Node) map[*graph.Node]fusion {
+	out := map[*graph.Node]fusion{}
+	for _, n := range nodes {
+		op, ok := n.Op.(graph.Binary)
+		if !ok || op.Fn != graph.Add || !n.Inputs[0].Shape().Equal(n.Inputs[1].Shape()) {
+			continue
+		}
+		for i, v := range n.Inputs {
+			if c.uses[v] == 1 && fusible(v.Node) {
+				out[n] = fusion{v.Node, n.Inputs[1-i]}
+				break
+			}
+		}
+	}
+	return out
+}
+
+func fusible(n *graph.Node) bool {
+	switch op := n.Op.(type) {
+	case graph.Conv2D, graph.Conv2DGradX:
+		return true
+	case graph.MatMul:
+		return !op.TransA
+	}
+	return false
+}

@@ -1,0 +1,217 @@
+package layer
+
+import (
+	"math"
+
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
+
+// GroupNorm normalises groups of channels over all pixels of a picture.
+//
+//	x, y         [N, P, C]
+//	gamma, beta  [C]
+//	stats        [N, Groups, 2]: mean and 1/sqrt(var+Eps)
+//
+// With SiLU, y is SiLU of the normalised value.
+type GroupNorm struct {
+	N, P, C, Groups int
+	Eps             float32
+	SiLU            bool
+}
+
+const (
+	normChunk = 1 << 15 // numbers in a task
+	normBlock = 64      // rows summed in float32 before going to float64
+)
+
+// normChunks cuts the pixels of one picture into tasks.
+type normChunks struct {
+	g     GroupNorm
+	rows  int // pixels in a chunk
+	count int // chunks of a picture
+	part  []float64
+	coef  []float32
+	own   []normScratch
+}
+
+// normScratch is the memory of one task.
+type normScratch struct {
+	rows vec.Rows
+	sums []float32
+}
+
+func (g GroupNorm) chunks(coefs int) *normChunks {
+	c := &normChunks{g: g, rows: max(normChunk/g.C, 1)}
+	c.count = ceilDiv(g.P, c.rows)
+	c.part = make([]float64, g.N*c.count*2*g.C)
+	c.coef = make([]float32, g.N*coefs*g.C)
+	c.own = make([]normScratch, g.N*c.count)
+	for i := range c.own {
+		c.own[i].sums = make([]float32, 2*g.C)
+	}
+	return c
+}
+
+// span is the part of a [N, P, C] array that belongs to a task.
+func (c *normChunks) span(x []float32, task int) []float32 {
+	n, k := task/c.count, task%c.count
+	from, to := k*c.rows, min((k+1)*c.rows, c.g.P)
+	return x[(n*c.g.P+from)*c.g.C : (n*c.g.P+to)*c.g.C]
+}
+
+// accumulate adds up two sums per channel over a task's pixels: in float32
+// over blocks of rows by add, in float64 over the blocks.
+func (c *normChunks) accumulate(task, length int, add func(s *normScratch, from, to int)) {
+	s := &c.own[task]
+	part := c.part[task*2*c.g.C:][:2*c.g.C]
+	clear(part)
+	block := normBlock * c.g.C
+	for from := 0; from < length; from += block {
+		clear(s.sums)
+		add(s, from, min(from+block, length))
+		for i, v := range s.sums {
+			part[i] += float64(v)
+		}
+	}
+}
+
+// total adds up the chunks of picture n for channel ch: both sums.
+func (c *normChunks) total(n, ch int) (a, b float64) {
+	for k := range c.count {
+		part := c.part[(n*c.count+k)*2*c.g.C:]
+		a += part[ch]
+		b += part[c.g.C+ch]
+	}
+	return a, b
+}
+
+// Forward computes y and stats. The squares are summed around the picture's
+// first pixel, so that a large mean costs no precision.
+func (g GroupNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
+	c := g.chunks(2)
+	return []par.Phase{
+		{Name: "moments", Tasks: g.N * c.count, Run: func(task, _ int) {
+			span := c.span(x, task)
+			shift := x[task/c.count*g.P*g.C:][:g.C]
+			c.accumulate(task, len(span), func(s *normScratch, from, to int) {
+				s.rows.Moments(span[from:to], shift, s.sums[:g.C], s.sums[g.C:])
+			})
+		}},
+		{Name: "statistics", Tasks: g.N, Run: func(n, _ int) {
+			c.statistics(n, x[n*g.P*g.C:], stats[n*g.Groups*2:])
+			g.coefficients(stats[n*g.Groups*2:], gamma, c.coef[n*2*g.C:])
+		}},
+		{Name: "normalise", Tasks: g.N * c.count, Run: func(task, _ int) {
+			coef := c.coef[task/c.count*2*g.C:]
+			rows := &c.own[task].rows
+			if g.SiLU {
+				rows.AffineSiLU(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
+			} else {
+				rows.Affine(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
+			}
+		}},
+	}
+}
+
+// statistics of picture n from its channels' sums around shift.
+func (c *normChunks) statistics(n int, shift, stats []float32) {
+	g := c.g
+	size := g.C / g.Groups
+	count := float64(size * g.P)
+	for group := range g.Groups {
+		var sum, square float64
+		for ch := group * size; ch < (group+1)*size; ch++ {
+			a, b := c.total(n, ch)
+			k := float64(shift[ch])
+			sum += a + k*float64(g.P)
+			square += b + 2*k*a + k*k*float64(g.P)
+		}
+		mean := sum / count
+		variance := square/count - mean*mean
+		stats[2*group] = float32(mean)
+		stats[2*group+1] = float32(1 / math.Sqrt(max(variance, 0)+float64(g.Eps)))
+	}
+}
+
+// coefficients of y = (x-mean)·a + beta for each channel, a then mean.
+func (g GroupNorm) coefficients(stats, gamma, coef []float32) {
+	size := g.C / g.Groups
+	for ch := range g.C {
+		mean, rstd := stats[ch/size*2], stats[ch/size*2+1]
+		coef[ch] = rstd * gamma[ch]
+		coef[g.C+ch] = mean
+	}
+}
+
+// Backward computes dx, dgamma and dbeta. With x̂ the normalised x and d the
+// gradient behind the affine map,
+//
+//	dbeta = Σ d,  dgamma = Σ d·x̂,
+//	dx = rstd·(gamma·d - mean(gamma·d) - x̂·mean(gamma·d·x̂))
+//
+// where the means are over a group. dx may be neither x nor dy.
+func (g GroupNorm) Backward(x, gamma, beta, stats, dy, dx, dgamma, dbeta []float32) []par.Phase {
+	c := g.chunks(4)
+	return []par.Phase{
+		{Name: "coefficients", Tasks: g.N, Run: func(n, _ int) {
+			coef := c.coef[n*4*g.C:]
+			g.coefficients(stats[n*g.Groups*2:], gamma, coef)
+			size := g.C / g.Groups
+			for ch := range g.C {
+				coef[2*g.C+ch] = stats[(n*g.Groups+ch/size)*2+1]
+			}
+		}},
+		{Name: "sums", Tasks: g.N * c.count, Run: func(task, _ int) {
+			coef := c.coef[task/c.count*4*g.C:]
+			a, mean, rstd := coef[:g.C], coef[g.C:2*g.C], coef[2*g.C:3*g.C]
+			xs, dys, ds := c.span(x, task), c.span(dy, task), c.span(dx, task)
+			c.accumulate(task, len(xs), func(s *normScratch, i, j int) {
+				if g.SiLU {
+					s.rows.NormSiLUBack(ds[i:j], xs[i:j], dys[i:j], a, beta, rstd, mean, s.sums[:g.C], s.sums[g.C:])
+				} else {
+					s.rows.NormBack(ds[i:j], xs[i:j], dys[i:j], rstd, mean, s.sums[:g.C], s.sums[g.C:])
+				}
+			})
+		}},
+		{Name: "means", Tasks: g.N, Run: func(n, _ int) { c.means(n, gamma) }},
+		{Name: "gradient", Tasks: g.N * c.count, Run: func(task, _ int) {
+			coef := c.coef[task/c.count*4*g.C:]
+			c.own[task].rows.Combine(c.span(dx, task), c.span(x, task), coef[:g.C], coef[3*g.C:4*g.C], coef[2*g.C:3*g.C], coef[g.C:2*g.C])
+		}},
+		par.Serial("parameters", func() {
+			for ch := range g.C {
+				var sum, dot float64
+				for n := range g.N {
+					a, b := c.total(n, ch)
+					sum, dot = sum+a, dot+b
+				}
+				dbeta[ch], dgamma[ch] = float32(sum), float32(dot)
+			}
+		}),
+	}
+}
+
+// means replaces the coefficients of picture n by those of
+// dx = d·p + (x-mean)·q + w: p, mean, w, q.
+func (c *normChunks) means(n int, gamma []float32) {
+	g := c.g
+	size := g.C / g.Groups
+	coef := c.coef[n*4*g.C:]
+	for group := range g.Groups {
+		var m1, m2 float64
+		for ch := group * size; ch < (group+1)*size; ch++ {
+			sum, dot := c.total(n, ch)
+			m1 += float64(gamma[ch]) * sum
+			m2 += float64(gamma[ch]) * dot
+		}
+		count := float64(size * g.P)
+		m1, m2 = m1/count, m2/count
+		for ch := group * size; ch < (group+1)*size; ch++ {
+			rstd := float64(coef[2*g.C+ch])
+			coef[ch] = float32(rstd * float64(gamma[ch]))
+			coef[2*g.C+ch] = float32(-rstd * m1)
+			coef[3*g.C+ch] = float32(-rstd * m2 * rstd)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package layer
+
+import (
+	"math"
+
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
+
+// LayerNorm normalises rows.
+//
+//	x, y         [Rows, C]
+//	gamma, beta  [C]
+//	stats        [Rows, 2]: mean and 1/sqrt(var+Eps)
+type LayerNorm struct {
+	Rows, C int
+	Eps     float32
+}
+
+// rowsPerTask bounds the numbers in a task.
+func rowsPerTask(c int) int { return max(1<<14/c, 1) }
+
+// Forward computes y and stats.
+func (l LayerNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
+	block := rowsPerTask(l.C)
+	return []par.Phase{{Name: "layer norm", Tasks: ceilDiv(l.Rows, block), Run: func(task, _ int) {
+		for r := task * block; r < min((task+1)*block, l.Rows); r++ {
+			in, out := x[r*l.C:][:l.C], y[r*l.C:][:l.C]
+			mean, variance := moments(in)
+			rstd := float32(1 / math.Sqrt(variance+float64(l.Eps)))
+			m := float32(mean)
+			stats[2*r], stats[2*r+1] = m, rstd
+			for i, v := range in {
+				out[i] = (v-m)*rstd*gamma[i] + beta[i]
+			}
+		}
+	}}}
+}
+
+// moments of a row, the variance around the mean.
+func moments(x []float32) (mean, variance float64) {
+	var s [4]float32
+	for i, v := range x {
+		s[i&3] += v
+	}
+	mean = float64(s[0]+s[1]+s[2]+s[3]) / float64(len(x))
+	m := float32(mean)
+	s = [4]float32{}
+	for i, v := range x {
+		d := v - m
+		s[i&3] += d * d
+	}
+	return mean, float64(s[0]+s[1]+s[2]+s[3]) / float64(len(x))
+}
+
+// Backward computes dx, dgamma and dbeta; see GroupNorm.Backward for the formula.
+func (l LayerNorm) Backward(x, gamma, stats, dy, dx, dgamma, dbeta []float32) []par.Phase {
+	block := rowsPerTask(l.C)
+	tasks := ceilDiv(l.Rows, block)
+	part := make([]float32, tasks*2*l.C)
+	return []par.Phase{
+		{Name: "layer norm", Tasks: tasks, Run: func(task, _ int) {
+			sum, dot := part[task*2*l.C:][:l.C], part[task*2*l.C+l.C:][:l.C]
+			clear(sum)
+			clear(dot)
+			for r := task * block; r < min((task+1)*block, l.Rows); r++ {
+				l.row(x[r*l.C:][:l.C], dy[r*l.C:][:l.C], gamma, stats[2*r], stats[2*r+1], dx[r*l.C:][:l.C], sum, dot)
+			}
+		}},
+		par.Serial("parameters", func() {
+			for ch := range l.C {
+				var sum, dot float64
+				for t := range tasks {
+					sum += float64(part[t*2*l.C+ch])
+					dot += float64(part[t*2*l.C+l.C+ch])
+				}
+				dbeta[ch], dgamma[ch] = float32(sum), float32(dot)
+			}
+		}),
+	}
+}
+
+func (l LayerNorm) row(x, dy, gamma []float32, mean, rstd float32, dx, sum, dot []float32) {
+	var m1, m2 float32
+	for i, d := range dy {
+		n := (x[i] - mean) * rstd
+		sum[i] += d
+		dot[i] += d * n
+		m1 += d * gamma[i]
+		m2 += d * gamma[i] * n
+	}
+	m1, m2 = m1/float32(l.C), m2/float32(l.C)
+	for i, d := range dy {
+		dx[i] = rstd * (d*gamma[i] - m1 - (x[i]-mean)*rstd*m2)
+	}
+}

@@ -1,0 +1,203 @@
+package cpu
+
+import (
+	"fmt"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/engine/cpu/layer"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/graph"
+)
+
+// lower chooses the kernels of an operation.
+func (c *compiler) lower(n *graph.Node) (lowered, error) {
+	in := func(i int) graph.Shape { return n.Inputs[i].Shape() }
+	switch op := n.Op.(type) {
+	case graph.MatMul, graph.Conv2D, graph.Conv2DGradX, graph.Conv2DGradW:
+		return c.lowerProduct(n, false)
+	case graph.Unary:
+		return lowerUnary(op), nil
+	case graph.UnaryGrad:
+		return lowerUnaryGrad(op), nil
+	case graph.Binary:
+		return lowerBinary(op, in(0), in(1)), nil
+	case graph.Reduce:
+		return lowerReduce(op, in(0)), nil
+	case graph.Broadcast:
+		return lowerBroadcast(op, in(0)), nil
+	case graph.SquaredNorm:
+		return lowerSquaredNorm(), nil
+	case graph.Transpose:
+		return lowerTranspose(op, in(0)), nil
+	case graph.Slice, graph.Pad, graph.Concat:
+		return lowerCopies(n), nil
+	case graph.GroupNorm, graph.GroupNormGrad, graph.LayerNorm, graph.LayerNormGrad:
+		return lowerNorm(n), nil
+	case graph.Attention:
+		a := attention(op, in(0), in(1))
+		return bound(func(b *binding) []par.Phase {
+			return a.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1], c.workers)
+		}), nil
+	case graph.AttentionGrad:
+		a := attention(graph.Attention(op), in(0), in(1))
+		return bound(func(b *binding) []par.Phase {
+			return a.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.in[5], b.out[0], b.out[1], b.out[2], c.workers)
+		}), nil
+	case graph.GEGLU, graph.GEGLUGrad, graph.Softmax, graph.SoftmaxGrad:
+		return lowerRows(n), nil
+	case graph.Upsample, graph.AvgPool, graph.MaxPool, graph.MaxPoolGrad:
+		return lowerPool(n), nil
+	case graph.Embedding:
+		return lowerEmbedding(c.prog, n), nil
+	case graph.EmbeddingGrad:
+		return lowerEmbeddingGrad(op, n), nil
+	case graph.TimestepEmbedding:
+		return lowerTimesteps(op), nil
+	case graph.AdamW:
+		return lowerAdamW(op), nil
+	case graph.EMA:
+		return lowerEMA(), nil
+	case graph.Input, graph.Param, graph.Fill, graph.Reshape:
+		return lowered{}, nil // no step of their own
+	}
+	return lowered{}, fmt.Errorf("the processor's engine has no %s", opName(n))
+}
+
+// bound is an operation that needs nothing but its operands.
+func bound(bind func(b *binding) []par.Phase) lowered { return lowered{bind: bind} }
+
+// lowerProduct plans a product; with add, an input more is added to the result.
+func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
+	var plan *gemm.Plan
+	x, w := n.Inputs[0].Shape(), n.Inputs[1].Shape()
+	switch op := n.Op.(type) {
+	case graph.MatMul:
+		last := x[len(x)-1]
+		s := gemm.MatMul{M: x.Size() / last, K: last, N: w[len(w)-1], TransA: op.TransA, TransB: op.TransB}
+		if op.TransA {
+			s.M, s.K = s.K, s.M
+		}
+		if op.TransB {
+			s.N = w[0]
+		}
+		plan = gemm.PlanMatMul(s, c.prec, c.workers)
+	case graph.Conv2D:
+		plan = gemm.PlanConv(convolution(op, x, w), c.prec, c.workers)
+	case graph.Conv2DGradX:
+		plan = gemm.PlanConvGradX(convolution(op.Conv, op.Shape, w), c.prec, c.workers)
+	case graph.Conv2DGradW:
+		plan = gemm.PlanConvGradW(convolution(op.Conv, x, op.Shape), c.prec, c.workers)
+	}
+	weight := n.Inputs[1]
+	_, isParam := weight.Node.Op.(graph.Param)
+	frozen := isParam && !c.updated[weight.Node] && plan.PackedLen > 0
+	l := lowered{scratch: plan.ScratchLen, algorithm: plan.Algorithm, flops: plan.Flops}
+	if plan.PackedLen > 0 && !frozen {
+		l.scratch += roundUp(plan.PackedLen, align)
+	}
+	l.bind = func(b *binding) []par.Phase {
+		a := gemm.Args{X: b.in[0], W: b.in[1], Y: b.out[0], Scratch: b.scratch}
+		if len(n.Inputs) == 3 {
+			a.Bias = b.in[2]
+		}
+		if add {
+			a.Add = b.in[len(b.in)-1]
+		}
+		if plan.PackedLen == 0 {
+			return plan.Bind(a)
+		}
+		if frozen {
+			packed := aligned(plan.PackedLen)
+			c.prog.peak += int64(plan.PackedLen) * 4
+			c.prog.packing = append(c.prog.packing, plan.Pack(packed, a.W)...)
+			a.W = packed
+			return plan.Bind(a)
+		}
+		packed := b.scratch[:plan.PackedLen]
+		phases := plan.Pack(packed, a.W)
+		a.W, a.Scratch = packed, b.scratch[roundUp(plan.PackedLen, align):]
+		return append(phases, plan.Bind(a)...)
+	}
+	return l, nil
+}
+
+func convolution(op graph.Conv2D, x, w graph.Shape) gemm.Conv {
+	return gemm.Conv{
+		N: x[0], H: x[1], W: x[2], C: x[3], O: w[0], KH: w[2], KW: w[3], Stride: op.Stride,
+		PadTop: op.Top, PadBottom: op.Bottom, PadLeft: op.Left, PadRight: op.Right,
+	}
+}
+
+func attention(op graph.Attention, q, k graph.Shape) layer.Attention {
+	return layer.Attention{
+		N: q[0], T: q[1], S: k[1], Heads: op.Heads, D: q[2] / op.Heads, Scale: op.Scale, Causal: op.Causal,
+	}
+}
+
+func lowerNorm(n *graph.Node) lowered {
+	s := n.Inputs[0].Shape()
+	c := s[len(s)-1]
+	group := func(op graph.GroupNorm) layer.GroupNorm {
+		return layer.GroupNorm{N: s[0], P: s.Size() / s[0] / c, C: c, Groups: op.Groups, Eps: op.Eps, SiLU: op.SiLU}
+	}
+	switch op := n.Op.(type) {
+	case graph.GroupNorm:
+		l := bound(func(b *binding) []par.Phase { return group(op).Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]) })
+		l.inPlace = []int{0}
+		return l
+	case graph.GroupNormGrad:
+		return bound(func(b *binding) []par.Phase {
+			return group(graph.GroupNorm(op)).Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2])
+		})
+	case graph.LayerNorm:
+		l := bound(func(b *binding) []par.Phase {
+			return layer.LayerNorm{Rows: s.Size() / c, C: c, Eps: op.Eps}.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1])
+		})
+		l.inPlace = []int{0}
+		return l
+	}
+	op := n.Op.(graph.LayerNormGrad)
+	return bound(func(b *binding) []par.Phase {
+		return layer.LayerNorm{Rows: s.Size() / c, C: c, Eps: op.Eps}.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.out[0], b.out[1], b.out[2])
+	})
+}
+
+func lowerRows(n *graph.Node) lowered {
+	s := n.Inputs[0].Shape()
+	c := s[len(s)-1]
+	rows := s.Size() / c
+	switch n.Op.(type) {
+	case graph.GEGLU:
+		return bound(func(b *binding) []par.Phase { return layer.GEGLU{Rows: rows, C: c / 2}.Forward(b.in[0], b.out[0]) })
+	case graph.GEGLUGrad:
+		return bound(func(b *binding) []par.Phase {
+			return layer.GEGLU{Rows: rows, C: c / 2}.Backward(b.in[0], b.in[1], b.out[0])
+		})
+	case graph.Softmax:
+		return bound(func(b *binding) []par.Phase { return layer.Softmax{Rows: rows, C: c}.Forward(b.in[0], b.out[0]) })
+	}
+	return bound(func(b *binding) []par.Phase {
+		return layer.Softmax{Rows: rows, C: c}.Backward(b.in[0], b.in[1], b.out[0])
+	})
+}
+
+func lowerPool(n *graph.Node) lowered {
+	x, y := n.Inputs[0].Shape(), n.Out[0].Shape
+	maxPool := func(kernel, stride int) layer.MaxPool {
+		return layer.MaxPool{N: x[0], H: x[1], W: x[2], C: x[3], Kernel: kernel, Stride: stride}
+	}
+	switch op := n.Op.(type) {
+	case graph.Upsample:
+		u := layer.Upsample{N: x[0], H: x[1], W: x[2], C: x[3], Factor: op.Factor}
+		return bound(func(b *binding) []par.Phase { return u.Forward(b.in[0], b.out[0]) })
+	case graph.AvgPool:
+		a := layer.AvgPool{N: y[0], H: y[1], W: y[2], C: y[3], Factor: op.Factor}
+		return bound(func(b *binding) []par.Phase { return a.Forward(b.in[0], b.out[0]) })
+	case graph.MaxPool:
+		return bound(func(b *binding) []par.Phase { return maxPool(op.Kernel, op.Stride).Forward(b.in[0], b.out[0]) })
+	}
+	op := n.Op.(graph.MaxPoolGrad)
+	return bound(func(b *binding) []par.Phase {
+		return maxPool(op.Kernel, op.Stride).Backward(b.in[0], b.in[1], b.in[2], b.out[0])
+	})
+}

@@ -1,0 +1,221 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Program is a compiled graph; see engine.Program.
+type Program struct {
+	pool    *pool
+	inputs  map[string]*tensor.Tensor
+	outputs []*tensor.Tensor
+	steps   []*step
+	packing []par.Phase // of frozen weights, before the first run
+	stale   bool        // whether packing is due
+	peak    int64
+	failed  atomic.Pointer[indexError]
+	profile []time.Duration
+	values  func(graph.Value) []float32
+}
+
+// indexError is an index outside of a table.
+type indexError struct {
+	where       string
+	index, size int
+}
+
+func (e *indexError) Error() string {
+	return fmt.Sprintf("%s: index %d: want 0 to %d", e.where, e.index, e.size-1)
+}
+
+// link binds the steps to their memory.
+func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place, arena []float32, outputs []graph.Value) {
+	memory := func(pl *place) []float32 {
+		pl = pl.at()
+		if pl.own != nil || pl.ints != nil {
+			return pl.own
+		}
+		return arena[pl.offset:][:pl.size:pl.size]
+	}
+	p.values = func(v graph.Value) []float32 { return memory(places[v]) }
+	p.peak += int64(len(arena)) * 4
+	for _, s := range steps {
+		b := &binding{}
+		for _, v := range s.inputs {
+			b.in = append(b.in, p.values(v))
+			b.ints = append(b.ints, places[v].ints)
+		}
+		for k := range s.node.Out {
+			b.out = append(b.out, p.values(s.node.Output(k)))
+		}
+		if s.scratchAt != nil {
+			b.scratch = memory(s.scratchAt)
+		}
+		s.phases = s.bind(b)
+		s.bind = nil
+	}
+	p.steps = mergeUpdates(steps)
+	for _, v := range outputs {
+		p.outputs = append(p.outputs, tensor.Of(p.values(v), v.Shape()...))
+	}
+	p.stale = true
+}
+
+// mergeUpdates makes one phase of each run of updates, which are independent
+// of each other, so that small parameters do not cost a phase each.
+func mergeUpdates(steps []*step) []*step {
+	var out []*step
+	for i := 0; i < len(steps); {
+		j := i + 1
+		for j < len(steps) && steps[i].update && steps[j].update && fmt.Sprintf("%T", steps[i].node.Op) == fmt.Sprintf("%T", steps[j].node.Op) {
+			j++
+		}
+		if j > i+1 {
+			var phases []par.Phase
+			for _, s := range steps[i:j] {
+				phases = append(phases, s.phases...)
+			}
+			steps[i].phases = []par.Phase{together(phases)}
+		}
+		out = append(out, steps[i])
+		i = j
+	}
+	return out
+}
+
+// together is one phase of the tasks of several.
+func together(phases []par.Phase) par.Phase {
+	type task struct {
+		run func(task, worker int)
+		n   int
+	}
+	var all []task
+	for _, ph := range phases {
+		for t := range ph.Tasks {
+			all = append(all, task{ph.Run, t})
+		}
+	}
+	return par.Phase{Name: phases[0].Name, Tasks: len(all), Run: func(i, worker int) { all[i].run(all[i].n, worker) }}
+}
+
+// Input implements engine.Program.
+func (p *Program) Input(name string) *tensor.Tensor { return p.inputs[name] }
+
+// Output implements engine.Program.
+func (p *Program) Output(i int) *tensor.Tensor { return p.outputs[i] }
+
+// Refresh implements engine.Program.
+func (p *Program) Refresh() { p.stale = true }
+
+// PeakBytes implements engine.Program.
+func (p *Program) PeakBytes() int64 { return p.peak }
+
+// Close implements engine.Program. The threads belong to the engine.
+func (p *Program) Close() { *p = Program{pool: p.pool} }
+
+// Run implements engine.Program.
+func (p *Program) Run() error {
+	p.pool.Lock()
+	defer p.pool.Unlock()
+	p.pack()
+	if p.profile != nil {
+		for i, s := range p.steps {
+			start := time.Now()
+			p.pool.Run(s.phases)
+			p.profile[i] += time.Since(start)
+		}
+		return p.failure()
+	}
+	for _, s := range p.steps {
+		p.pool.Run(s.phases)
+	}
+	return p.failure()
+}
+
+// failure is an error that a task of the last run met.
+func (p *Program) failure() error {
+	if e := p.failed.Swap(nil); e != nil {
+		return e
+	}
+	return nil
+}
+
+func (p *Program) pack() {
+	if p.stale {
+		p.pool.Run(p.packing)
+		p.stale = false
+	}
+}
+
+// FindNonFinite implements engine.Program.
+func (p *Program) FindNonFinite() (string, error) {
+	p.pool.Lock()
+	defer p.pool.Unlock()
+	p.pack()
+	for name, t := range p.inputs {
+		if !finite(t.F32) {
+			return "input " + name, nil
+		}
+	}
+	for _, s := range p.steps {
+		if s.update {
+			continue
+		}
+		for _, v := range s.inputs {
+			if op, ok := v.Node.Op.(graph.Param); ok && !finite(p.values(v)) {
+				return "parameter " + op.Name, nil
+			}
+		}
+		p.pool.Run(s.phases)
+		if err := p.failure(); err != nil {
+			return "", err
+		}
+		for k := range s.node.Out {
+			if !finite(p.values(s.node.Output(k))) {
+				return s.name, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+func finite(x []float32) bool {
+	for _, v := range x {
+		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
+			return false
+		}
+	}
+	return true
+}
+
+// StepCost is the time of one step since profiling began.
+type StepCost struct {
+	Name, Op, Algorithm string
+	Time                time.Duration
+	Flops               int64 // of one run
+}
+
+// StartProfile begins to measure the time of every step.
+func (p *Program) StartProfile() { p.profile = make([]time.Duration, len(p.steps)) }
+
+// Profile lists the steps with their times, zero before StartProfile.
+func (p *Program) Profile() []StepCost {
+	var all []StepCost
+	for i, s := range p.steps {
+		cost := StepCost{Name: s.name, Op: opName(s.node), Algorithm: s.algorithm, Flops: s.flops}
+		if p.profile != nil {
+			cost.Time = p.profile[i]
+		}
+		all = append(all, cost)
+	}
+	return all
+}
+
+func opName(n *graph.Node) string { return fmt.Sprintf("%T", n.Op)[len("graph."):] }
