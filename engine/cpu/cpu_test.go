@@ -85,7 +85,7 @@ func networks() []network {
 			return y
 		})
 	}
-	for _, s := range []struct{ n, hw, c, groups int }{{1, 1, 32, 32}, {3, 3, 40, 8}, {2, 30, 33, 3}, {1, 65, 64, 32}} {
+	for _, s := range []struct{ n, hw, c, groups int }{{1, 1, 32, 8}, {3, 3, 40, 8}, {2, 30, 33, 3}, {1, 65, 64, 32}} {
 		for _, silu := range []bool{false, true} {
 			add(fmt.Sprint("GroupNorm", s, silu), func(g *graph.Graph) graph.Value {
 				x := g.Affine(g.Param("x", s.n, s.hw, s.hw, s.c), 1, 3)
