@@ -1,0 +1,56 @@
+// Package autoencoder builds the first stages of the paper: an encoder that
+// compresses a picture by a factor f, a decoder back, and between them a
+// regularised latent (section 3.1), with the reference's parameter names.
+package autoencoder
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Config describes an AutoencoderKL, as the reference's YAML does.
+type Config struct {
+	EmbedDim int      `yaml:"embed_dim"` // channels of the latent
+	DD       DDConfig `yaml:"ddconfig"`
+}
+
+// DDConfig describes the encoder and the decoder.
+type DDConfig struct {
+	DoubleZ         bool    `yaml:"double_z"`   // the encoder gives mean and log-variance
+	ZChannels       int     `yaml:"z_channels"` // channels between encoder and decoder
+	Resolution      int     `yaml:"resolution"` // places the attention; any size can be encoded
+	InChannels      int     `yaml:"in_channels"`
+	OutCh           int     `yaml:"out_ch"`
+	Ch              int     `yaml:"ch"`
+	ChMult          []int   `yaml:"ch_mult"`
+	NumResBlocks    int     `yaml:"num_res_blocks"`
+	AttnResolutions []int   `yaml:"attn_resolutions"`
+	Dropout         float64 `yaml:"dropout"`
+	AttnType        string  `yaml:"attn_type"` // vanilla (default), linear or none
+	TanhOut         bool    `yaml:"tanh_out"`
+	ResampWithConv  *bool   `yaml:"resamp_with_conv"` // default true
+}
+
+// Factor is f, the ratio of a picture's side to its latent's.
+func (c Config) Factor() int { return 1 << (len(c.DD.ChMult) - 1) }
+
+// Validate says what is wrong with a configuration.
+func (c Config) Validate() error {
+	d := c.DD
+	switch {
+	case c.EmbedDim < 1 || d.ZChannels < 1 || d.InChannels < 1 || d.OutCh < 1 || d.NumResBlocks < 1:
+		return fmt.Errorf("autoencoder: embed_dim %d, z_channels %d, in_channels %d, out_ch %d, num_res_blocks %d: want at least 1 each",
+			c.EmbedDim, d.ZChannels, d.InChannels, d.OutCh, d.NumResBlocks)
+	case len(d.ChMult) == 0 || len(d.ChMult) > 10 || slices.Min(d.ChMult) < 1:
+		return fmt.Errorf("autoencoder: ch_mult %v: want one positive number for each level", d.ChMult)
+	case d.Ch < 32 || d.Ch%32 != 0:
+		return fmt.Errorf("autoencoder: ch %d: want a multiple of 32, the number of groups of its norms", d.Ch)
+	case d.Dropout != 0:
+		return fmt.Errorf("autoencoder: dropout %g: only 0 is supported", d.Dropout)
+	case !slices.Contains([]string{"", "vanilla", "linear", "none"}, d.AttnType):
+		return fmt.Errorf("autoencoder: attn_type %q: want vanilla, linear or none", d.AttnType)
+	case d.ResampWithConv != nil && !*d.ResampWithConv:
+		return fmt.Errorf("autoencoder: resamp_with_conv false is not supported")
+	}
+	return nil
+}

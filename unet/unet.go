@@ -1,0 +1,196 @@
+package unet
+
+import (
+	"strconv"
+
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/nn"
+)
+
+const eps = 1e-5 // of group norms, except in spatial transformers
+
+// Inputs are what the denoiser sees.
+type Inputs struct {
+	X       graph.Value // [N, H, W, InChannels]
+	T       graph.Value // int32 [N], timesteps
+	Context graph.Value // [N, S, ContextDim], or none
+	Y       graph.Value // int32 [N], labels of conditioning key adm, or none
+}
+
+// network is a U-Net being built.
+type network struct {
+	Config
+	emb     graph.Value // [N, 4·ModelChannels]
+	context graph.Value
+}
+
+// Build adds the U-Net and returns its output [N, H, W, OutChannels] (or
+// [N, H, W, NEmbed] logits). H and W must be multiples of Factor.
+func (c Config) Build(b nn.Builder, in Inputs) graph.Value {
+	if err := c.Validate(); err != nil {
+		b.G.Fail("%w", err)
+		return in.X
+	}
+	if f := c.Factor(); in.X.Dim(1)%f != 0 || in.X.Dim(2)%f != 0 {
+		b.G.Fail("latents of %dx%d: width and height must be multiples of %d", in.X.Dim(2), in.X.Dim(1), f)
+		return in.X
+	}
+	n := &network{Config: c, context: in.Context}
+	n.timeEmbed(b, in)
+	h, skips := n.down(b, in.X)
+	h = n.middle(b.In("middle_block"), h)
+	h = n.up(b, h, skips)
+	g := nn.GroupNorm(b.In("out").In("0"), h, eps, true)
+	out := nn.Conv2D(b.In("out").In("2"), g, c.OutChannels, nn.Conv3.Zeroed())
+	if c.NEmbed > 0 {
+		h = nn.GroupNorm(b.In("id_predictor").In("0"), h, eps, false)
+		return nn.Conv2D(b.In("id_predictor").In("1"), h, c.NEmbed, nn.Conv1)
+	}
+	return out
+}
+
+// timeEmbed is linear(SiLU(linear(sinusoids of t))), plus the label's embedding.
+func (n *network) timeEmbed(b nn.Builder, in Inputs) {
+	mc := n.ModelChannels
+	e := nn.Linear(b.In("time_embed").In("0"), b.G.TimestepEmbedding(in.T, mc), 4*mc)
+	e = nn.Linear(b.In("time_embed").In("2"), b.G.Unary(graph.SiLU, e), 4*mc)
+	if n.NumClasses > 0 {
+		if !in.Y.Valid() {
+			b.G.Fail("unet: num_classes is %d: a label is needed", n.NumClasses)
+			return
+		}
+		e = b.G.Add(e, nn.Embedding(b.In("label_emb"), in.Y, n.NumClasses, 4*mc))
+	}
+	n.emb = b.G.Unary(graph.SiLU, e) // every residual block begins with it
+}
+
+func (n *network) attends(ds int) bool {
+	for _, r := range n.AttentionResolutions {
+		if r == ds {
+			return true
+		}
+	}
+	return false
+}
+
+// down runs the input blocks and keeps their outputs for the way up.
+func (n *network) down(b nn.Builder, x graph.Value) (graph.Value, []graph.Value) {
+	block := numbered(b.In("input_blocks"))
+	h := nn.Conv2D(block().In("0"), x, n.ModelChannels, nn.Conv3)
+	skips := []graph.Value{h}
+	ds := 1
+	for level, mult := range n.ChannelMult {
+		for range n.NumResBlocks {
+			bb := block()
+			h = n.resBlock(bb.In("0"), h, mult*n.ModelChannels, same)
+			if n.attends(ds) {
+				h = n.attention(bb.In("1"), h, n.NumHeads)
+			}
+			skips = append(skips, h)
+		}
+		if level < len(n.ChannelMult)-1 {
+			bb := block().In("0")
+			if n.ResblockUpdown {
+				h = n.resBlock(bb, h, h.Dim(3), half)
+			} else {
+				h = nn.Conv2D(bb.In("op"), h, h.Dim(3), nn.Conv{Kernel: 3, Conv2D: graph.Conv2D{Stride: 2, Top: 1, Bottom: 1, Left: 1, Right: 1}})
+			}
+			skips = append(skips, h)
+			ds *= 2
+		}
+	}
+	return h, skips
+}
+
+func (n *network) middle(b nn.Builder, h graph.Value) graph.Value {
+	c := h.Dim(3)
+	h = n.resBlock(b.In("0"), h, c, same)
+	h = n.attention(b.In("1"), h, n.NumHeads)
+	return n.resBlock(b.In("2"), h, c, same)
+}
+
+// up runs the output blocks, each on [h, skip].
+func (n *network) up(b nn.Builder, h graph.Value, skips []graph.Value) graph.Value {
+	block := numbered(b.In("output_blocks"))
+	heads := n.NumHeadsUpsample
+	if heads < 1 {
+		heads = n.NumHeads
+	}
+	for level := len(n.ChannelMult) - 1; level >= 0; level-- {
+		for i := range n.NumResBlocks + 1 {
+			bb, next := block(), 1
+			skip := skips[len(skips)-1]
+			skips = skips[:len(skips)-1]
+			h = n.resBlock(bb.In("0"), b.G.Concat(3, h, skip), n.ModelChannels*n.ChannelMult[level], same)
+			if n.attends(1 << level) {
+				h = n.attention(bb.In("1"), h, heads)
+				next++
+			}
+			if level > 0 && i == n.NumResBlocks {
+				ub := bb.In(strconv.Itoa(next))
+				if n.ResblockUpdown {
+					h = n.resBlock(ub, h, h.Dim(3), twice)
+				} else {
+					h = nn.Conv2D(ub.In("conv"), b.G.Upsample(h, 2), h.Dim(3), nn.Conv3)
+				}
+			}
+		}
+	}
+	return h
+}
+
+// numbered yields prefix.0, prefix.1, …
+func numbered(b nn.Builder) func() nn.Builder {
+	i := -1
+	return func() nn.Builder {
+		i++
+		return b.In(strconv.Itoa(i))
+	}
+}
+
+// resample is what a residual block does to the size.
+type resample int
+
+const (
+	same resample = iota
+	half
+	twice
+)
+
+func (r resample) apply(g *graph.Graph, x graph.Value) graph.Value {
+	switch r {
+	case half:
+		return g.AvgPool(x, 2)
+	case twice:
+		return g.Upsample(x, 2)
+	}
+	return x
+}
+
+// resBlock is skip(x) + conv(SiLU(norm(conv(SiLU(norm(x))) + e))), where e is a
+// linear map of the time embedding, or scales and shifts the second norm.
+func (n *network) resBlock(b nn.Builder, x graph.Value, out int, r resample) graph.Value {
+	g := b.G
+	h := nn.GroupNorm(b.In("in_layers").In("0"), x, eps, true)
+	h, x = r.apply(g, h), r.apply(g, x)
+	h = nn.Conv2D(b.In("in_layers").In("2"), h, out, nn.Conv3)
+	width := out
+	if n.UseScaleShiftNorm {
+		width *= 2
+	}
+	e := nn.Linear(b.In("emb_layers").In("1"), n.emb, width)
+	e = g.Reshape(e, e.Dim(0), 1, 1, width)
+	norm := b.In("out_layers").In("0")
+	if n.UseScaleShiftNorm {
+		parts := g.Split(e, 3, 2)
+		h = nn.GroupNorm(norm, h, eps, false)
+		h = g.Unary(graph.SiLU, g.Add(g.Mul(h, g.Affine(parts[0], 1, 1)), parts[1]))
+	} else {
+		h = nn.GroupNorm(norm, g.Add(h, e), eps, true)
+	}
+	h = nn.Conv2D(b.In("out_layers").In("3"), h, out, nn.Conv3.Zeroed())
+	if x.Dim(3) != out {
+		x = nn.Conv2D(b.In("skip_connection"), x, out, nn.Conv1)
+	}
+	return g.Add(x, h)
+}
