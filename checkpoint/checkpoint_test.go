@@ -1,0 +1,119 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm/tensor"
+)
+
+func sample() map[string]*tensor.Tensor {
+	a, b := tensor.New(2, 3), tensor.New()
+	copy(a.F32, []float32{1, -2, .5, 1e-3, 65504, 0})
+	b.F32[0] = 3
+	return map[string]*tensor.Tensor{"a.weight": a, "b": b}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	for _, d := range []DType{F32, F16, BF16} {
+		if err := Save(path, sample(), map[string]string{"k": "v \"quoted\""}, d); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Metadata()["k"] != "v \"quoted\"" {
+			t.Error("metadata lost")
+		}
+		got, err := Load(f, "", map[string]tensor.Shape{"a.weight": {2, 3}, "b": {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range sample()["a.weight"].F32 {
+			if w := got["a.weight"].F32[i]; math.Abs(float64(w-v)) > math.Abs(float64(v))/200 || d == F32 && w != v {
+				t.Errorf("%s: element %d is %g, want %g", d, i, w, v)
+			}
+		}
+		_, err = Load(f, "", map[string]tensor.Shape{"a.weight": {3, 2}, "c": {}})
+		if err == nil || !strings.Contains(err.Error(), "a.weight is [2 3], want [3 2]") || !strings.Contains(err.Error(), "missing c") {
+			t.Errorf("misfit: %v", err)
+		}
+		f.Close()
+	}
+}
+
+func TestAtomic(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x")
+	os.WriteFile(path, []byte("old"), 0o644)
+	err := Atomic(path, func(w io.Writer) error {
+		w.Write(bytes.Repeat([]byte("new"), 1<<20))
+		return errors.New("no space left")
+	})
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v does not name the file", err)
+	}
+	raw, _ := os.ReadFile(path)
+	left, _ := os.ReadDir(dir)
+	if string(raw) != "old" || len(left) != 1 {
+		t.Errorf("after a failure: %q, %d files", raw, len(left))
+	}
+}
+
+func TestNaN(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	bad := sample()
+	bad["b"].F32[0] = float32(math.NaN())
+	if err := Save(path, bad, nil, F32); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := Load(f, "", map[string]tensor.Shape{"b": {}}); err == nil || !strings.Contains(err.Error(), "b: element 0 is NaN") {
+		t.Errorf("NaN: %v", err)
+	}
+}
+
+func TestTruncated(t *testing.T) {
+	var b bytes.Buffer
+	if err := write(&b, sample(), nil, F32); err != nil {
+		t.Fatal(err)
+	}
+	for n := range b.Len() {
+		if _, err := NewFile("x", bytes.NewReader(b.Bytes()[:n]), int64(n)); err == nil {
+			t.Errorf("%d of %d bytes are accepted", n, b.Len())
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	var b bytes.Buffer
+	if err := write(&b, sample(), map[string]string{"k": "v"}, F16); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
+	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\xff{}"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		file, err := NewFile("fuzz", bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			return
+		}
+		for _, name := range file.Names() {
+			if _, err := file.Read(name); err != nil && !strings.Contains(err.Error(), name) {
+				t.Errorf("error %v does not name %s", err, name)
+			}
+		}
+	})
+}

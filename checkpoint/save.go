@@ -1,0 +1,143 @@
+package checkpoint
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Save writes tensors (float32, stored as d) and metadata in one atomic step:
+// the path holds either what it held before or the whole new file.
+func Save(path string, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
+	if d != F32 && d != F16 && d != BF16 {
+		return fmt.Errorf("weights cannot be written as %q: want F32, F16 or BF16", d)
+	}
+	return Atomic(path, func(w io.Writer) error { return write(w, tensors, meta, d) })
+}
+
+// Atomic writes a file through a temporary one beside it, which is flushed to
+// the disk before it takes the path's name. If anything fails it is removed.
+func Atomic(path string, fill func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err = tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(tmp, 1<<20)
+	if err = fill(w); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err = w.Flush(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err = tmp.Sync(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err = tmp.Close(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err = os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	if d, openErr := os.Open(dir); openErr == nil { // make the new name durable
+		d.Sync()
+		d.Close()
+	}
+	return nil
+}
+
+func write(w io.Writer, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
+	names := make([]string, 0, len(tensors))
+	for name := range tensors {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	header, err := makeHeader(names, tensors, meta, d)
+	if err != nil {
+		return err
+	}
+	if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
+		return err
+	}
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	buf := make([]byte, 0, 1<<16)
+	for _, name := range names {
+		for _, v := range tensors[name].F32 {
+			switch d {
+			case F16:
+				buf = binary.LittleEndian.AppendUint16(buf, tensor.Float16(v))
+			case BF16:
+				buf = binary.LittleEndian.AppendUint16(buf, tensor.BFloat16(v))
+			default:
+				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			}
+			if len(buf) > 1<<16-8 {
+				if _, err := w.Write(buf); err != nil {
+					return err
+				}
+				buf = buf[:0]
+			}
+		}
+	}
+	_, err = w.Write(buf)
+	return err
+}
+
+// makeHeader writes the JSON header with its keys in order, padded to 8 bytes.
+func makeHeader(names []string, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	if len(meta) > 0 {
+		raw, err := json.Marshal(meta)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, `"__metadata__":%s`, raw)
+	}
+	at := 0
+	for _, name := range names {
+		t := tensors[name]
+		if t.F32 == nil && t.Shape.Size() > 0 {
+			return nil, fmt.Errorf("%s is not of float32", name)
+		}
+		key, err := json.Marshal(name)
+		if err != nil {
+			return nil, err
+		}
+		shape, err := json.Marshal(append([]int{}, t.Shape...))
+		if err != nil {
+			return nil, err
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		size := len(t.F32) * sizes[d]
+		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, key, d, shape, at, at+size)
+		at += size
+	}
+	b.WriteByte('}')
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	return b.Bytes(), nil
+}
