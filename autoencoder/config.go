@@ -12,6 +12,13 @@ import (
 type Config struct {
 	EmbedDim int      `yaml:"embed_dim"` // channels of the latent
 	DD       DDConfig `yaml:"ddconfig"`
+
+	LossConfig map[string]any `yaml:"lossconfig,omitempty"` // of no consequence to the network
+	Monitor    string         `yaml:"monitor,omitempty"`
+	ColorMap   any            `yaml:"colorize_nlabels,omitempty"`
+	CkptPath   string         `yaml:"ckpt_path,omitempty"`
+	IgnoreKeys []string       `yaml:"ignore_keys,omitempty"`
+	ImageKey   string         `yaml:"image_key,omitempty"`
 }
 
 // DDConfig describes the encoder and the decoder.

@@ -48,3 +48,9 @@ func linearAttention(b nn.Builder, x graph.Value) graph.Value {
 }
 
 func invSqrt(c int) float32 { return float32(1 / math.Sqrt(float64(c))) }
+
+// SampleFrom is Sample of one number: mean + exp(logvar/2)·noise.
+func SampleFrom(mean, logvar, noise float32) float32 {
+	logvar = min(max(logvar, -30), 20)
+	return mean + float32(math.Exp(float64(logvar)/2))*noise
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/engine/cpu"
+	ldmtrain "github.com/ldm-go/ldm/train"
+)
+
+func train() *cobra.Command {
+	cmd := &cobra.Command{Use: "train", Short: "Train a model on a folder of pictures"}
+	cmd.AddCommand(trainAutoencoder(), trainDiffusion())
+	return cmd
+}
+
+const trainHelp = `
+
+The configuration is YAML in the reference's form; several files are merged from
+left to right, and key.sub=value arguments change single values. Everything goes
+to the run folder: config.yaml, log.txt, TensorBoard events, pictures, the
+checkpoint, and at the end model.safetensors. The same command goes on from the
+checkpoint; Ctrl-C saves first.`
+
+// trainFlags are what both stages have in common.
+type trainFlags struct {
+	configs []string
+	out     string
+}
+
+func (f *trainFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVarP(&f.configs, "config", "c", nil, "YAML configuration files")
+	cmd.Flags().StringVarP(&f.out, "out", "o", "", "run folder")
+	cmd.MarkFlagRequired("config")
+	cmd.MarkFlagRequired("out")
+}
+
+// finish says how to go on after an interruption.
+func (f *trainFlags) finish(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		status(fmt.Sprintf("stopped; the checkpoint is in %s, and the same command goes on from it", f.out))
+	case err == nil:
+		status("done: " + filepath.Join(f.out, ldmtrain.ModelFile))
+	}
+	return err
+}
+
+func trainAutoencoder() *cobra.Command {
+	var f trainFlags
+	cmd := &cobra.Command{
+		Use:     "autoencoder -c CONFIG.yaml -o RUN [key=value ...]",
+		Short:   "Train the first stage, which compresses pictures",
+		Long:    "Train the first stage, which compresses pictures to latents." + trainHelp,
+		Example: "  ldm train autoencoder -c configs/emoji-autoencoder.yaml -o runs/ae data.train=pictures train.steps=5000",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg := ldmtrain.DefaultAutoencoder()
+			if err := config.Load(&cfg, f.configs, args); err != nil {
+				return err
+			}
+			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, f.out, cpu.New(), status))
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func trainDiffusion() *cobra.Command {
+	var f trainFlags
+	cmd := &cobra.Command{
+		Use:     "diffusion -c CONFIG.yaml -o RUN [key=value ...]",
+		Short:   "Train the second stage, which makes latents",
+		Long:    "Train the denoiser and its conditioner in the latent space of a trained first stage." + trainHelp,
+		Example: "  ldm train diffusion -c configs/emoji-diffusion.yaml -o runs/ldm first_stage=runs/ae/model.safetensors",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg := ldmtrain.DefaultDiffusion()
+			if err := config.Load(&cfg, f.configs, args); err != nil {
+				return err
+			}
+			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, f.out, cpu.New(), status))
+		},
+	}
+	f.register(cmd)
+	return cmd
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu"
+)
+
+// modelFlags choose a model and how it is computed.
+type modelFlags struct {
+	path      string
+	precision string
+	threads   int
+}
+
+func (f *modelFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.path, "model", "m", "", "model file (default: the emoji model in this program)")
+	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
+	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
+}
+
+func (f *modelFlags) open() (*ldm.Model, error) {
+	precision, err := engine.ParsePrecision(f.precision)
+	if err != nil {
+		return nil, err
+	}
+	opt := ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads}
+	if f.path == "" {
+		return builtin(opt)
+	}
+	return ldm.Open(f.path, opt)
+}
+
+func textToImage() *cobra.Command {
+	var f modelFlags
+	var prompt, negative, out string
+	var n, steps, width, height int
+	var seed int64
+	var scale, eta float64
+	cmd := &cobra.Command{
+		Use:     "txt2img -p PROMPT",
+		Short:   "Make pictures of a text",
+		Example: "  ldm txt2img -p \"a red apple\"\n  ldm txt2img -p \"a cat face\" -n 16 --seed 7 -o cats.png",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if n < 1 {
+				return fmt.Errorf("-n %d: want at least 1", n)
+			}
+			if err := writable(out); err != nil {
+				return err
+			}
+			m, err := f.open()
+			if err != nil {
+				return err
+			}
+			if seed < 0 {
+				seed = int64(rand.Uint32())
+			}
+			seeds := make([]uint64, n)
+			for i := range seeds {
+				seeds[i] = uint64(seed) + uint64(i)
+			}
+			bar := progressbar.Default(-1, "sampling")
+			pictures, err := m.TextToImage(cmd.Context(), ldm.TextRequest{
+				Prompts: slices.Repeat([]string{prompt}, n), Negative: negative, Seeds: seeds,
+				Steps: steps, Scale: scale, Eta: eta, Width: width, Height: height,
+				Progress: func(done, total int) {
+					bar.ChangeMax(total)
+					bar.Set(done)
+				},
+			})
+			if err != nil {
+				return err
+			}
+			if err := data.SavePNG(out, data.Grid(pictures, int(math.Ceil(math.Sqrt(float64(n)))))); err != nil {
+				return err
+			}
+			fmt.Printf("%s (seed %d)\n", out, seed)
+			return nil
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVarP(&prompt, "prompt", "p", "", "what to show")
+	cmd.Flags().StringVar(&negative, "negative-prompt", "", "what to lead away from")
+	cmd.Flags().StringVarP(&out, "out", "o", "output.png", "PNG file; several pictures become a grid")
+	cmd.Flags().IntVarP(&n, "n", "n", 1, "number of pictures; picture i has seed + i")
+	cmd.Flags().Int64VarP(&seed, "seed", "s", -1, "seed; -1: a random one, which is printed")
+	cmd.Flags().IntVar(&steps, "steps", 50, "steps of DDIM")
+	cmd.Flags().Float64Var(&scale, "cfg-scale", 3, "strength of the guidance by the text; 1: none")
+	cmd.Flags().Float64Var(&eta, "eta", 0, "noise added by DDIM, 0 to 1")
+	cmd.Flags().IntVarP(&width, "width", "W", 0, "width in pixels (default: that of training)")
+	cmd.Flags().IntVarP(&height, "height", "H", 0, "height in pixels (default: that of training)")
+	cmd.MarkFlagRequired("prompt")
+	return cmd
+}
+
+// writable makes sure, before the work begins, that the result can be written.
+func writable(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".ldm-*")
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}

@@ -1,0 +1,228 @@
+package ldm
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Targets of the reference's YAML that this package builds.
+const (
+	TargetAutoencoderKL   = "ldm.models.autoencoder.AutoencoderKL"
+	TargetLatentDiffusion = "ldm.models.diffusion.ddpm.LatentDiffusion"
+	TargetUNet            = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
+	TargetTransformer     = "ldm.modules.encoders.modules.BERTEmbedder"
+	TargetClassEmbedder   = "ldm.modules.encoders.modules.ClassEmbedder"
+)
+
+// Prefixes of the parts of a latent diffusion model's parameters.
+const (
+	prefixFirstStage  = "first_stage_model"
+	prefixUNet        = "model.diffusion_model"
+	prefixConditioner = "cond_stage_model"
+)
+
+// metaConfig is the key of the YAML configuration in a model file's metadata.
+const metaConfig = "ldm.config"
+
+// FirstStage compresses pictures to latents and back: the autoencoder of
+// section 3.1. Its methods may be called by one goroutine at a time.
+type FirstStage struct {
+	Config  autoencoder.Config
+	encoder *programs[size]
+	decoder *programs[size]
+}
+
+// size is a batch of pictures or latents.
+type size struct{ n, h, w int }
+
+// maxBatch bounds how many pictures go through a network at once; as a
+// picture's result does not depend on its neighbours, only memory does.
+const maxBatch = 16
+
+// NewFirstStage makes a first stage of weights found in vars under prefix
+// ("" or "first_stage_model").
+func NewFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng engine.Engine, opt engine.Options) *FirstStage {
+	encode := func(g *graph.Graph, s size) []graph.Value {
+		return []graph.Value{cfg.Encode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.DD.InChannels))}
+	}
+	decode := func(g *graph.Graph, s size) []graph.Value {
+		return []graph.Value{cfg.Decode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.EmbedDim))}
+	}
+	return &FirstStage{cfg, newPrograms(eng, vars, opt, encode), newPrograms(eng, vars, opt, decode)}
+}
+
+// Params lists the parameters of a first stage, under prefix.
+func firstStageParams(cfg autoencoder.Config, prefix string) ([]nn.ParamSpec, error) {
+	g := graph.New()
+	b := nn.NewBuilder(g)
+	f := cfg.Factor()
+	moments := cfg.Encode(b.In(prefix), g.Input("x", 1, f, f, cfg.DD.InChannels))
+	cfg.Decode(b.In(prefix), g.Slice(moments, 3, 0, cfg.EmbedDim))
+	return b.Params(), g.Err()
+}
+
+// Factor is the ratio of a picture's side to its latent's.
+func (f *FirstStage) Factor() int { return f.Config.Factor() }
+
+// Moments encodes pictures [N, H, W, C] in [-1, 1] to [N, H/f, W/f, 2·D]: mean
+// and log-variance of the posterior.
+func (f *FirstStage) Moments(x *tensor.Tensor) (*tensor.Tensor, error) { return batched(f.encoder, x) }
+
+// Mode is the mean of a posterior's moments [..., 2·D]: [..., D].
+func Mode(moments *tensor.Tensor) *tensor.Tensor {
+	shape := slices.Clone(moments.Shape)
+	last := len(shape) - 1
+	shape[last] /= 2
+	d := shape[last]
+	mean := tensor.New(shape...)
+	for i := range mean.F32 {
+		mean.F32[i] = moments.F32[i/d*2*d+i%d]
+	}
+	return mean
+}
+
+// Decode turns latents [N, h, w, D] (not scaled) into pictures [N, f·h, f·w, C],
+// about in [-1, 1].
+func (f *FirstStage) Decode(z *tensor.Tensor) (*tensor.Tensor, error) { return batched(f.decoder, z) }
+
+// Reconstruct encodes and decodes pictures through the posterior's mean.
+func (f *FirstStage) Reconstruct(x *tensor.Tensor) (*tensor.Tensor, error) {
+	moments, err := f.Moments(x)
+	if err != nil {
+		return nil, err
+	}
+	return f.Decode(Mode(moments))
+}
+
+// Refresh says that the weights were changed from outside.
+func (f *FirstStage) Refresh() {
+	f.encoder.refresh()
+	f.decoder.refresh()
+}
+
+// Close frees the programs.
+func (f *FirstStage) Close() {
+	f.encoder.close()
+	f.decoder.close()
+}
+
+// batched runs x through a network of one input "x" and one output, at most
+// maxBatch at a time.
+func batched(p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
+	var out *tensor.Tensor
+	total := x.Shape[0]
+	for start := 0; start < total; start += maxBatch {
+		n := min(maxBatch, total-start)
+		prog, err := p.get(size{n, x.Shape[1], x.Shape[2]})
+		if err != nil {
+			return nil, err
+		}
+		per := len(x.F32) / total
+		copy(prog.Input("x").F32, x.F32[start*per:(start+n)*per])
+		if err := prog.Run(); err != nil {
+			return nil, err
+		}
+		y := prog.Output(0)
+		if out == nil {
+			shape := slices.Clone(y.Shape)
+			shape[0] = total
+			out = tensor.New(shape...)
+		}
+		copy(out.F32[start*len(y.F32)/n:], y.F32)
+	}
+	return out, nil
+}
+
+// modelFile is the configuration of a model file.
+type modelFile struct {
+	Model config.Target `yaml:"model"`
+}
+
+// SaveFirstStage writes a first stage's weights, found in vars without prefix,
+// with its configuration.
+func SaveFirstStage(path string, cfg autoencoder.Config, vars engine.Vars, d checkpoint.DType) error {
+	specs, err := firstStageParams(cfg, "")
+	if err != nil {
+		return err
+	}
+	tensors := map[string]*tensor.Tensor{}
+	for _, s := range specs {
+		tensors[s.Name] = vars[s.Name]
+	}
+	text, err := config.Dump(map[string]any{"model": map[string]any{"target": TargetAutoencoderKL, "params": cfg}})
+	if err != nil {
+		return err
+	}
+	return checkpoint.Save(path, tensors, map[string]string{metaConfig: text}, d)
+}
+
+// LoadFirstStage reads the configuration and the weights of a first stage from a
+// file that SaveFirstStage wrote, or that of a whole model. The names of the
+// weights have no prefix.
+func LoadFirstStage(path string) (autoencoder.Config, engine.Vars, error) {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return autoencoder.Config{}, nil, err
+	}
+	defer f.Close()
+	target, err := modelTarget(f)
+	if err != nil {
+		return autoencoder.Config{}, nil, err
+	}
+	prefix := ""
+	if target.Target == TargetLatentDiffusion {
+		var params Params
+		if err := target.Decode(&params); err != nil {
+			return autoencoder.Config{}, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		target, prefix = params.FirstStage, prefixFirstStage+"."
+	}
+	cfg, err := decodeAutoencoder(target)
+	if err != nil {
+		return cfg, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	specs, err := firstStageParams(cfg, "")
+	if err != nil {
+		return cfg, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	vars, err := checkpoint.Load(f, prefix, shapes(specs))
+	return cfg, vars, err
+}
+
+func shapes(specs []nn.ParamSpec) map[string]tensor.Shape {
+	out := map[string]tensor.Shape{}
+	for _, s := range specs {
+		out[s.Name] = s.Shape
+	}
+	return out
+}
+
+// modelTarget reads what a model file says of itself.
+func modelTarget(f *checkpoint.File) (config.Target, error) {
+	text := f.Metadata()[metaConfig]
+	if text == "" {
+		return config.Target{}, fmt.Errorf("%s says nothing of its configuration (metadata %s): is it a model that this program wrote?", f.Name(), metaConfig)
+	}
+	var m modelFile
+	err := config.Parse(&m, f.Name()+": "+metaConfig, []byte(text), nil)
+	return m.Model, err
+}
+
+func decodeAutoencoder(t config.Target) (autoencoder.Config, error) {
+	var cfg autoencoder.Config
+	if t.Target != TargetAutoencoderKL {
+		return cfg, fmt.Errorf("first stage %q: want %s", t.Target, TargetAutoencoderKL)
+	}
+	if err := t.Decode(&cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.Validate()
+}

@@ -1,0 +1,232 @@
+package ldm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ldm-go/ldm/sampler"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// TextRequest asks for pictures of texts.
+type TextRequest struct {
+	Prompts  []string // one for each picture
+	Negative string   // what the guidance leads away from
+	Seeds    []uint64 // one for each picture
+	Steps    int      // of DDIM
+	Scale    float64  // of classifier-free guidance; 1: none
+	Eta      float64  // of DDIM
+	Height   int      // pixels; 0: the size the model was trained at
+	Width    int
+	Progress func(done, total int)
+}
+
+// ClassRequest asks for pictures of classes; without a class embedder, for
+// unconditional ones.
+type ClassRequest struct {
+	Labels   []int    // one for each picture
+	Seeds    []uint64 // one for each picture
+	Steps    int
+	Scale    float64 // of guidance away from the last class; 1: none
+	Eta      float64
+	Height   int
+	Width    int
+	Progress func(done, total int)
+}
+
+// TextToImage makes pictures [N, H, W, 3], about in [-1, 1]. A picture depends
+// on its prompt, its seed and the settings alone, not on the others.
+func (m *Model) TextToImage(ctx context.Context, r TextRequest) (*tensor.Tensor, error) {
+	if m.Text == nil {
+		return nil, fmt.Errorf("this model is not conditioned on text")
+	}
+	return m.sample(ctx, len(r.Prompts), sampling{
+		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, progress: r.Progress,
+		denoiser: func(from, to int) (sampler.Denoiser, error) {
+			cond, err := m.EncodeText(r.Prompts[from:to])
+			if err != nil {
+				return nil, err
+			}
+			return m.guided(cond, r.Scale, func() (*tensor.Tensor, error) {
+				return m.EncodeText(slices.Repeat([]string{r.Negative}, to-from))
+			})
+		},
+	})
+}
+
+// ClassToImage makes pictures of classes, like TextToImage.
+func (m *Model) ClassToImage(ctx context.Context, r ClassRequest) (*tensor.Tensor, error) {
+	if m.Text != nil {
+		return nil, fmt.Errorf("this model is conditioned on text, not on classes")
+	}
+	return m.sample(ctx, len(r.Labels), sampling{
+		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, progress: r.Progress,
+		denoiser: func(from, to int) (sampler.Denoiser, error) {
+			if m.Class == nil {
+				return m.guided(nil, 1, nil)
+			}
+			cond, err := m.EncodeClasses(r.Labels[from:to])
+			if err != nil {
+				return nil, err
+			}
+			return m.guided(cond, r.Scale, func() (*tensor.Tensor, error) {
+				return m.EncodeClasses(slices.Repeat([]int{m.Class.NClasses - 1}, to-from))
+			})
+		},
+	})
+}
+
+// sampling is what all requests have in common.
+type sampling struct {
+	seeds         []uint64
+	steps         int
+	eta           float64
+	height, width int
+	progress      func(done, total int)
+	denoiser      func(from, to int) (sampler.Denoiser, error) // for some of the pictures
+}
+
+// sample draws n latents with DDIM, a few at a time, and decodes them.
+func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, error) {
+	if n == 0 || len(r.seeds) != n {
+		return nil, fmt.Errorf("%d pictures and %d seeds: want as many of both, and at least one", n, len(r.seeds))
+	}
+	h, w, err := m.latentSize(r.height, r.width)
+	if err != nil {
+		return nil, err
+	}
+	grid, err := sampler.Uniform(r.steps, len(m.Schedule.Betas))
+	if err != nil {
+		return nil, err
+	}
+	half := maxBatch / 2 // guidance doubles the batch
+	total := (n + half - 1) / half * len(grid)
+	z := tensor.New(n, h, w, m.UNet.InChannels)
+	sampler.Noise(z, r.seeds, 0)
+	for from := 0; from < n; from += half {
+		to := min(from+half, n)
+		part := tensor.Of(z.F32[from*len(z.F32)/n:to*len(z.F32)/n], to-from, h, w, m.UNet.InChannels)
+		denoise, err := r.denoiser(from, to)
+		if err != nil {
+			return nil, err
+		}
+		done := from / half * len(grid)
+		err = sampler.DDIM(ctx, m.Schedule, denoise, part, sampler.Options{
+			Grid: grid, Eta: r.eta,
+			Noise: func(step int, dst *tensor.Tensor) { sampler.Noise(dst, r.seeds[from:to], uint64(step)+1) },
+			Progress: func(i, _ int, _, _ *tensor.Tensor) {
+				if r.progress != nil {
+					r.progress(done+i, total)
+				}
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range z.F32 {
+		z.F32[i] /= m.ScaleFactor
+	}
+	return m.stage.Decode(z)
+}
+
+// latentSize turns a picture's size (0: that of training) into the latent's.
+func (m *Model) latentSize(height, width int) (h, w int, err error) {
+	f := m.stage.Factor()
+	if height == 0 {
+		height = m.Params.ImageSize * f
+	}
+	if width == 0 {
+		width = m.Params.ImageSize * f
+	}
+	unit := f * m.UNet.Factor()
+	if height%unit != 0 || width%unit != 0 || height < unit || width < unit {
+		nearest := func(v int) int { return max((v+unit/2)/unit, 1) * unit }
+		return 0, 0, fmt.Errorf("pictures of %dx%d: width and height must be multiples of %d; the nearest is %dx%d",
+			width, height, unit, nearest(width), nearest(height))
+	}
+	return height / f, width / f, nil
+}
+
+// guided is the denoiser for contexts (nil for unconditional models), with
+// classifier-free guidance where scale is not 1.
+func (m *Model) guided(cond *tensor.Tensor, scale float64, empty func() (*tensor.Tensor, error)) (sampler.Denoiser, error) {
+	if scale == 1 {
+		return func(x *tensor.Tensor, t int) (*tensor.Tensor, error) { return m.Predict(x, t, cond) }, nil
+	}
+	uncond, err := empty()
+	if err != nil {
+		return nil, err
+	}
+	context := join(uncond, cond)
+	return sampler.Guided(func(x *tensor.Tensor, t int) (u, c *tensor.Tensor, err error) {
+		y, err := m.Predict(join(x, x), t, context)
+		if err != nil {
+			return nil, nil, err
+		}
+		n := len(x.F32)
+		return tensor.Of(y.F32[:n], x.Shape...), tensor.Of(y.F32[n:], x.Shape...), nil
+	}, scale), nil
+}
+
+// join puts two batches one behind the other.
+func join(a, b *tensor.Tensor) *tensor.Tensor {
+	shape := append(tensor.Shape(nil), a.Shape...)
+	shape[0] += b.Shape[0]
+	out := tensor.New(shape...)
+	copy(out.F32[copy(out.F32, a.F32):], b.F32)
+	return out
+}
+
+// EncodeText turns texts into contexts [N, L, D].
+func (m *Model) EncodeText(texts []string) (*tensor.Tensor, error) {
+	prog, err := m.context.get(size{n: len(texts)})
+	if err != nil {
+		return nil, err
+	}
+	ids := prog.Input("tokens").I32
+	l := m.Text.MaxSeqLen
+	for i, text := range texts {
+		m.Tokenizer.Encode(text, ids[i*l:(i+1)*l])
+	}
+	if err := prog.Run(); err != nil {
+		return nil, err
+	}
+	return prog.Output(0).Clone(), nil
+}
+
+// EncodeClasses turns labels into contexts [N, 1, D].
+func (m *Model) EncodeClasses(labels []int) (*tensor.Tensor, error) {
+	prog, err := m.context.get(size{n: len(labels)})
+	if err != nil {
+		return nil, err
+	}
+	for i, label := range labels {
+		prog.Input("labels").I32[i] = int32(label)
+	}
+	if err := prog.Run(); err != nil {
+		return nil, err
+	}
+	return prog.Output(0).Clone(), nil
+}
+
+// Predict runs the denoiser on latents [N, H, W, C] at timestep t, with contexts
+// [N, S, D] (nil for unconditional models). The result holds until the next call.
+func (m *Model) Predict(x *tensor.Tensor, t int, context *tensor.Tensor) (*tensor.Tensor, error) {
+	prog, err := m.denoiser.get(size{x.Shape[0], x.Shape[1], x.Shape[2]})
+	if err != nil {
+		return nil, err
+	}
+	copy(prog.Input("x").F32, x.F32)
+	for i := range prog.Input("t").I32 {
+		prog.Input("t").I32[i] = int32(t)
+	}
+	if context != nil {
+		copy(prog.Input("context").F32, context.F32)
+	}
+	if err := prog.Run(); err != nil {
+		return nil, err
+	}
+	return prog.Output(0), nil
+}

@@ -1,0 +1,315 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/token"
+)
+
+// DiffusionConfig configures the training of a denoiser and its conditioner.
+type DiffusionConfig struct {
+	Model      config.Target `yaml:"model"`
+	FirstStage string        `yaml:"first_stage"` // model file of a trained first stage
+	Data       Data          `yaml:"data"`
+	Dropout    float64       `yaml:"dropout"` // share of captions or labels replaced by the empty one, for guidance
+	Train      Loop          `yaml:"train"`
+	Samples    Samples       `yaml:"samples"`
+}
+
+// Samples configures the pictures drawn while training.
+type Samples struct {
+	Prompts []string `yaml:"prompts"`
+	Steps   int      `yaml:"steps"`
+	Scale   float64  `yaml:"scale"`
+}
+
+// DefaultDiffusion holds what a configuration may leave out.
+func DefaultDiffusion() DiffusionConfig {
+	c := DiffusionConfig{Dropout: .1, Train: DefaultLoop(), Data: Data{Size: 64, Flip: true}, Samples: Samples{Steps: 25, Scale: 3}}
+	c.Train.EMA, c.Train.WeightDecay = .9999, .01
+	return c
+}
+
+// secondStage trains a denoiser and its conditioner on latents.
+type secondStage struct {
+	net     *ldm.Network
+	target  config.Target
+	cfg     DiffusionConfig
+	vars    engine.Vars
+	specs   []nn.ParamSpec
+	tok     *token.WordPiece
+	loader  *data.Loader
+	latents *latents
+	valid   *latents // none without a validation folder
+	scale   float32
+	model   *ldm.Model // with the averaged weights
+	engine  engine.Engine
+	loss    engine.Program // of validation
+}
+
+// Diffusion trains the second stage in folder dir, or goes on with it.
+func Diffusion(ctx context.Context, cfg DiffusionConfig, dir string, eng engine.Engine, line func(string)) error {
+	if err := cfg.Train.validate(); err != nil {
+		return err
+	}
+	if cfg.Dropout < 0 || cfg.Dropout > 1 {
+		return fmt.Errorf("dropout is %g: want 0 to 1", cfg.Dropout)
+	}
+	s := &secondStage{cfg: cfg, target: cfg.Model, engine: eng}
+	train, valid, err := cfg.Data.open()
+	if err != nil {
+		return err
+	}
+	s.loader = &data.Loader{Set: train, Batch: cfg.Train.BatchSize, Seed: cfg.Train.Seed, Mirror: cfg.Data.Flip}
+	if err := s.assemble(train, valid); err != nil {
+		return err
+	}
+	return start(ctx, dir, s.cfg, &loop{cfg: cfg.Train, stage: s, vars: s.vars}, eng, line)
+}
+
+// assemble joins the trained first stage, the tokenizer or the classes of the
+// data, and the new networks.
+func (s *secondStage) assemble(train, valid *data.Set) error {
+	if s.cfg.FirstStage == "" {
+		return fmt.Errorf("first_stage is empty: name the model file of a trained first stage")
+	}
+	stageConfig, stageVars, err := ldm.LoadFirstStage(s.cfg.FirstStage)
+	if err != nil {
+		return err
+	}
+	if err := s.completeTarget(stageConfig, train); err != nil {
+		return err
+	}
+	if s.net, err = ldm.NewNetwork(s.target); err != nil {
+		return err
+	}
+	if s.specs, err = s.net.DiffusionParams(); err != nil {
+		return err
+	}
+	s.vars = nn.Initialize(s.specs, s.cfg.Train.Seed)
+	for name, t := range stageVars {
+		s.vars["first_stage_model."+name] = t
+	}
+	opt := engine.Options{Threads: s.cfg.Train.Threads}
+	stage := ldm.NewFirstStage(stageConfig, "first_stage_model", s.vars, s.engine, opt)
+	s.latents = newLatents(stage, train)
+	if valid != nil {
+		s.valid = newLatents(stage, valid)
+	}
+	s.scale = s.net.ScaleFactor
+	if s.net.Params.ScaleByStd {
+		std, err := s.latents.std(s.cfg.Train.Seed)
+		if err != nil {
+			return err
+		}
+		s.scale = float32(1 / std)
+		s.net.ScaleFactor = s.scale
+	}
+	return nil
+}
+
+// completeTarget puts into the model's configuration what follows from the
+// data and the first stage.
+func (s *secondStage) completeTarget(stage any, train *data.Set) error {
+	p := s.target.Params
+	if p == nil {
+		return fmt.Errorf("model.params is empty")
+	}
+	var first map[string]any
+	text, err := config.Dump(stage)
+	if err != nil {
+		return err
+	}
+	if err := config.Parse(&first, "first stage", []byte(text), nil); err != nil {
+		return err
+	}
+	p["first_stage_config"] = map[string]any{"target": ldm.TargetAutoencoderKL, "params": first}
+	cond, _ := p["cond_stage_config"].(map[string]any)
+	params, _ := cond["params"].(map[string]any)
+	switch cond["target"] {
+	case ldm.TargetTransformer:
+		var captions []string
+		for _, item := range train.Items {
+			captions = append(captions, item.Texts...)
+		}
+		size, _ := params["vocab_size"].(uint64)
+		vocab := token.BuildVocab(captions, int(size))
+		params["vocab_size"] = len(vocab)
+		s.tok, err = token.NewWordPiece(vocab)
+	case ldm.TargetClassEmbedder:
+		if len(train.Classes) == 0 {
+			return fmt.Errorf("%s has no class folders, which the class embedder needs", s.cfg.Data.Train)
+		}
+		params["n_classes"] = len(train.Classes) + 1 // the last is the empty class
+	}
+	return err
+}
+
+func (s *secondStage) weights() []nn.ParamSpec { return s.specs }
+
+// build adds the objective: ||ε - ε_θ(z_t, t, τ(y))||² (equation 3).
+func (s *secondStage) build(g *graph.Graph) []term {
+	return []term{{"loss", s.objective(g, s.cfg.Train.BatchSize)}}
+}
+
+func (s *secondStage) objective(g *graph.Graph, n int) graph.Value {
+	b := nn.NewBuilder(g)
+	side := s.cfg.Data.Size / s.net.FirstStage.Factor()
+	c := s.net.FirstStage.EmbedDim
+	x := g.Input("x", n, side, side, c)
+	predicted := s.net.Denoise(b, x, g.IntInput("t", n), s.net.Condition(b, n))
+	target := g.Input("target", n, side, side, c)
+	if s.net.Params.LossType == "l1" {
+		return g.L1(predicted, target)
+	}
+	return g.L2(predicted, target)
+}
+
+func (s *secondStage) fill(p engine.Program, n int) error {
+	for i, pick := range s.loader.Picks(n - 1) {
+		at := uint64((n-1)*s.cfg.Train.BatchSize + i)
+		if tensor.NewStream(s.cfg.Train.Seed, drawDropout, at).Float64() < s.cfg.Dropout {
+			pick.Text = ""
+			s.fillLabel(p, i, len(s.loader.Set.Classes))
+		} else {
+			s.fillLabel(p, i, s.loader.Set.Items[pick.Index].Class)
+		}
+		if err := s.example(p, s.latents, i, pick, s.cfg.Train.Seed, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *secondStage) fillLabel(p engine.Program, i, class int) {
+	if labels := p.Input("labels"); labels != nil {
+		labels.I32[i] = int32(class)
+	}
+}
+
+// example writes place i of a batch: a latent drawn from the posterior, noised
+// to a random timestep, its noise (or itself) as target, its caption.
+func (s *secondStage) example(p engine.Program, from *latents, i int, pick data.Pick, seed, at uint64) error {
+	if s.tok != nil {
+		l := s.net.Text.MaxSeqLen
+		s.tok.Encode(pick.Text, p.Input("tokens").I32[i*l:(i+1)*l])
+	}
+	x, target := p.Input("x").Row(i).F32, p.Input("target").Row(i).F32
+	z := make([]float32, len(x))
+	if err := from.sample(z, pick, tensor.NewStream(seed, drawPosterior, at)); err != nil {
+		return err
+	}
+	for k := range z {
+		z[k] *= s.scale
+	}
+	t := tensor.NewStream(seed, drawTimestep, at).IntN(len(s.net.Schedule.Betas))
+	p.Input("t").I32[i] = int32(t)
+	tensor.NewStream(seed, drawNoise, at).Normal(target)
+	s.net.Schedule.QSample(x, z, target, t)
+	if s.net.Params.Parameterization == "x0" {
+		copy(target, z)
+	}
+	return nil
+}
+
+// validate is the objective on held-out pictures with the averaged weights and
+// the same timesteps and noises at every time.
+func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
+	if s.valid == nil {
+		return nil, nil
+	}
+	n := min(s.cfg.Train.BatchSize, s.valid.set.Len())
+	if s.loss == nil {
+		g := graph.New()
+		v := s.objective(g, n)
+		var err error
+		if s.loss, err = s.engine.Compile(g, []graph.Value{v}, averaged(s.vars), engine.Options{Precision: s.cfg.Train.Precision, Threads: s.cfg.Train.Threads}); err != nil {
+			return nil, err
+		}
+	}
+	s.loss.Refresh()
+	const rounds = 8
+	var sum float64
+	for r := range rounds {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for i := range n {
+			item := s.valid.set.Items[i]
+			s.fillLabel(s.loss, i, item.Class)
+			pick := data.Pick{Index: i}
+			if len(item.Texts) > 0 {
+				pick.Text = item.Texts[0]
+			}
+			if err := s.example(s.loss, s.valid, i, pick, drawValidation, uint64(r*n+i)); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.loss.Run(); err != nil {
+			return nil, err
+		}
+		sum += float64(s.loss.Output(0).F32[0])
+	}
+	return []scalar{{"loss", sum / rounds}}, nil
+}
+
+// averagedModel is the whole model with the averaged weights.
+func (s *secondStage) averagedModel() *ldm.Model {
+	if s.model == nil {
+		s.model = ldm.NewModel(s.net, s.target, s.tok, averaged(s.vars), ldm.Options{
+			Engine: s.engine, Precision: s.cfg.Train.Precision, Threads: s.cfg.Train.Threads,
+		})
+	}
+	s.model.Refresh()
+	return s.model
+}
+
+// pictures samples the configured prompts, or the first captions or classes.
+func (s *secondStage) pictures(ctx context.Context) (image.Image, error) {
+	const most = 16
+	m := s.averagedModel()
+	var out *tensor.Tensor
+	var err error
+	switch {
+	case s.net.Text != nil:
+		prompts := s.cfg.Samples.Prompts
+		for i := 0; len(prompts) < 8 && i < min(8, s.loader.Set.Len()); i++ {
+			prompts = append(prompts, s.loader.Set.Items[i*s.loader.Set.Len()/8].Texts[0])
+		}
+		prompts = prompts[:min(len(prompts), most)]
+		out, err = m.TextToImage(ctx, ldm.TextRequest{Prompts: prompts, Seeds: seeds(len(prompts)), Steps: s.cfg.Samples.Steps, Scale: s.cfg.Samples.Scale})
+	default:
+		labels := make([]int, most)
+		for i := range labels {
+			labels[i] = i % max(len(s.loader.Set.Classes), 1)
+		}
+		out, err = m.ClassToImage(ctx, ldm.ClassRequest{Labels: labels, Seeds: seeds(most), Steps: s.cfg.Samples.Steps, Scale: s.cfg.Samples.Scale})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data.Grid(out, int(math.Ceil(math.Sqrt(float64(out.Shape[0]))))), nil
+}
+
+func seeds(n int) []uint64 {
+	s := make([]uint64, n)
+	for i := range s {
+		s[i] = uint64(i + 1)
+	}
+	return s
+}
+
+func (s *secondStage) export(path string) error {
+	return s.averagedModel().Save(path, checkpoint.F32)
+}
