@@ -234,6 +234,39 @@ end:
 	VZEROUPPER
 	RET
 
+// func bf16PairRows(dst *uint32, src *float32, c, count int)
+// c is a multiple of 16.
+TEXT ·bf16PairRows(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ c+16(FP), BX
+	MOVQ count+24(FP), R9
+	ROUNDING
+
+pair:
+	LEAQ (SI)(BX*4), DX
+	MOVQ BX, CX
+
+lane:
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z2
+	ROUND(Z0, Z1)
+	ROUND(Z2, Z3)
+	VPSRLD $16, Z0, Z0
+	VPANDD Z29, Z2, Z2
+	VPORD  Z2, Z0, Z0
+	VMOVDQU32 Z0, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ  lane
+	MOVQ DX, SI
+	DECQ R9
+	JNZ  pair
+	VZEROUPPER
+	RET
+
 #define PAIR32(a, b, lo, hi) \
 	VPUNPCKLDQ b, a, lo \
 	VPUNPCKHDQ b, a, hi

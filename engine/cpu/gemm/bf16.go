@@ -103,20 +103,40 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 // layOut copies a picture to the grid as bfloat16 [plane][position][lanes].
 func (p *tilesPlan) layOut(x, scratch []float32) par.Phase {
 	buffer := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(scratch))), 2*len(scratch))
-	const block = 256
-	total := p.planes * p.positions()
-	return par.Phase{Name: "lay out", Tasks: ceilDiv(total, block), Run: func(task, _ int) {
-		for at := task * block; at < min((task+1)*block, total); at++ {
-			row := buffer[at*p.lanes:][:p.lanes]
-			i := p.pixel(at/p.positions(), at%p.positions())
-			if i < 0 {
-				clear(row)
-				continue
-			}
-			clear(row[p.depth:])
-			p.row(&row[0], &x[i*p.depth], p.depth)
+	rows := p.planes * p.n * p.hp
+	return par.Phase{Name: "lay out", Tasks: ceilDiv(rows, 8), Run: func(task, _ int) {
+		for r := task * 8; r < min((task+1)*8, rows); r++ {
+			p.layOutRow(x, buffer[r*p.wp*p.lanes:][:p.wp*p.lanes], r)
 		}
 	}}
+}
+
+// layOutRow fills row r, counted over planes and pictures, of the grid.
+func (p *tilesPlan) layOutRow(x []float32, row []uint16, r int) {
+	plane, n, y := r/(p.n*p.hp), r/p.hp%p.n, r%p.hp
+	iy := y*p.stride + plane/p.stride - p.top
+	if uint(iy) >= uint(p.h) {
+		clear(row)
+		return
+	}
+	src := x[(n*p.h+iy)*p.w*p.depth:][:p.w*p.depth]
+	if p.stride == 1 && p.lanes == p.depth { // the whole row at once
+		count := min(p.w, p.wp-p.left)
+		clear(row[:p.left*p.lanes])
+		p.row(&row[p.left*p.lanes], &src[0], count*p.depth)
+		clear(row[(p.left+count)*p.lanes:])
+		return
+	}
+	for i := range p.wp {
+		pixel := row[i*p.lanes:][:p.lanes]
+		ix := i*p.stride + plane%p.stride - p.left
+		if uint(ix) >= uint(p.w) {
+			clear(pixel)
+			continue
+		}
+		clear(pixel[p.depth:])
+		p.row(&pixel[0], &src[ix*p.depth], p.depth)
+	}
 }
 
 // block computes tiles first … last-1 of panels from … to-1 of class k.

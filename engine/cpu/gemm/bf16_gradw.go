@@ -65,8 +65,9 @@ func (p *tileGradW) bind(a Args) []par.Phase {
 	return []par.Phase{
 		{Name: "transpose", Tasks: blocks, Run: func(task, worker int) { p.transposeX(a.X, x, &p.workers[worker], task*block) }},
 		{Name: "pairs", Tasks: ceilDiv(p.length/2, 64), Run: func(task, _ int) {
-			for i := task * 64; i < min((task+1)*64, p.length/2); i++ {
-				p.pairsOfY(a.W, dy[i*p.wide:][:p.wide], 2*i)
+			end := min((task+1)*64, p.length/2)
+			for i := task * 64; i < end; {
+				i += p.pairsOfY(a.W, dy[i*p.wide:], 2*i, end-i)
 			}
 		}},
 		{Name: "tiles", Tasks: tasks, Run: func(task, worker int) { p.sum(x, dy, sums, &p.workers[worker], task) }},
@@ -85,19 +86,40 @@ func (p *tileGradW) rowOfX(x []float32, at int) *float32 {
 	return &p.zero[0]
 }
 
+// neighbours is how many pairs from a place on are neighbouring pixels of one
+// row of the picture, at most most.
+func (p *tileGradW) neighbours(at, most int) int {
+	plane := at / p.length
+	if p.stride != 1 || plane > 0 || at >= p.positions() {
+		return 0
+	}
+	x, y := at%p.wp-p.left, at/p.wp%p.hp-p.top
+	if x < 0 || uint(y) >= uint(p.h) {
+		return 0
+	}
+	return max(min((p.w-x)/2, most), 0)
+}
+
 // transposeX fills 32 positions of all rows of the transposed x.
 func (p *tileGradW) transposeX(x []float32, dst []uint32, w *tilesWorker, pair int) {
 	lanes := p.rowTiles * side
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(&w.rows[0])), 2*len(w.rows))[:16*lanes]
 	pairs := min(16, p.pitch/2-pair)
-	for i := range 16 {
+	for i := 0; i < 16; {
 		row := words[i*lanes:][:lanes]
 		if i >= pairs {
 			clear(row)
+			i++
+			continue
+		}
+		if n := p.neighbours(2*(pair+i), pairs-i); n > 0 && p.conv.C == lanes {
+			p.pairRows(&row[0], p.rowOfX(x, 2*(pair+i)), p.conv.C, n)
+			i += n
 			continue
 		}
 		clear(row[p.conv.C:])
 		p.pairs(&row[0], p.rowOfX(x, 2*(pair+i)), p.rowOfX(x, 2*(pair+i)+1), p.conv.C)
+		i++
 	}
 	if pairs == 16 {
 		for c := 0; c < lanes; c += 16 {
@@ -112,15 +134,25 @@ func (p *tileGradW) transposeX(x []float32, dst []uint32, w *tilesWorker, pair i
 	}
 }
 
-func (p *tileGradW) pairsOfY(dy []float32, row []uint32, position int) {
+// pairsOfY writes the pair at a position, or all up to the end of a row of the
+// result (at most most), and returns how many.
+func (p *tileGradW) pairsOfY(dy []float32, rows []uint32, position, most int) int {
+	x := position % p.wp
+	if r := p.result(0, position); r >= 0 && position < p.positions() && p.conv.O == p.wide {
+		if n := min((p.ow-x)/2, most); n > 0 {
+			p.pairRows(&rows[0], &dy[r*p.conv.O], p.conv.O, n)
+			return n
+		}
+	}
 	at := func(position int) *float32 {
 		if r := p.result(0, position); position < p.positions() && r >= 0 {
 			return &dy[r*p.conv.O]
 		}
 		return &p.zero[0]
 	}
-	clear(row[p.conv.O:])
-	p.pairs(&row[0], at(position), at(position+1), p.conv.O)
+	clear(rows[p.conv.O:p.wide])
+	p.pairs(&rows[0], at(position), at(position+1), p.conv.O)
+	return 1
 }
 
 // sum adds up one split of one tile of rows and columns, for all taps.

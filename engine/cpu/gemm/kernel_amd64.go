@@ -37,6 +37,9 @@ func bf16Row(dst *uint16, src *float32, n int)
 func bf16Pairs(dst *uint32, even, odd *float32, n int)
 
 //go:noescape
+func bf16PairRows(dst *uint32, src *float32, c, count int)
+
+//go:noescape
 func transpose16(dst *uint32, ldd int, src *uint32, lds int)
 
 func kernelFor(level isa.Level) kernel {
@@ -68,7 +71,7 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 
 func tilesFor(level isa.Level) tiles {
 	if level >= isa.AMX {
-		return tiles{"amx", tileAMX, putAMX, bf16Row, bf16Pairs, transpose16}
+		return tiles{"amx", tileAMX, putAMX, bf16Row, bf16Pairs, bf16PairRows, transpose16}
 	}
 	return portableTiles
 }

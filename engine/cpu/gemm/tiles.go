@@ -13,6 +13,7 @@ type tiles struct {
 	put       func(*putArgs)
 	row       func(dst *uint16, src *float32, n int)
 	pairs     func(dst *uint32, even, odd *float32, n int)
+	pairRows  func(dst *uint32, src *float32, c, count int)
 	transpose func(dst *uint32, ldd int, src *uint32, lds int)
 }
 
@@ -54,7 +55,7 @@ type putArgs struct {
 	mask  uint32   // 48: columns, one bit each
 }
 
-var portableTiles = tiles{"portable bf16", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable}
+var portableTiles = tiles{"portable bf16", tilePortable, putPortable, rowPortable, pairsPortable, pairRowsPortable, transposePortable}
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
@@ -125,6 +126,14 @@ func pairsPortable(dst *uint32, even, odd *float32, n int) {
 	out, o := unsafe.Slice(dst, n), unsafe.Slice(odd, n)
 	for i, v := range unsafe.Slice(even, n) {
 		out[i] = bf16Bits(v)>>16 | bf16Bits(o[i])&0xffff0000
+	}
+}
+
+// pairRowsPortable makes count pairs of 2·count neighbouring rows of c numbers.
+func pairRowsPortable(dst *uint32, src *float32, c, count int) {
+	for i := range count {
+		even := unsafe.Add(unsafe.Pointer(src), i*c*8)
+		pairsPortable((*uint32)(unsafe.Add(unsafe.Pointer(dst), i*c*4)), (*float32)(even), (*float32)(unsafe.Add(even, c*4)), c)
 	}
 }
 
