@@ -62,8 +62,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("unet: use_spatial_transformer wants context_dim")
 	case c.ContextDim > 0 && !c.UseSpatialTransformer:
 		return fmt.Errorf("unet: context_dim wants use_spatial_transformer")
-	case c.ConvResample != nil && !*c.ConvResample:
-		return fmt.Errorf("unet: conv_resample false is not supported")
 	}
 	return nil
 }
@@ -90,5 +88,8 @@ func (c Config) heads(ch, num int) (heads, dim int, err error) {
 	}
 	return num, dim, nil
 }
+
+// convolves tells whether resampling has a convolution.
+func (c Config) convolves() bool { return c.ConvResample == nil || *c.ConvResample }
 
 func (c Config) legacy() bool { return c.Legacy == nil || *c.Legacy }

@@ -90,9 +90,12 @@ func (n *network) down(b nn.Builder, x graph.Value) (graph.Value, []graph.Value)
 		}
 		if level < len(n.ChannelMult)-1 {
 			bb := block().In("0")
-			if n.ResblockUpdown {
+			switch {
+			case n.ResblockUpdown:
 				h = n.resBlock(bb, h, h.Dim(3), half)
-			} else {
+			case !n.convolves():
+				h = b.G.AvgPool(h, 2)
+			default:
 				h = nn.Conv2D(bb.In("op"), h, h.Dim(3), nn.Conv{Kernel: 3, Conv2D: graph.Conv2D{Stride: 2, Top: 1, Bottom: 1, Left: 1, Right: 1}})
 			}
 			skips = append(skips, h)
@@ -128,9 +131,12 @@ func (n *network) up(b nn.Builder, h graph.Value, skips []graph.Value) graph.Val
 			}
 			if level > 0 && i == n.NumResBlocks {
 				ub := bb.In(strconv.Itoa(next))
-				if n.ResblockUpdown {
+				switch {
+				case n.ResblockUpdown:
 					h = n.resBlock(ub, h, h.Dim(3), twice)
-				} else {
+				case !n.convolves():
+					h = b.G.Upsample(h, 2)
+				default:
 					h = nn.Conv2D(ub.In("conv"), b.G.Upsample(h, 2), h.Dim(3), nn.Conv3)
 				}
 			}

@@ -104,8 +104,9 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 func (p *tilesPlan) layOut(x, scratch []float32) par.Phase {
 	buffer := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(scratch))), 2*len(scratch))
 	rows := p.planes * p.n * p.hp
-	return par.Phase{Name: "lay out", Tasks: ceilDiv(rows, 8), Run: func(task, _ int) {
-		for r := task * 8; r < min((task+1)*8, rows); r++ {
+	block := max(1<<14/(p.wp*p.lanes), 1)
+	return par.Phase{Name: "lay out", Tasks: ceilDiv(rows, block), Run: func(task, _ int) {
+		for r := task * block; r < min((task+1)*block, rows); r++ {
 			p.layOutRow(x, buffer[r*p.wp*p.lanes:][:p.wp*p.lanes], r)
 		}
 	}}

@@ -122,7 +122,7 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 		w.strideCol, w.strideDepth = s.K, 1
 	}
 	if useTiles(prec, level) {
-		return planTiles(forward(Conv{N: 1, H: 1, W: s.M, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level)).with(flops)
+		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level)).with(flops)
 	}
 	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
 }

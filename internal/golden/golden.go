@@ -1,0 +1,195 @@
+// Package golden reads the reference's numbers for tests: cases of a manifest
+// and a safetensors file, and weights that are functions of their names.
+//
+// The folder is named by the environment variable LDM_GOLDEN and is
+// ../shared/golden of the repository by default; tests skip where it is absent.
+package golden
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Env names the folder.
+const Env = "LDM_GOLDEN"
+
+// Tolerances of a float32 implementation, as errors by RelErr.
+const (
+	Forward = 1e-4
+	Steps   = 5e-4
+	Decoded = 1e-3
+)
+
+// Case is one manifest.
+type Case struct {
+	Name      string           `json:"case"`
+	Salt      string           `json:"salt"`
+	Module    string           `json:"module"`
+	Config    string           `json:"config"`
+	StateDict map[string][]int `json:"state_dict"`
+	Inputs    map[string]Input `json:"inputs"`
+	Sampler   string           `json:"sampler"`
+	Steps     int              `json:"S"`
+	Eta       float64          `json:"eta"`
+	Scale     float64          `json:"scale"`
+	Outputs   map[string]any   `json:"outputs"`
+	Raw       json.RawMessage  `json:"-"`
+
+	file *checkpoint.File
+	dir  string
+}
+
+// Input describes how an input is made.
+type Input struct {
+	Key    string    `json:"key"`
+	Values []float64 `json:"values"`
+	Shape  []int     `json:"shape"`
+}
+
+// Folder returns the golden folder, skipping the test where there is none.
+func Folder(t testing.TB) string {
+	dir := os.Getenv(Env)
+	if dir == "" {
+		root, err := os.Getwd()
+		for err == nil {
+			if _, missing := os.Stat(filepath.Join(root, "go.mod")); missing == nil || root == filepath.Dir(root) {
+				break
+			}
+			root = filepath.Dir(root)
+		}
+		dir = filepath.Join(root, "..", "shared", "golden")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("no reference numbers: %v (set %s)", err, Env)
+	}
+	return dir
+}
+
+// Cases lists the cases of one topic by listing its folder.
+func Cases(t testing.TB, topic string) []*Case {
+	dir := filepath.Join(Folder(t), topic)
+	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(paths) == 0 {
+		t.Skipf("no cases in %s", dir)
+	}
+	sort.Strings(paths)
+	var cases []*Case
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Case{Raw: raw, dir: dir}
+		if strings.HasSuffix(path, ".state_dict.json") {
+			continue
+		}
+		if err := json.Unmarshal(raw, c); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if c.file, err = checkpoint.Open(strings.TrimSuffix(path, ".json") + ".safetensors"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.file.Close() })
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// Base is the case's name without its topic.
+func (c *Case) Base() string { return filepath.Base(c.Name) }
+
+// Has tells whether a tensor is stored.
+func (c *Case) Has(name string) bool {
+	_, ok := c.file.Info(name)
+	return ok
+}
+
+// Output reads a stored tensor: an output, or "noise/000".
+func (c *Case) Output(t testing.TB, name string) *tensor.Tensor {
+	t.Helper()
+	out, err := c.file.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Input reads an input, from the file or from the manifest's values.
+func (c *Case) Input(t testing.TB, name string) *tensor.Tensor {
+	t.Helper()
+	in, ok := c.Inputs[name]
+	if !ok {
+		t.Fatalf("%s has no input %s", c.Name, name)
+	}
+	for _, key := range []string{in.Key, "input/" + name, name} {
+		if c.Has(key) {
+			return c.Output(t, key)
+		}
+	}
+	out := tensor.NewInt(in.Shape...)
+	for i, v := range in.Values {
+		out.I32[i] = int32(v)
+	}
+	return out
+}
+
+// Weights makes the procedural weights of the case's state dict. Families of
+// cases share one, beside them.
+func (c *Case) Weights(t testing.TB) map[string]*tensor.Tensor {
+	t.Helper()
+	dict := c.StateDict
+	if len(dict) == 0 {
+		family, _, _ := strings.Cut(c.Base(), "-")
+		matches, _ := filepath.Glob(filepath.Join(c.dir, family+"*.state_dict.json"))
+		for _, path := range matches {
+			name := strings.TrimSuffix(filepath.Base(path), ".state_dict.json")
+			if !strings.HasPrefix(c.Base(), name) {
+				continue
+			}
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(raw, &dict); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+		}
+	}
+	if len(dict) == 0 {
+		t.Fatalf("%s: no state dict", c.Name)
+	}
+	salt, err := strconv.ParseUint(strings.TrimPrefix(c.Salt, "0x"), 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := map[string]*tensor.Tensor{}
+	for name, shape := range dict {
+		weights[name] = Weight(name, shape, salt)
+	}
+	return weights
+}
+
+// RelErr is max|a-b| / max|b|; +Inf for a NaN or for different lengths.
+func RelErr(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var worst, scale float64
+	for i, w := range want {
+		d := math.Abs(float64(got[i]) - float64(w))
+		if math.IsNaN(d) {
+			return math.Inf(1)
+		}
+		worst, scale = max(worst, d), max(scale, math.Abs(float64(w)))
+	}
+	return worst / max(scale, 1e-30)
+}
