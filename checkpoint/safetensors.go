@@ -200,9 +200,9 @@ func (f *File) Read(name string) (*tensor.Tensor, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s has no tensor %s", f.name, name)
 	}
-	raw := make([]byte, info.end-info.begin)
-	if _, err := f.src.ReadAt(raw, f.data+info.begin); err != nil && !(errors.Is(err, io.EOF) && len(raw) == 0) {
-		return nil, fmt.Errorf("%s: %s: %w", f.name, name, err)
+	raw, err := f.bytes(name, info)
+	if err != nil {
+		return nil, err
 	}
 	switch info.DType {
 	case I64, I32, U8, Bool:
@@ -215,6 +215,29 @@ func (f *File) Read(name string) (*tensor.Tensor, error) {
 	t := tensor.New(info.Shape...)
 	decodeFloats(t.F32, raw, info.DType)
 	return t, nil
+}
+
+// ReadFloat64 reads a tensor of F64 at full precision.
+func (f *File) ReadFloat64(name string) ([]float64, error) {
+	info, ok := f.entries[name]
+	if !ok || info.DType != F64 {
+		return nil, fmt.Errorf("%s has no tensor %s of F64", f.name, name)
+	}
+	raw, err := f.bytes(name, info)
+	out := make([]float64, len(raw)/8)
+	for i := range out {
+		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:]))
+	}
+	return out, err
+}
+
+// bytes reads a tensor's data as it is stored.
+func (f *File) bytes(name string, info Info) ([]byte, error) {
+	raw := make([]byte, info.end-info.begin)
+	if _, err := f.src.ReadAt(raw, f.data+info.begin); err != nil && !(errors.Is(err, io.EOF) && len(raw) == 0) {
+		return nil, fmt.Errorf("%s: %s: %w", f.name, name, err)
+	}
+	return raw, nil
 }
 
 func decodeFloats(dst []float32, raw []byte, d DType) {

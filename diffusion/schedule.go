@@ -77,13 +77,13 @@ func (c Config) cosine(i int) float64 {
 // Schedule holds what follows from the betas, for t = 0 … T-1.
 type Schedule struct {
 	Config
-	Betas                     []float64
-	AlphasCumprod             []float64 // ᾱ_t = Π (1-β_s)
-	AlphasCumprodPrev         []float64 // ᾱ_{t-1}, 1 for t = 0
-	PosteriorVariance         []float64 // of q(x_{t-1} | x_t, x_0), DDPM equation 7
-	PosteriorLogVarianceClip  []float64
-	PosteriorMeanCoef1, Coef2 []float64 // of x_0 and x_t in the posterior's mean
-	LVLBWeights               []float64 // of the variational bound
+	Betas                                  []float64
+	AlphasCumprod                          []float64 // ᾱ_t = Π (1-β_s)
+	AlphasCumprodPrev                      []float64 // ᾱ_{t-1}, 1 for t = 0
+	PosteriorVariance                      []float64 // of q(x_{t-1} | x_t, x_0), DDPM equation 7
+	PosteriorLogVarianceClip               []float64
+	PosteriorMeanCoef1, PosteriorMeanCoef2 []float64 // of x_0 and x_t in the posterior's mean
+	LVLBWeights                            []float64 // of the variational bound
 }
 
 // NewSchedule computes a schedule.
@@ -97,7 +97,7 @@ func NewSchedule(c Config) (*Schedule, error) {
 	}
 	n := len(betas)
 	s := &Schedule{Config: c, Betas: betas}
-	for _, p := range []*[]float64{&s.AlphasCumprod, &s.AlphasCumprodPrev, &s.PosteriorVariance, &s.PosteriorLogVarianceClip, &s.PosteriorMeanCoef1, &s.Coef2} {
+	for _, p := range []*[]float64{&s.AlphasCumprod, &s.AlphasCumprodPrev, &s.PosteriorVariance, &s.PosteriorLogVarianceClip, &s.PosteriorMeanCoef1, &s.PosteriorMeanCoef2} {
 		*p = make([]float64, n)
 	}
 	prev := 1.0
@@ -108,7 +108,7 @@ func NewSchedule(c Config) (*Schedule, error) {
 		s.PosteriorVariance[t] = variance
 		s.PosteriorLogVarianceClip[t] = math.Log(max(variance, 1e-20))
 		s.PosteriorMeanCoef1[t] = beta * math.Sqrt(prev) / (1 - bar)
-		s.Coef2[t] = (1 - prev) * math.Sqrt(1-beta) / (1 - bar)
+		s.PosteriorMeanCoef2[t] = (1 - prev) * math.Sqrt(1-beta) / (1 - bar)
 		prev = bar
 	}
 	s.LVLBWeights = s.lvlbWeights()

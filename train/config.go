@@ -10,6 +10,7 @@ package train
 import (
 	"fmt"
 
+	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 )
 
@@ -17,9 +18,10 @@ import (
 type Loop struct {
 	Steps        int              `yaml:"steps"`
 	BatchSize    int              `yaml:"batch_size"`
-	LearningRate float64          `yaml:"learning_rate"` // absolute: not scaled by batch or devices
-	Schedule     string           `yaml:"schedule"`      // of the rate after warm-up: constant, linear or cosine (to zero at the last step)
-	Warmup       int              `yaml:"warmup"`        // steps over which the rate rises linearly
+	LearningRate float64          `yaml:"learning_rate"`       // absolute: not scaled by batch or devices
+	Schedule     string           `yaml:"schedule"`            // of the rate after warm-up: constant, linear or cosine (to zero at the last step)
+	Scheduler    config.Target    `yaml:"scheduler,omitempty"` // one of the reference's, in place of schedule and warmup
+	Warmup       int              `yaml:"warmup"`              // steps over which the rate rises linearly
 	WeightDecay  float64          `yaml:"weight_decay"`
 	Beta1        float64          `yaml:"beta1"`
 	Beta2        float64          `yaml:"beta2"`
@@ -58,6 +60,11 @@ func (l Loop) validate() error {
 		return fmt.Errorf("train.ema_decay is %g: want 0 <= decay < 1", l.EMA)
 	case l.LogEvery < 1 || l.ValidateEvery < 1 || l.SampleEvery < 1 || l.SaveEvery < 1:
 		return fmt.Errorf("train.log_every, validate_every, sample_every and save_every: want at least 1")
+	}
+	if l.Scheduler.Target != "" {
+		if _, err := newScheduler(l.Scheduler); err != nil {
+			return fmt.Errorf("train.scheduler: %w", err)
+		}
 	}
 	return nil
 }

@@ -61,6 +61,13 @@ func addOptimizerVars(vars engine.Vars, weights []nn.ParamSpec, cfg Loop) {
 
 // rate is the learning rate of step n, counted from 1.
 func (l Loop) rate(n int) float64 {
+	if l.Scheduler.Target != "" {
+		multiplier, err := newScheduler(l.Scheduler)
+		if err != nil { // validate has seen to it
+			return 0
+		}
+		return l.LearningRate * multiplier(n-1)
+	}
 	if n <= l.Warmup {
 		return l.LearningRate * float64(n) / float64(l.Warmup)
 	}

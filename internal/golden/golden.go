@@ -31,18 +31,19 @@ const (
 
 // Case is one manifest.
 type Case struct {
-	Name      string           `json:"case"`
-	Salt      string           `json:"salt"`
-	Module    string           `json:"module"`
-	Config    string           `json:"config"`
-	StateDict map[string][]int `json:"state_dict"`
-	Inputs    map[string]Input `json:"inputs"`
-	Sampler   string           `json:"sampler"`
-	Steps     int              `json:"S"`
-	Eta       float64          `json:"eta"`
-	Scale     float64          `json:"scale"`
-	Outputs   map[string]any   `json:"outputs"`
-	Raw       json.RawMessage  `json:"-"`
+	Name        string           `json:"case"`
+	Salt        string           `json:"salt"`
+	Module      string           `json:"module"`
+	Config      string           `json:"config"`
+	StateDict   map[string][]int `json:"state_dict"`
+	Inputs      map[string]Input `json:"inputs"`
+	Sampler     string           `json:"sampler"`
+	Steps       any              `json:"S"` // a number, or several
+	Eta         any              `json:"eta"`
+	Scale       any              `json:"scale"`
+	Temperature float64          `json:"temperature"`
+	Outputs     map[string]any   `json:"outputs"`
+	Raw         json.RawMessage  `json:"-"`
 
 	file *checkpoint.File
 	dir  string
@@ -50,9 +51,9 @@ type Case struct {
 
 // Input describes how an input is made.
 type Input struct {
-	Key    string    `json:"key"`
-	Values []float64 `json:"values"`
-	Shape  []int     `json:"shape"`
+	Key    string `json:"key"`
+	Values []any  `json:"values"`
+	Shape  []int  `json:"shape"`
 }
 
 // Folder returns the golden folder, skipping the test where there is none.
@@ -104,6 +105,12 @@ func Cases(t testing.TB, topic string) []*Case {
 	return cases
 }
 
+// Number is v as JSON had it, or 0 where it was no number.
+func Number(v any) float64 {
+	f, _ := v.(float64)
+	return f
+}
+
 // Base is the case's name without its topic.
 func (c *Case) Base() string { return filepath.Base(c.Name) }
 
@@ -117,6 +124,16 @@ func (c *Case) Has(name string) bool {
 func (c *Case) Output(t testing.TB, name string) *tensor.Tensor {
 	t.Helper()
 	out, err := c.file.Read(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Floats64 reads a stored tensor without rounding it to float32.
+func (c *Case) Floats64(t testing.TB, name string) []float64 {
+	t.Helper()
+	out, err := c.file.ReadFloat64(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +154,7 @@ func (c *Case) Input(t testing.TB, name string) *tensor.Tensor {
 	}
 	out := tensor.NewInt(in.Shape...)
 	for i, v := range in.Values {
-		out.I32[i] = int32(v)
+		out.I32[i] = int32(Number(v))
 	}
 	return out
 }

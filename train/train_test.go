@@ -1,0 +1,260 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// pictures writes a few pictures with captions.
+func pictures(t testing.TB, dir string) {
+	t.Helper()
+	var lines strings.Builder
+	for i := range 6 {
+		img := image.NewRGBA(image.Rect(0, 0, 16, 16))
+		s := tensor.NewStream(uint64(i))
+		for k := range img.Pix {
+			img.Pix[k] = byte(s.IntN(256)) | byte(k%4/3*255)
+		}
+		if err := data.SavePNG(filepath.Join(dir, fmt.Sprintf("%d.png", i)), img); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&lines, `{"file_name":"%d.png","text":"picture %d","texts":["number %d"]}`+"\n", i, i, i)
+	}
+	if err := os.WriteFile(filepath.Join(dir, data.MetadataFile), []byte(lines.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const tinyAutoencoder = `
+model:
+  target: ldm.models.autoencoder.AutoencoderKL
+  params: {embed_dim: 2, ddconfig: {double_z: true, z_channels: 2, resolution: 16, in_channels: 3, out_ch: 3, ch: 32, ch_mult: [1, 1], num_res_blocks: 1, attn_resolutions: []}}
+loss: {l1: 1, perceptual: 0, kl: 1.0e-6}
+data: {size: 16, flip: true}
+train: {batch_size: 2, learning_rate: 1.0e-3, warmup: 2, ema_decay: 0.9, clip: 1, log_every: 2, validate_every: 4, sample_every: 4, save_every: 2}
+`
+
+const tinyDiffusion = `
+model:
+  target: ldm.models.diffusion.ddpm.LatentDiffusion
+  params:
+    linear_start: 0.0015
+    linear_end: 0.0195
+    image_size: 8
+    scale_by_std: true
+    unet_config: {target: ldm.modules.diffusionmodules.openaimodel.UNetModel, params: {in_channels: 2, out_channels: 2, model_channels: 32, channel_mult: [1, 2], num_res_blocks: 1, attention_resolutions: [2], num_head_channels: 16, use_spatial_transformer: true, context_dim: 16}}
+    cond_stage_config: {target: ldm.modules.encoders.modules.BERTEmbedder, params: {n_embed: 16, n_layer: 1, vocab_size: 400, max_seq_len: 8, heads: 2, dim_head: 8}}
+data: {size: 16, flip: true}
+train: {batch_size: 2, learning_rate: 1.0e-3, warmup: 2, ema_decay: 0.9, clip: 1, log_every: 2, validate_every: 4, sample_every: 4, save_every: 2}
+samples: {steps: 2, scale: 2, prompts: [picture 1]}
+`
+
+func autoencoderConfig(t testing.TB, overrides ...string) AutoencoderConfig {
+	t.Helper()
+	cfg := DefaultAutoencoder()
+	if err := config.Parse(&cfg, "tiny", []byte(tinyAutoencoder), overrides); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func trainAutoencoder(t testing.TB, folder, run string, overrides ...string) error {
+	cfg := autoencoderConfig(t, append(overrides, "data.train="+folder, "data.validation="+folder)...)
+	return Autoencoder(context.Background(), cfg, run, cpu.New(), func(string) {})
+}
+
+func sameTensors(t *testing.T, a, b string) {
+	t.Helper()
+	fa, err := checkpoint.Open(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fa.Close()
+	fb, err := checkpoint.Open(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fb.Close()
+	if len(fa.Names()) == 0 || len(fa.Names()) != len(fb.Names()) {
+		t.Fatalf("%d and %d tensors", len(fa.Names()), len(fb.Names()))
+	}
+	for _, name := range fa.Names() {
+		x, errX := fa.Read(name)
+		y, errY := fb.Read(name)
+		if errX != nil || errY != nil {
+			t.Fatal(errX, errY)
+		}
+		for i := range x.F32 {
+			if math.Float32bits(x.F32[i]) != math.Float32bits(y.F32[i]) {
+				t.Fatalf("%s[%d]: %g and %g", name, i, x.F32[i], y.F32[i])
+			}
+		}
+	}
+}
+
+// TestResume: N+M steps are the same bits as N, a stop, and M more, for both stages.
+func TestResume(t *testing.T) {
+	folder, runs := t.TempDir(), t.TempDir()
+	pictures(t, folder)
+	whole, halves := filepath.Join(runs, "whole"), filepath.Join(runs, "halves")
+	for _, call := range []struct{ run, steps string }{{whole, "7"}, {halves, "3"}, {halves, "7"}} {
+		if err := trainAutoencoder(t, folder, call.run, "train.steps="+call.steps); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameTensors(t, filepath.Join(whole, CheckpointFile), filepath.Join(halves, CheckpointFile))
+
+	first := filepath.Join(whole, ModelFile)
+	whole, halves = filepath.Join(runs, "whole2"), filepath.Join(runs, "halves2")
+	for _, call := range []struct{ run, steps string }{{whole, "5"}, {halves, "2"}, {halves, "5"}} {
+		cfg := DefaultDiffusion()
+		if err := config.Parse(&cfg, "tiny", []byte(tinyDiffusion), []string{"first_stage=" + first, "data.train=" + folder, "data.validation=" + folder, "train.steps=" + call.steps}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Diffusion(context.Background(), cfg, call.run, cpu.New(), func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameTensors(t, filepath.Join(whole, CheckpointFile), filepath.Join(halves, CheckpointFile))
+	m, err := ldm.Open(filepath.Join(whole, ModelFile), ldm.Options{Engine: cpu.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkBatch(t, m)
+}
+
+// checkBatch: a picture of a batch is the same bits as the one made alone.
+func checkBatch(t *testing.T, m *ldm.Model) {
+	t.Helper()
+	request := ldm.TextRequest{Prompts: []string{"picture 1", "number 3"}, Seeds: []uint64{5, 6}, Steps: 3, Scale: 2, Eta: .5}
+	both, err := m.TextToImage(context.Background(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Prompts, request.Seeds = request.Prompts[1:], request.Seeds[1:]
+	alone, err := m.TextToImage(context.Background(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range both.Row(1).F32 {
+		if v != alone.F32[i] {
+			t.Fatalf("pixel %d is %g in a batch and %g alone", i, v, alone.F32[i])
+		}
+	}
+}
+
+// TestStop: a cancelled run saves, and reports that it was cancelled.
+func TestStop(t *testing.T) {
+	folder, run := t.TempDir(), t.TempDir()
+	pictures(t, folder)
+	ctx, cancel := context.WithCancel(context.Background())
+	cfg := autoencoderConfig(t, "data.train="+folder, "train.steps=1000", "train.save_every=1000")
+	err := Autoencoder(ctx, cfg, run, cpu.New(), func(line string) {
+		if strings.HasPrefix(line, "step 4/") {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	f, err := checkpoint.Open(filepath.Join(run, CheckpointFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if step := f.Metadata()[metaStep]; step != "4" {
+		t.Errorf("saved at step %s, want 4", step)
+	}
+}
+
+// killed tells a child process which run to train until it is killed.
+const killed = "LDM_TEST_KILLED_RUN"
+
+// TestKill: kill -9 at any moment leaves a checkpoint from which training goes
+// on to the same bits.
+func TestKill(t *testing.T) {
+	if run := os.Getenv(killed); run != "" {
+		if err := trainAutoencoder(t, filepath.Join(run, "pictures"), filepath.Join(run, "run"), "train.steps=12", "train.save_every=1"); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "pictures")
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	pictures(t, folder)
+	for i := range 6 {
+		child := exec.Command(os.Args[0], "-test.run=^TestKill$")
+		child.Env = append(os.Environ(), killed+"="+dir)
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(60+90*i) * time.Millisecond)
+		child.Process.Kill()
+		child.Wait()
+	}
+	for run, steps := range map[string]string{"run": "train.steps=12", "whole": "train.steps=12"} {
+		if err := trainAutoencoder(t, folder, filepath.Join(dir, run), steps, "train.save_every=1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sameTensors(t, filepath.Join(dir, "run", CheckpointFile), filepath.Join(dir, "whole", CheckpointFile))
+}
+
+// TestNaN: a step that is not finite stops training, names where, and keeps
+// the checkpoint.
+func TestNaN(t *testing.T) {
+	folder, run := t.TempDir(), t.TempDir()
+	pictures(t, folder)
+	if err := trainAutoencoder(t, folder, run, "train.steps=2"); err != nil {
+		t.Fatal(err)
+	}
+	err := trainAutoencoder(t, folder, run, "train.steps=60", "train.learning_rate=1e30", "train.clip=0", "train.warmup=0")
+	if err == nil || !strings.Contains(err.Error(), "step ") || !strings.Contains(err.Error(), "first in ") {
+		t.Fatalf("error %v", err)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	folder, empty := t.TempDir(), t.TempDir()
+	pictures(t, folder)
+	for want, call := range map[string][]string{
+		"no pictures":         {empty},
+		"no such file":        {filepath.Join(empty, "missing")},
+		"multiple of 2":       {folder, "data.size=17"},
+		"train.steps is 0":    {folder, "train.steps=0"},
+		"want constant":       {folder, "train.schedule=square"},
+		"ch 20: want":         {folder, "model.params.ddconfig.ch=20"},
+		"model.target is \"x": {folder, "model.target=x"},
+	} {
+		err := trainAutoencoder(t, call[0], t.TempDir(), call[1:]...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: error %v, want one with %q", call, err, want)
+		}
+	}
+	os.WriteFile(filepath.Join(folder, "3.png"), []byte("not a picture"), 0o644)
+	if err := trainAutoencoder(t, folder, t.TempDir(), "train.steps=9"); err == nil || !strings.Contains(err.Error(), "3.png") {
+		t.Errorf("an unreadable picture: %v", err)
+	}
+}
