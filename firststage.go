@@ -173,11 +173,16 @@ func LoadFirstStage(path string) (autoencoder.Config, engine.Vars, error) {
 		return autoencoder.Config{}, nil, err
 	}
 	defer f.Close()
+	return FirstStageOf(f)
+}
+
+// FirstStageOf is LoadFirstStage for an open file.
+func FirstStageOf(f *checkpoint.File) (autoencoder.Config, engine.Vars, error) {
 	target, err := modelTarget(f)
 	if err != nil {
 		return autoencoder.Config{}, nil, err
 	}
-	prefix := ""
+	path, prefix := f.Name(), ""
 	if target.Target == TargetLatentDiffusion {
 		var params Params
 		if err := target.Decode(&params); err != nil {

@@ -93,10 +93,7 @@ func (l *loop) run(ctx context.Context, eng engine.Engine) error {
 			return err
 		}
 	}
-	if err := l.save(); err != nil {
-		return err
-	}
-	return l.stage.export(filepath.Join(l.dir, ModelFile))
+	return l.save()
 }
 
 // prepare compiles the training program and restores the checkpoint, if any.

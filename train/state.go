@@ -31,12 +31,15 @@ func (l *loop) trained() map[string]*tensor.Tensor {
 	return all
 }
 
-// save writes the checkpoint in one atomic step: at any moment the file is
-// either the old one or the new one, whole. Randomness needs no state of its
+// save writes the checkpoint, and the model as it stands, each in one atomic
+// step: at any moment the file is either the old one or the new one, whole. Randomness needs no state of its
 // own, as every step's draws follow from the seed and the step's number.
 func (l *loop) save() error {
 	meta := map[string]string{metaStep: strconv.Itoa(l.step), metaConfig: l.config}
-	return checkpoint.Save(filepath.Join(l.dir, CheckpointFile), l.trained(), meta, checkpoint.F32)
+	if err := checkpoint.Save(filepath.Join(l.dir, CheckpointFile), l.trained(), meta, checkpoint.F32); err != nil {
+		return err
+	}
+	return l.stage.export(filepath.Join(l.dir, ModelFile))
 }
 
 // restore reads the checkpoint, if there is one, into vars.

@@ -24,7 +24,7 @@ const trainHelp = `
 The configuration is YAML in the reference's form; several files are merged from
 left to right, and key.sub=value arguments change single values. Everything goes
 to the run folder: config.yaml, log.txt, TensorBoard events, pictures, the
-checkpoint, and at the end model.safetensors. The same command goes on from the
+checkpoint, and beside each checkpoint model.safetensors, which other commands read. The same command goes on from the
 checkpoint; Ctrl-C saves first.`
 
 // trainFlags are what both stages have in common.

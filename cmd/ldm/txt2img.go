@@ -12,9 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/weights/emoji"
 )
 
 // modelFlags choose a model and how it is computed.
@@ -37,10 +39,33 @@ func (f *modelFlags) open() (*ldm.Model, error) {
 	}
 	opt := ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads}
 	if f.path == "" {
-		return builtin(opt)
+		return emoji.Load(opt)
 	}
 	return ldm.Open(f.path, opt)
 }
+
+// openFirstStage opens the first stage of a model, or one that stands alone.
+func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
+	precision, err := engine.ParsePrecision(f.precision)
+	if err != nil {
+		return nil, err
+	}
+	load := emoji.FirstStage
+	if f.path != "" {
+		load = func() (autoencoder.Config, engine.Vars, error) { return ldm.LoadFirstStage(f.path) }
+	}
+	cfg, vars, err := load()
+	if err != nil {
+		return nil, err
+	}
+	return ldm.NewFirstStage(cfg, "", vars, cpu.New(), engine.Options{Precision: precision, Threads: f.threads}), nil
+}
+
+// The default settings of sampling.
+const (
+	defaultSteps = 50
+	defaultScale = 3.0
+)
 
 func textToImage() *cobra.Command {
 	var f modelFlags
@@ -96,8 +121,8 @@ func textToImage() *cobra.Command {
 	cmd.Flags().StringVarP(&out, "out", "o", "output.png", "PNG file; several pictures become a grid")
 	cmd.Flags().IntVarP(&n, "n", "n", 1, "number of pictures; picture i has seed + i")
 	cmd.Flags().Int64VarP(&seed, "seed", "s", -1, "seed; -1: a random one, which is printed")
-	cmd.Flags().IntVar(&steps, "steps", 50, "steps of DDIM")
-	cmd.Flags().Float64Var(&scale, "cfg-scale", 3, "strength of the guidance by the text; 1: none")
+	cmd.Flags().IntVar(&steps, "steps", defaultSteps, "steps of DDIM")
+	cmd.Flags().Float64Var(&scale, "cfg-scale", defaultScale, "strength of the guidance by the text; 1: none")
 	cmd.Flags().Float64Var(&eta, "eta", 0, "noise added by DDIM, 0 to 1")
 	cmd.Flags().IntVarP(&width, "width", "W", 0, "width in pixels (default: that of training)")
 	cmd.Flags().IntVarP(&height, "height", "H", 0, "height in pixels (default: that of training)")
