@@ -27,6 +27,9 @@ func Save(path string, tensors map[string]*tensor.Tensor, meta map[string]string
 // Atomic writes a file through a temporary one beside it, which is flushed to
 // the disk before it takes the path's name. If anything fails it is removed.
 func Atomic(path string, fill func(io.Writer) error) (err error) {
+	if st, statErr := os.Stat(path); statErr == nil && !st.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file that can be replaced", path)
+	}
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
 	if err != nil {

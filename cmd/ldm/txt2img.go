@@ -132,6 +132,9 @@ func textToImage() *cobra.Command {
 
 // writable makes sure, before the work begins, that the result can be written.
 func writable(path string) error {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return fmt.Errorf("cannot write %s: it is not a file", path)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".ldm-*")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
