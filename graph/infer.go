@@ -27,14 +27,6 @@ func wantShape(in []Type, i int, name string, shape ...int) error {
 	return nil
 }
 
-// wantRank checks the number of axes of input i.
-func wantRank(in []Type, i int, name string, rank int) error {
-	if len(in[i].Shape) != rank {
-		return fmt.Errorf("%s is %v, want %d axes", name, in[i].Shape, rank)
-	}
-	return nil
-}
-
 func float(shape ...int) Type { return Type{Float32, shape} }
 
 // withLast is shape s with the last axis replaced.

@@ -27,11 +27,11 @@ const queryBlock = 64
 
 // attentionScratch is the memory of one worker.
 type attentionScratch struct {
-	k, v, kBack, vBack []float32 // packed operands
-	scores, grads      []float32 // [queryBlock, S]
-	flipped            []float32 // [S, queryBlock]
-	q, dy              []float32 // packed blocks
-	dk, dv             []float32 // [S, D]
+	k, v, kBack   []float32 // packed operands
+	scores, grads []float32 // [queryBlock, S]
+	flipped       []float32 // [S, queryBlock]
+	q, dy         []float32 // packed blocks
+	dk, dv        []float32 // [S, D]
 }
 
 func (a Attention) scratch(workers int, backward bool) []attentionScratch {
