@@ -15,6 +15,7 @@ func lowerAdamW(op graph.AdamW) lowered {
 	return lowered{update: true, bind: func(b *binding) []par.Phase {
 		p, m, v, g := b.in[0], b.in[1], b.in[2], b.in[3]
 		rate, step, norm2 := b.in[4], b.in[5], b.in[6]
+		steps := make([]vec.AdamWStep, (len(p)+pieceSize-1)/pieceSize) // one for each task
 		return pieces("adamw", len(p), func(i, j int) {
 			if !isFinite(norm2[0]) {
 				return
@@ -23,7 +24,8 @@ func lowerAdamW(op graph.AdamW) lowered {
 			if norm := math.Sqrt(float64(norm2[0])); op.Clip > 0 && norm > float64(op.Clip) {
 				scale = float64(op.Clip) / norm
 			}
-			s := vec.NewAdamWStep(float64(rate[0]), float64(op.Beta1), float64(op.Beta2), float64(op.Eps), float64(op.Decay), scale, float64(step[0]))
+			s := &steps[i/pieceSize]
+			*s = vec.NewAdamWStep(float64(rate[0]), float64(op.Beta1), float64(op.Beta2), float64(op.Eps), float64(op.Decay), scale, float64(step[0]))
 			s.Apply(p[i:j], m[i:j], v[i:j], g[i:j])
 		})
 	}}

@@ -210,3 +210,15 @@ func RelErr(got, want []float32) float64 {
 	}
 	return worst / max(scale, 1e-30)
 }
+
+// Numbers reads a list of numbers of the manifest.
+func (c *Case) Numbers(key string) []float64 {
+	var m map[string]any
+	json.Unmarshal(c.Raw, &m)
+	list, _ := m[key].([]any)
+	out := make([]float64, len(list))
+	for i, v := range list {
+		out[i] = Number(v)
+	}
+	return out
+}

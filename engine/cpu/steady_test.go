@@ -1,0 +1,116 @@
+package cpu
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/unet"
+)
+
+// trainingStep compiles a U-Net's forward and backward pass with AdamW and EMA.
+func trainingStep(t testing.TB, threads int) engine.Program {
+	t.Helper()
+	cfg := unet.Default()
+	cfg.InChannels, cfg.OutChannels, cfg.ModelChannels, cfg.NumResBlocks = 4, 4, 64, 1
+	cfg.ChannelMult, cfg.AttentionResolutions = []int{1, 2}, []int{2}
+	cfg.UseSpatialTransformer, cfg.ContextDim, cfg.NumHeadChannels = true, 32, 32
+	g := graph.New()
+	b := nn.NewBuilder(g)
+	x := g.Input("x", 4, 16, 16, 4)
+	y := cfg.Build(b, unet.Inputs{X: x, T: g.IntInput("t", 4), Context: g.Input("context", 4, 7, 32)})
+	loss := g.L2(y, g.Input("target", 4, 16, 16, 4))
+	vars := nn.Initialize(b.Params(), 1)
+	outputs := []graph.Value{loss}
+	params := g.Params()
+	grads := g.Gradients(loss, params)
+	norm2 := g.SquaredNorm(grads...)
+	op := graph.AdamW{Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .01, Clip: 1}
+	for i, p := range params {
+		name := p.Node.Op.(graph.Param).Name
+		state := func(prefix string) graph.Value {
+			vars[prefix+name] = vars[name].Clone()
+			clear(vars[prefix+name].F32)
+			return g.Param(prefix+name, p.Shape()...)
+		}
+		outputs = append(outputs, g.AdamW(op, p, state("m."), state("v."), grads[i], g.Input("rate"), g.Input("step"), norm2))
+		outputs = append(outputs, g.EMA(state("ema."), p, g.Input("decay"), norm2))
+	}
+	prog, err := New().Compile(g, outputs, vars, engine.Options{Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x", "context", "target"} {
+		in := prog.Input(name)
+		copy(in.F32, fill(name, in.Shape).F32)
+	}
+	prog.Input("rate").F32[0], prog.Input("step").F32[0], prog.Input("decay").F32[0] = 1e-3, 1, .9
+	return prog
+}
+
+// TestSteadyState: a training step lowers the loss and does not allocate.
+func TestSteadyState(t *testing.T) {
+	prog := trainingStep(t, 2)
+	if err := prog.Run(); err != nil {
+		t.Fatal(err)
+	}
+	first := prog.Output(0).F32[0]
+	if n := testing.AllocsPerRun(5, func() { prog.Run() }); n != 0 {
+		t.Errorf("%g allocations in a step", n)
+	}
+	if last := prog.Output(0).F32[0]; !(last < first) {
+		t.Errorf("loss %g, then %g", first, last)
+	}
+	if prog.PeakBytes() <= 0 {
+		t.Error("no peak is reported")
+	}
+	prog.Input("x").F32[3] = float32(math.NaN())
+	if where, err := prog.FindNonFinite(); err != nil || where != "input x" {
+		t.Errorf("NaN in %q, %v", where, err)
+	}
+}
+
+// BenchmarkUNetStep times a training step; it reports 0 allocs/op.
+func BenchmarkUNetStep(b *testing.B) {
+	prog := trainingStep(b, 0)
+	prog.Run()
+	b.ReportAllocs()
+	b.ReportMetric(float64(prog.PeakBytes())/(1<<20), "MiB-planned")
+	for b.Loop() {
+		prog.Run()
+	}
+}
+
+// TestGoldenTimesteps holds the timestep embedding against the reference's.
+func TestGoldenTimesteps(t *testing.T) {
+	for _, c := range golden.Cases(t, "schedules") {
+		for name := range c.Outputs {
+			if !strings.HasPrefix(name, "timestep_embedding/") {
+				continue
+			}
+			want := c.Output(t, name)
+			g := graph.New()
+			y := g.TimestepEmbedding(g.IntInput("t", want.Shape[0]), want.Shape[1])
+			prog, err := New().Compile(g, []graph.Value{y}, nil, engine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range c.Numbers("t") {
+				prog.Input("t").I32[i] = int32(v)
+			}
+			if err := prog.Run(); err != nil {
+				t.Fatal(err)
+			}
+			for i, w := range want.F32 {
+				if math.Abs(float64(prog.Output(0).F32[i]-w)) > 2e-4 {
+					t.Errorf("%s[%d] = %g, want %g", name, i, prog.Output(0).F32[i], w)
+					break
+				}
+			}
+		}
+	}
+}
