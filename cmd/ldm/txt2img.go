@@ -64,7 +64,7 @@ func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
 // The default settings of sampling.
 const (
 	defaultSteps = 50
-	defaultScale = 3.0
+	defaultScale = 5.0 // as in the reference
 )
 
 func textToImage() *cobra.Command {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func ldmCommand(args ...string) error {
+	cmd := root()
+	cmd.SetArgs(args)
+	return cmd.Execute()
+}
+
+// TestTextToImage makes a picture with the model in the box.
+func TestTextToImage(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "x.png")
+	if err := ldmCommand("txt2img", "-p", "a red heart", "--steps", "2", "--seed", "1", "-n", "2", "-o", out); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil || img.Bounds().Dx() != 129 || img.Bounds().Dy() != 64 {
+		t.Errorf("%v, %v", img.Bounds(), err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	dir := t.TempDir()
+	for want, args := range map[string]string{
+		"multiples of 16":   "txt2img -p x -W 65 -o " + dir + "/x.png",
+		"0 steps":           "txt2img -p x --steps 0 -o " + dir + "/x.png",
+		"cannot write":      "txt2img -p x -o " + dir + "/missing/x.png",
+		"no such file":      "txt2img -p x -m " + dir + "/missing -o " + dir + "/x.png",
+		"want f32 or bf16":  "txt2img -p x --precision f8 -o " + dir + "/x.png",
+		"unknown key train": "train autoencoder -c ../../configs/emoji-autoencoder.yaml -o " + dir + "/run train.stepz=1",
+		"unknown command":   "bogus",
+	} {
+		if err := ldmCommand(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ldm %s: error %v, want one with %q", args, err, want)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("%d files are left behind", len(left))
+	}
+}
