@@ -81,7 +81,7 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 		}
 	}
 	for t := first; t < last; t++ {
-		p.store(a, w.acc[(t-first)*size:], tap, panel, p.channel(t), n)
+		p.store(a, w.acc[(t-first)*size:], tap, panel, t, n)
 	}
 }
 
@@ -135,8 +135,10 @@ func (p *outerPlan) fill(a *Args, segments []segment, tap, panel, from, to, x0 i
 	return count
 }
 
-func (p *outerPlan) store(a *Args, acc []float32, tap, panel, channel, n int) {
-	for r := range p.kernel.rows {
+// store writes the rows of tile t, but for those its neighbour has too.
+func (p *outerPlan) store(a *Args, acc []float32, tap, panel, t, n int) {
+	channel := p.channel(t)
+	for r := t*p.kernel.rows - channel; r < p.kernel.rows; r++ {
 		at := (channel+r)*p.out.row + panel*p.kernel.cols*p.out.col + tap*p.out.tap
 		for _, v := range acc[r*p.kernel.cols:][:n] {
 			a.Y[at] = v
