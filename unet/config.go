@@ -83,6 +83,9 @@ func (c Config) heads(ch, num int) (heads, dim int, err error) {
 	if c.legacy() && c.UseSpatialTransformer {
 		dim = ch / num
 	}
+	if dim < 1 {
+		return 0, 0, fmt.Errorf("unet: %d channels cannot be cut into %d heads", ch, num)
+	}
 	if !c.UseSpatialTransformer && num*dim != ch {
 		return 0, 0, fmt.Errorf("unet: %d channels cannot be cut into heads of %d", ch, dim)
 	}
