@@ -22,9 +22,12 @@ const (
 	TargetClassEmbedder   = "ldm.modules.encoders.modules.ClassEmbedder"
 )
 
-// Prefixes of the parts of a latent diffusion model's parameters.
+// PrefixFirstStage begins the names of a first stage's parameters in a latent
+// diffusion model.
+const PrefixFirstStage = "first_stage_model"
+
+// The prefixes of the denoiser's and the conditioner's parameters.
 const (
-	prefixFirstStage  = "first_stage_model"
 	prefixUNet        = "model.diffusion_model"
 	prefixConditioner = "cond_stage_model"
 )
@@ -59,7 +62,7 @@ func NewFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng 
 	return &FirstStage{cfg, newPrograms(eng, vars, opt, encode), newPrograms(eng, vars, opt, decode)}
 }
 
-// Params lists the parameters of a first stage, under prefix.
+// firstStageParams lists the parameters of a first stage, under prefix.
 func firstStageParams(cfg autoencoder.Config, prefix string) ([]nn.ParamSpec, error) {
 	g := graph.New()
 	b := nn.NewBuilder(g)
@@ -188,7 +191,7 @@ func FirstStageOf(f *checkpoint.File) (autoencoder.Config, engine.Vars, error) {
 		if err := target.Decode(&params); err != nil {
 			return autoencoder.Config{}, nil, fmt.Errorf("%s: %w", path, err)
 		}
-		target, prefix = params.FirstStage, prefixFirstStage+"."
+		target, prefix = params.FirstStage, PrefixFirstStage+"."
 	}
 	cfg, err := decodeAutoencoder(target)
 	if err != nil {

@@ -128,7 +128,7 @@ func (n *Network) Condition(b nn.Builder, batch int) graph.Value {
 
 // Denoise adds the U-Net for latents x and timesteps t.
 func (n *Network) Denoise(b nn.Builder, x, t, context graph.Value) graph.Value {
-	return n.UNet.Build(b.In("model").In("diffusion_model"), unet.Inputs{X: x, T: t, Context: context})
+	return n.UNet.Build(b.In(prefixUNet), unet.Inputs{X: x, T: t, Context: context})
 }
 
 // DiffusionParams lists the parameters of the second stage: U-Net and
@@ -218,7 +218,7 @@ func Load(f *checkpoint.File, opt Options) (*Model, error) {
 
 // params lists all parameters of a model file.
 func (n *Network) params() ([]nn.ParamSpec, error) {
-	stage, err := firstStageParams(n.FirstStage, prefixFirstStage)
+	stage, err := firstStageParams(n.FirstStage, PrefixFirstStage)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (n *Network) params() ([]nn.ParamSpec, error) {
 func NewModel(net *Network, target config.Target, tok *token.WordPiece, vars engine.Vars, opt Options) *Model {
 	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads}
 	m := &Model{Network: net, Tokenizer: tok, target: target, vars: vars}
-	m.stage = NewFirstStage(net.FirstStage, prefixFirstStage, vars, opt.Engine, compile)
+	m.stage = NewFirstStage(net.FirstStage, PrefixFirstStage, vars, opt.Engine, compile)
 	m.denoiser = newPrograms(opt.Engine, vars, compile, func(g *graph.Graph, s size) []graph.Value {
 		b := nn.NewBuilder(g)
 		var context graph.Value

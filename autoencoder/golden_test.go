@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/autoencoder"
-	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
@@ -21,14 +20,8 @@ func TestGolden(t *testing.T) {
 			if !strings.HasSuffix(c.Module, ".AutoencoderKL") {
 				t.Skipf("%s is not supported yet", c.Module)
 			}
-			var file struct {
-				Model config.Target `yaml:"model"`
-			}
 			var cfg autoencoder.Config
-			if err := config.Parse(&file, c.Name, []byte(c.Config), nil); err != nil {
-				t.Fatal(err)
-			}
-			if err := file.Model.Decode(&cfg); err != nil {
+			if err := c.Target(t).Decode(&cfg); err != nil {
 				t.Fatal(err)
 			}
 			check(t, c, cfg)
@@ -47,18 +40,7 @@ func check(t *testing.T, c *golden.Case, cfg autoencoder.Config) {
 		posterior.Mean, posterior.LogVar, posterior.Sample(g, g.Input("noise", noise.Shape...)),
 		posterior.KL(g), cfg.Decode(b, posterior.Mean), cfg.Decode(b, g.Input("z", z.Shape...)),
 	}
-	declared := map[string]bool{}
-	for _, p := range b.Params() {
-		declared[p.Name] = true
-		if want := c.StateDict[p.Name]; !p.Shape.Equal(want) {
-			t.Errorf("parameter %s is %v, the reference's %v", p.Name, p.Shape, want)
-		}
-	}
-	for name := range c.StateDict {
-		if !declared[name] && !strings.HasPrefix(name, "loss.") {
-			t.Errorf("parameter %s of the reference is missing", name)
-		}
-	}
+	c.CheckParams(t, b.Params())
 	prog, err := cpu.New().Compile(g, outputs, c.Weights(t), engine.Options{})
 	if err != nil {
 		t.Fatal(err)

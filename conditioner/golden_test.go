@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/conditioner"
-	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
@@ -18,27 +17,22 @@ import (
 func TestGolden(t *testing.T) {
 	for _, c := range golden.Cases(t, "conditioners") {
 		t.Run(c.Base(), func(t *testing.T) {
-			var file struct {
-				Model config.Target `yaml:"model"`
-			}
-			if err := config.Parse(&file, c.Name, []byte(c.Config), nil); err != nil {
-				t.Fatal(err)
-			}
-			switch file.Model.Target {
+			target := c.Target(t)
+			switch target.Target {
 			case "ldm.modules.encoders.modules.BERTEmbedder", "ldm.modules.encoders.modules.TransformerEmbedder":
 				cfg := conditioner.Transformer{}.WithDefaults()
-				if err := file.Model.Decode(&cfg); err != nil {
+				if err := target.Decode(&cfg); err != nil {
 					t.Fatal(err)
 				}
 				check(t, c, cfg.Build)
 			case "ldm.modules.encoders.modules.ClassEmbedder":
 				var cfg conditioner.ClassEmbedder
-				if err := file.Model.Decode(&cfg); err != nil {
+				if err := target.Decode(&cfg); err != nil {
 					t.Fatal(err)
 				}
 				check(t, c, cfg.Build)
 			default:
-				t.Skipf("%s is not supported yet", file.Model.Target)
+				t.Skipf("%s is not supported yet", target.Target)
 			}
 		})
 	}
@@ -50,14 +44,7 @@ func check(t *testing.T, c *golden.Case, build func(nn.Builder, graph.Value) gra
 		g := graph.New()
 		b := nn.NewBuilder(g)
 		y := build(b, g.IntInput("ids", ids.Shape...))
-		for _, p := range b.Params() {
-			if want := c.StateDict[p.Name]; !p.Shape.Equal(want) {
-				t.Errorf("parameter %s is %v, the reference's %v", p.Name, p.Shape, want)
-			}
-		}
-		if len(b.Params()) != len(c.StateDict) {
-			t.Errorf("%d parameters, the reference has %d", len(b.Params()), len(c.StateDict))
-		}
+		c.CheckParams(t, b.Params())
 		prog, err := cpu.New().Compile(g, []graph.Value{y}, c.Weights(t), engine.Options{})
 		if err != nil {
 			t.Fatal(err)

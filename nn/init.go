@@ -21,17 +21,7 @@ func Uniform(fanIn int) Init {
 // Normal draws from N(0, 1), PyTorch's default for embeddings.
 func Normal(s tensor.Stream, x []float32) { s.Normal(x) }
 
-// NormalStd draws from N(0, std²).
-func NormalStd(std float32) Init {
-	return func(s tensor.Stream, x []float32) {
-		s.Normal(x)
-		for i := range x {
-			x[i] *= std
-		}
-	}
-}
-
-// Ones and Zeros are constants.
+// Ones fills a parameter with ones.
 func Ones(_ tensor.Stream, x []float32) {
 	for i := range x {
 		x[i] = 1

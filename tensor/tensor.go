@@ -59,14 +59,6 @@ func Of(data []float32, shape ...int) *Tensor {
 	return &Tensor{Shape: slices.Clone(shape), F32: data}
 }
 
-// OfInt wraps data like Of.
-func OfInt(data []int32, shape ...int) *Tensor {
-	if len(data) != Shape(shape).Size() {
-		panic(fmt.Sprintf("tensor.OfInt: %d values for shape %v", len(data), Shape(shape)))
-	}
-	return &Tensor{Shape: slices.Clone(shape), I32: data}
-}
-
 // Clone copies the tensor with its data.
 func (t *Tensor) Clone() *Tensor {
 	return &Tensor{Shape: slices.Clone(t.Shape), F32: slices.Clone(t.F32), I32: slices.Clone(t.I32)}

@@ -99,10 +99,10 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 	}
 	s.vars = nn.Initialize(s.specs, s.cfg.Train.Seed)
 	for name, t := range stageVars {
-		s.vars["first_stage_model."+name] = t
+		s.vars[ldm.PrefixFirstStage+"."+name] = t
 	}
 	opt := engine.Options{Threads: s.cfg.Train.Threads}
-	stage := ldm.NewFirstStage(stageConfig, "first_stage_model", s.vars, s.engine, opt)
+	stage := ldm.NewFirstStage(stageConfig, ldm.PrefixFirstStage, s.vars, s.engine, opt)
 	s.latents = newLatents(stage, train)
 	if valid != nil {
 		s.valid = newLatents(stage, valid)

@@ -70,11 +70,11 @@ type loop struct {
 // run trains until cfg.Steps updates are done or ctx is cancelled; then it
 // saves and returns ctx's error.
 func (l *loop) run(ctx context.Context, eng engine.Engine) error {
+	defer l.out.close()
 	if err := l.prepare(eng); err != nil {
 		return err
 	}
 	defer l.program.Close()
-	defer l.out.close()
 	l.out.begin(l.step, l.cfg.Steps)
 	for l.step < l.cfg.Steps {
 		if ctx.Err() != nil {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
@@ -20,14 +19,8 @@ func TestGolden(t *testing.T) {
 			if !strings.HasSuffix(c.Module, ".UNetModel") {
 				t.Skipf("%s is not supported yet", c.Module)
 			}
-			var file struct {
-				Model config.Target `yaml:"model"`
-			}
-			if err := config.Parse(&file, c.Name, []byte(c.Config), nil); err != nil {
-				t.Fatal(err)
-			}
 			cfg := unet.Default()
-			if err := file.Model.Decode(&cfg); err != nil {
+			if err := c.Target(t).Decode(&cfg); err != nil {
 				t.Fatal(err)
 			}
 			for name := range c.Inputs {
@@ -58,18 +51,7 @@ func check(t *testing.T, c *golden.Case, cfg unet.Config) {
 	if err := g.Err(); err != nil {
 		t.Fatal(err)
 	}
-	declared := map[string]bool{}
-	for _, p := range b.Params() {
-		declared[p.Name] = true
-		if want := c.StateDict[p.Name]; !p.Shape.Equal(want) {
-			t.Errorf("parameter %s is %v, the reference's %v", p.Name, p.Shape, want)
-		}
-	}
-	for name := range c.StateDict {
-		if !declared[name] {
-			t.Errorf("parameter %s of the reference is missing", name)
-		}
-	}
+	c.CheckParams(t, b.Params())
 	prog, err := cpu.New().Compile(g, []graph.Value{y}, c.Weights(t), engine.Options{})
 	if err != nil {
 		t.Fatal(err)

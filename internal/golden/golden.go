@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -113,6 +115,36 @@ func Number(v any) float64 {
 
 // Base is the case's name without its topic.
 func (c *Case) Base() string { return filepath.Base(c.Name) }
+
+// Target decodes the case's YAML: the module under test and its arguments.
+func (c *Case) Target(t testing.TB) config.Target {
+	t.Helper()
+	var file struct {
+		Model config.Target `yaml:"model"`
+	}
+	if err := config.Parse(&file, c.Name, []byte(c.Config), nil); err != nil {
+		t.Fatal(err)
+	}
+	return file.Model
+}
+
+// CheckParams wants the parameters to be exactly those of the reference, but
+// for its losses.
+func (c *Case) CheckParams(t testing.TB, params []nn.ParamSpec) {
+	t.Helper()
+	declared := map[string]bool{}
+	for _, p := range params {
+		declared[p.Name] = true
+		if want := c.StateDict[p.Name]; !p.Shape.Equal(want) {
+			t.Errorf("parameter %s is %v, the reference's %v", p.Name, p.Shape, want)
+		}
+	}
+	for name := range c.StateDict {
+		if !declared[name] && !strings.HasPrefix(name, "loss.") {
+			t.Errorf("parameter %s of the reference is missing", name)
+		}
+	}
+}
 
 // Has tells whether a tensor is stored.
 func (c *Case) Has(name string) bool {

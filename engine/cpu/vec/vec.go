@@ -48,7 +48,7 @@ var (
 
 func first(x []float32) *float32 { return unsafe.SliceData(x) }
 
-// call keeps assembly calls short, since the runtime cannot interrupt them.
+// longest keeps assembly calls short, since the runtime cannot interrupt them.
 const longest = 1 << 16
 
 func apply1(fn int, dst, x []float32) {

@@ -4,7 +4,7 @@
 DATA k<>+0(SB)/4, $0x3fb8aa3b  // log2(e)
 DATA k<>+4(SB)/4, $0x3f317200  // ln 2, high part
 DATA k<>+8(SB)/4, $0x35bfbe8e  // ln 2, low part
-DATA k<>+12(SB)/4, $0x3ab743ce // 1/714.…: minimax coefficients of exp on ±ln(2)/2
+DATA k<>+12(SB)/4, $0x3ab743ce // coefficients of exp on ±ln(2)/2, highest power first
 DATA k<>+16(SB)/4, $0x3c0930a8
 DATA k<>+20(SB)/4, $0x3d2aaa6b
 DATA k<>+24(SB)/4, $0x3e2aaaaa
