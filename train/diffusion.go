@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"maps"
 	"math"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
@@ -21,8 +23,10 @@ import (
 type DiffusionConfig struct {
 	Model      config.Target `yaml:"model"`
 	FirstStage string        `yaml:"first_stage"` // model file of a trained first stage
+	Init       string        `yaml:"init"`        // model file of the same structure whose weights a new run begins with
 	Data       Data          `yaml:"data"`
-	Dropout    float64       `yaml:"dropout"` // share of captions or labels replaced by the empty one, for guidance
+	Dropout    float64       `yaml:"dropout"`       // share of captions or labels replaced by the empty one, for guidance
+	MinSNR     float64       `yaml:"min_snr_gamma"` // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
 	Train      Loop          `yaml:"train"`
 	Samples    Samples       `yaml:"samples"`
 }
@@ -53,6 +57,7 @@ type secondStage struct {
 	latents *latents
 	valid   *latents // none without a validation folder
 	scale   float32
+	times   diffusion.Timesteps
 	model   *ldm.Model // with the averaged weights
 	engine  engine.Engine
 	loss    engine.Program // of validation
@@ -97,6 +102,9 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 	if s.specs, err = s.net.DiffusionParams(); err != nil {
 		return err
 	}
+	if s.times, err = diffusion.NewTimesteps(s.net.Schedule, s.cfg.MinSNR); err != nil {
+		return fmt.Errorf("min_snr_gamma: %w", err)
+	}
 	s.vars = nn.Initialize(s.specs, s.cfg.Train.Seed)
 	for name, t := range stageVars {
 		s.vars[ldm.PrefixFirstStage+"."+name] = t
@@ -108,6 +116,9 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 		s.valid = newLatents(stage, valid)
 	}
 	s.scale = s.net.ScaleFactor
+	if s.cfg.Init != "" {
+		return s.initialize()
+	}
 	if s.net.Params.ScaleByStd {
 		std, err := s.latents.std(s.cfg.Train.Seed)
 		if err != nil {
@@ -116,6 +127,32 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 		s.scale = float32(1 / std)
 		s.net.ScaleFactor = s.scale
 	}
+	return nil
+}
+
+// initialize replaces the weights, the scale of the latents and the tokenizer by
+// those of a trained model.
+func (s *secondStage) initialize() error {
+	f, err := checkpoint.Open(s.cfg.Init)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m, err := ldm.Load(f, ldm.Options{Engine: s.engine})
+	if err != nil {
+		return err
+	}
+	shapes := map[string]tensor.Shape{}
+	for _, spec := range s.specs {
+		shapes[spec.Name] = spec.Shape
+	}
+	weights, err := checkpoint.Load(f, "", shapes)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	maps.Copy(s.vars, weights)
+	s.tok = m.Tokenizer
+	s.scale, s.net.ScaleFactor = m.ScaleFactor, m.ScaleFactor
 	return nil
 }
 
@@ -185,7 +222,7 @@ func (s *secondStage) fill(p engine.Program, n int) error {
 		} else {
 			s.fillLabel(p, i, s.loader.Set.Items[pick.Index].Class)
 		}
-		if err := s.example(p, s.latents, i, pick, s.cfg.Train.Seed, at); err != nil {
+		if err := s.example(p, s.latents, i, pick, s.times, s.cfg.Train.Seed, at); err != nil {
 			return err
 		}
 	}
@@ -200,7 +237,7 @@ func (s *secondStage) fillLabel(p engine.Program, i, class int) {
 
 // example writes place i of a batch: a latent drawn from the posterior, noised
 // to a random timestep, its noise (or itself) as target, its caption.
-func (s *secondStage) example(p engine.Program, from *latents, i int, pick data.Pick, seed, at uint64) error {
+func (s *secondStage) example(p engine.Program, from *latents, i int, pick data.Pick, times diffusion.Timesteps, seed, at uint64) error {
 	if s.tok != nil {
 		l := s.net.Text.MaxSeqLen
 		s.tok.Encode(pick.Text, p.Input("tokens").I32[i*l:(i+1)*l])
@@ -213,7 +250,7 @@ func (s *secondStage) example(p engine.Program, from *latents, i int, pick data.
 	for k := range z {
 		z[k] *= s.scale
 	}
-	t := tensor.NewStream(seed, drawTimestep, at).IntN(len(s.net.Schedule.Betas))
+	t := times.At(tensor.NewStream(seed, drawTimestep, at).Float64())
 	p.Input("t").I32[i] = int32(t)
 	tensor.NewStream(seed, drawNoise, at).Normal(target)
 	s.net.Schedule.QSample(x, z, target, t)
@@ -239,6 +276,10 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 		}
 	}
 	s.loss.Refresh()
+	even, err := diffusion.NewTimesteps(s.net.Schedule, 0)
+	if err != nil {
+		return nil, err
+	}
 	const rounds = 8
 	var sum float64
 	for r := range rounds {
@@ -252,7 +293,7 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 			if len(item.Texts) > 0 {
 				pick.Text = item.Texts[0]
 			}
-			if err := s.example(s.loss, s.valid, i, pick, drawValidation, uint64(r*n+i)); err != nil {
+			if err := s.example(s.loss, s.valid, i, pick, even, drawValidation, uint64(r*n+i)); err != nil {
 				return nil, err
 			}
 		}

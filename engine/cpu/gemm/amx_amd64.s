@@ -97,8 +97,8 @@ step:
 	TILERELEASE
 	RET
 
-// func putAMX(p *putArgs)
-TEXT ·putAMX(SB), NOSPLIT, $0-8
+// func putTile(p *putArgs)
+TEXT ·putTile(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), R8
 	MOVQ 0(R8), SI  // accumulators
 	MOVQ 8(R8), R9  // addresses of rows

@@ -106,6 +106,9 @@ func (p *tilesPlan) layOut(x, scratch []float32) par.Phase {
 	rows := p.planes * p.n * p.hp
 	block := max(1<<14/(p.wp*p.lanes), 1)
 	return par.Phase{Name: "lay out", Tasks: ceilDiv(rows, block), Run: func(task, _ int) {
+		if task == 0 { // zeros below the last picture
+			clear(buffer[rows*p.wp*p.lanes:][:(p.slack+side)*p.lanes])
+		}
 		for r := task * block; r < min((task+1)*block, rows); r++ {
 			p.layOutRow(x, buffer[r*p.wp*p.lanes:][:p.wp*p.lanes], r)
 		}

@@ -104,7 +104,7 @@ func PlanConvGradW(c Conv, prec Precision, workers int) *Plan {
 	return planConvGradW(c, prec, workers, isa.Current())
 }
 
-func useTiles(prec Precision, level isa.Level) bool { return prec == BF16 && level >= isa.AMX }
+func useTiles(prec Precision, level isa.Level) bool { return prec == BF16 && level >= isa.AVX512BF16 }
 
 func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 	flops := 2 * int64(s.M) * int64(s.N) * int64(s.K)

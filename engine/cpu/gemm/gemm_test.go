@@ -60,9 +60,9 @@ func modes() []mode {
 	var all []mode
 	for _, l := range isa.Available() {
 		all = append(all, mode{l, F32})
-	}
-	if l := all[len(all)-1].level; l >= isa.AMX {
-		all = append(all, mode{l, BF16})
+		if useTiles(BF16, l) {
+			all = append(all, mode{l, BF16})
+		}
 	}
 	return all
 }

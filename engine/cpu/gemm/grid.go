@@ -1,9 +1,13 @@
 package gemm
 
+import "slices"
+
 // A grid lays pictures out so that the shift of every tap is one constant
 // distance: positions [n][hp][wp], zero where there is no pixel, and for a
 // stride s one plane for each of the s·s phases of a pixel's coordinates.
 // Results sit at positions too; those of the rim are computed and dropped.
+// With stride 1 the zeros after a row are those before the next, and the zeros
+// below a picture those above the next.
 type grid struct {
 	n, hp, wp int
 	planes    int // s·s
@@ -52,6 +56,10 @@ func forward(c Conv) product {
 		n: c.N, hp: oh + (c.KH-1)/s, wp: ow + (c.KW-1)/s, planes: s * s, stride: s,
 		h: c.H, w: c.W, depth: c.C, top: c.PadTop, left: c.PadLeft,
 	}
+	if s == 1 {
+		p.hp = max(oh, c.H+max(c.PadTop, c.PadBottom))
+		p.wp = max(ow, c.W+max(c.PadLeft, c.PadRight))
+	}
 	var k class
 	for ky := range c.KH {
 		for kx := range c.KW {
@@ -73,11 +81,27 @@ func forward(c Conv) product {
 	return p
 }
 
+// full is the convolution of dy that gives dx when the stride is 1, but for
+// the order of the taps.
+func (c Conv) full() Conv {
+	oh, ow := c.OutSize()
+	return Conv{
+		N: c.N, H: oh, W: ow, C: c.O, O: c.C, KH: c.KH, KW: c.KW, Stride: 1,
+		PadTop: c.KH - 1 - c.PadTop, PadBottom: c.KH - 1 - c.PadBottom,
+		PadLeft: c.KW - 1 - c.PadLeft, PadRight: c.KW - 1 - c.PadRight,
+	}
+}
+
 // backward is the gradient to the picture: dx[y] = Σ dy[(y+pad-k)/s]·w[k], over
 // the k for which that is whole; which k these are is the class of y.
 func backward(c Conv) product {
 	oh, ow := c.OutSize()
 	s := c.Stride
+	if full := c.full(); s == 1 && min(full.PadTop, full.PadBottom, full.PadLeft, full.PadRight) >= 0 {
+		p := forward(full)
+		slices.Reverse(p.classes[0].taps)
+		return p
+	}
 	jh, jw := ceilDiv(c.KH, s), ceilDiv(c.KW, s)
 	p := product{oh: c.H, ow: c.W}
 	p.grid = grid{

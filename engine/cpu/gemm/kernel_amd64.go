@@ -28,7 +28,10 @@ func fma256(n int)
 func tileAMX(t *tileArgs)
 
 //go:noescape
-func putAMX(p *putArgs)
+func tileVDP(t *tileArgs)
+
+//go:noescape
+func putTile(p *putArgs)
 
 //go:noescape
 func bf16Row(dst *uint16, src *float32, n int)
@@ -70,8 +73,11 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 }
 
 func tilesFor(level isa.Level) tiles {
-	if level >= isa.AMX {
-		return tiles{"amx", tileAMX, putAMX, bf16Row, bf16Pairs, bf16PairRows, transpose16}
+	switch {
+	case level >= isa.AMX:
+		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16}
+	case level == isa.AVX512BF16:
+		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16}
 	}
 	return portableTiles
 }

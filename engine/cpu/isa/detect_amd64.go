@@ -9,8 +9,10 @@ func detect() Level {
 		return Portable
 	case !x.HasAVX512F || !x.HasAVX512BW || !x.HasAVX512DQ || !x.HasAVX512VL:
 		return AVX2
-	case !x.HasAMXTile || !x.HasAMXBF16 || !permitAMX():
+	case !x.HasAVX512BF16:
 		return AVX512
+	case !x.HasAMXTile || !x.HasAMXBF16 || !permitAMX():
+		return AVX512BF16
 	}
 	return AMX
 }

@@ -13,19 +13,20 @@ import (
 // Level is a set of instructions; each level includes those before it.
 type Level int
 
-// The levels, in rising order. AMX means tiles of bfloat16 on top of AVX-512.
+// The levels, in rising order.
 const (
-	Portable Level = iota
-	AVX2           // AVX2, FMA3
-	AVX512         // F, BW, DQ, VL
-	AMX            // AMX-TILE and AMX-BF16, permitted by the operating system
+	Portable   Level = iota
+	AVX2             // AVX2, FMA3
+	AVX512           // F, BW, DQ, VL
+	AVX512BF16       // products of pairs of bfloat16
+	AMX              // AMX-TILE and AMX-BF16, permitted by the operating system
 )
 
-var names = [...]string{"portable", "avx2", "avx512", "amx"}
+var names = [...]string{"portable", "avx2", "avx512", "avx512_bf16", "amx"}
 
 func (l Level) String() string { return names[l] }
 
-// Env is the variable that lowers the level: portable, avx2, avx512 or amx.
+// Env is the variable that lowers the level: portable, avx2, avx512, avx512_bf16 or amx.
 const Env = "LDM_ISA"
 
 var current, switchErr = choose(os.Getenv(Env), detect())

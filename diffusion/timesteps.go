@@ -1,0 +1,41 @@
+package diffusion
+
+import (
+	"fmt"
+	"math"
+	"sort"
+)
+
+// Timesteps draws the timesteps of training.
+type Timesteps struct {
+	cumulative []float64
+}
+
+// NewTimesteps makes the draw of a schedule. With gamma 0 all timesteps are
+// equally likely, as in equation 2 of the paper. Otherwise t is drawn in
+// proportion to min(SNR_t, γ)/SNR_t with SNR_t = ᾱ_t/(1-ᾱ_t): in expectation the
+// min-SNR-γ weighting of an ε objective (Hang et al., arXiv 2303.09556, section
+// 3.4), which spends less on noise that is nearly invisible.
+func NewTimesteps(s *Schedule, gamma float64) (Timesteps, error) {
+	if gamma < 0 || math.IsNaN(gamma) || math.IsInf(gamma, 0) {
+		return Timesteps{}, fmt.Errorf("min-SNR gamma is %g: want 0 (none) or more, usually 5", gamma)
+	}
+	d := Timesteps{make([]float64, len(s.Betas))}
+	sum := 0.0
+	for t, bar := range s.AlphasCumprod {
+		weight := 1.0
+		if gamma > 0 {
+			weight = min(gamma*(1-bar)/bar, 1)
+		}
+		sum += weight
+		d.cumulative[t] = sum
+	}
+	return d, nil
+}
+
+// At turns a uniform draw u from [0, 1) into a timestep.
+func (d Timesteps) At(u float64) int {
+	last := len(d.cumulative) - 1
+	u *= d.cumulative[last]
+	return min(sort.Search(last, func(t int) bool { return u < d.cumulative[t] }), last)
+}

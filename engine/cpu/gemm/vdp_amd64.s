@@ -1,0 +1,135 @@
+#include "textflag.h"
+
+// The assembler has no name for VDPBF16PS; these are its bytes. The macro takes
+// the accumulator's number (0-7, or 8 less for 8-15), the byte that names b's
+// register (0x7E: Z16, 0x76: Z17) and a's register less 16.
+#define VDP_LO(acc, b, a) BYTE $0x62; BYTE $0xB2; BYTE $b; BYTE $0x40; BYTE $0x52; BYTE $(0xC0+8*acc+a)
+#define VDP_HI(acc, b, a) BYTE $0x62; BYTE $0x32; BYTE $b; BYTE $0x40; BYTE $0x52; BYTE $(0xC0+8*acc+a)
+
+// A row of a pair of k against 32 columns: columns 0-15 in accumulator acc,
+// columns 16-31 in acc+8.
+#define ROW(acc, a) \
+	VDP_LO(acc, 0x7E, a) \
+	VDP_HI(acc, 0x76, a)
+
+// func tileVDP(t *tileArgs)
+//
+// Eight rows at a time: Z0-Z7 hold their columns 0-15, Z8-Z15 their columns 16-31.
+TEXT ·tileVDP(SB), NOSPLIT, $8-8
+	MOVQ t+0(FP), R8
+	MOVQ 8(R8), BX   // stride of a
+	MOVQ 48(R8), SI  // stride of b
+	MOVQ 56(R8), R9  // from b's columns 0-15 to 16-31
+	LEAQ (BX)(BX*2), R15
+	MOVQ 72(R8), DI  // accumulators
+	MOVQ 0(R8), R14  // a, of these rows
+	MOVQ $4, CX
+
+rows:
+	MOVQ CX, groups-8(SP)
+	CMPQ 80(R8), $0
+	JNE  resume
+	VPXORD Z0, Z0, Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z15
+	JMP  begin
+
+resume:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z8
+	VMOVUPS 128(DI), Z1
+	VMOVUPS 192(DI), Z9
+	VMOVUPS 256(DI), Z2
+	VMOVUPS 320(DI), Z10
+	VMOVUPS 384(DI), Z3
+	VMOVUPS 448(DI), Z11
+	VMOVUPS 512(DI), Z4
+	VMOVUPS 576(DI), Z12
+	VMOVUPS 640(DI), Z5
+	VMOVUPS 704(DI), Z13
+	VMOVUPS 768(DI), Z6
+	VMOVUPS 832(DI), Z14
+	VMOVUPS 896(DI), Z7
+	VMOVUPS 960(DI), Z15
+
+begin:
+	MOVQ 40(R8), DX  // b
+	MOVQ 16(R8), R11 // offsets of the taps
+	MOVQ 24(R8), R12 // their number
+
+tap:
+	MOVQ R14, AX
+	ADDQ (R11), AX
+	ADDQ $8, R11
+	MOVQ 32(R8), R13 // steps
+
+step:
+	MOVQ DX, R10
+	MOVQ $16, CX
+
+pair:
+	VMOVUPS (R10), Z16
+	VMOVUPS (R10)(R9*1), Z17
+	VBROADCASTSS (AX), Z18
+	VBROADCASTSS (AX)(BX*1), Z19
+	ROW(0, 2)
+	ROW(1, 3)
+	VBROADCASTSS (AX)(BX*2), Z20
+	VBROADCASTSS (AX)(R15*1), Z21
+	ROW(2, 4)
+	ROW(3, 5)
+	LEAQ (AX)(BX*4), BP
+	VBROADCASTSS (BP), Z18
+	VBROADCASTSS (BP)(BX*1), Z19
+	ROW(4, 2)
+	ROW(5, 3)
+	VBROADCASTSS (BP)(BX*2), Z20
+	VBROADCASTSS (BP)(R15*1), Z21
+	ROW(6, 4)
+	ROW(7, 5)
+	ADDQ $4, AX
+	ADDQ SI, R10
+	DECQ CX
+	JNZ  pair
+	ADDQ 64(R8), DX
+	DECQ R13
+	JNZ  step
+	DECQ R12
+	JNZ  tap
+
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z8, 64(DI)
+	VMOVUPS Z1, 128(DI)
+	VMOVUPS Z9, 192(DI)
+	VMOVUPS Z2, 256(DI)
+	VMOVUPS Z10, 320(DI)
+	VMOVUPS Z3, 384(DI)
+	VMOVUPS Z11, 448(DI)
+	VMOVUPS Z4, 512(DI)
+	VMOVUPS Z12, 576(DI)
+	VMOVUPS Z5, 640(DI)
+	VMOVUPS Z13, 704(DI)
+	VMOVUPS Z6, 768(DI)
+	VMOVUPS Z14, 832(DI)
+	VMOVUPS Z7, 896(DI)
+	VMOVUPS Z15, 960(DI)
+	ADDQ $1024, DI
+	LEAQ (R14)(BX*8), R14
+	MOVQ groups-8(SP), CX
+	DECQ CX
+	JNZ  rows
+	VZEROUPPER
+	RET
