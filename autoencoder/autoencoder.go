@@ -10,24 +10,43 @@ import (
 const eps = 1e-6 // of all group norms of first stages
 
 // Encode is quant_conv(encoder(x)): pictures [N, H, W, C] to the posterior's
-// mean and log-variance [N, H/f, W/f, 2·EmbedDim]. H and W must be multiples of f.
+// mean and log-variance [N, H/f, W/f, 2·EmbedDim] (KL) or to vectors [N, H/f,
+// W/f, EmbedDim] that are not quantised yet (VQ). H and W must be multiples of f.
 func (c Config) Encode(b nn.Builder, x graph.Value) graph.Value {
 	if err := c.Validate(); err != nil {
 		b.G.Fail("%w", err)
+		return x
+	}
+	if c.Kind == Identity {
 		return x
 	}
 	if f := c.Factor(); x.Dim(1)%f != 0 || x.Dim(2)%f != 0 {
 		b.G.Fail("pictures of %dx%d: width and height must be multiples of %d", x.Dim(2), x.Dim(1), f)
 	}
 	h := c.DD.encoder(b.In("encoder"), x)
-	return nn.Conv2D(b.In("quant_conv"), h, 2*c.EmbedDim, nn.Conv1)
+	out := c.EmbedDim
+	if c.Kind == KL {
+		out *= 2
+	}
+	return nn.Conv2D(b.In("quant_conv"), h, out, nn.Conv1)
 }
 
-// Decode is decoder(post_quant_conv(z)): latents [N, h, w, EmbedDim] to
-// pictures [N, f·h, f·w, OutCh].
+// Decode turns latents [N, h, w, EmbedDim] into pictures [N, f·h, f·w, OutCh]. A
+// VQ quantises the latents first.
 func (c Config) Decode(b nn.Builder, z graph.Value) graph.Value {
+	if c.Kind == VQ && c.Validate() == nil {
+		z, _ = c.Quantize(b, z)
+	}
+	return c.DecodeContinuous(b, z)
+}
+
+// DecodeContinuous is decoder(post_quant_conv(z)), without quantisation.
+func (c Config) DecodeContinuous(b nn.Builder, z graph.Value) graph.Value {
 	if err := c.Validate(); err != nil {
 		b.G.Fail("%w", err)
+		return z
+	}
+	if c.Kind == Identity {
 		return z
 	}
 	h := nn.Conv2D(b.In("post_quant_conv"), z, c.DD.ZChannels, nn.Conv1)

@@ -8,17 +8,41 @@ import (
 	"slices"
 )
 
-// Config describes an AutoencoderKL, as the reference's YAML does.
+// Kind says how the latent is regularised.
+type Kind uint8
+
+// The kinds of first stages. KL ones encode to the moments of a posterior; VQ
+// ones to vectors that the decoder replaces by the nearest of a codebook, as
+// the reference's VQModelInterface does in a diffusion model; the identity
+// leaves pictures as they are.
+const (
+	KL Kind = iota
+	VQ
+	Identity
+)
+
+func (k Kind) String() string { return [...]string{"KL", "VQ", "identity"}[k] }
+
+// Config describes a first stage, as the reference's YAML does.
 type Config struct {
-	EmbedDim int      `yaml:"embed_dim"` // channels of the latent
+	Kind     Kind     `yaml:"-"`
+	EmbedDim int      `yaml:"embed_dim"`         // channels of the latent
+	NEmbed   int      `yaml:"n_embed,omitempty"` // rows of the codebook of a VQ
+	Remap    string   `yaml:"remap,omitempty"`   // not supported
 	DD       DDConfig `yaml:"ddconfig"`
 
-	LossConfig map[string]any `yaml:"lossconfig,omitempty"` // of no consequence to the network
-	Monitor    string         `yaml:"monitor,omitempty"`
-	ColorMap   any            `yaml:"colorize_nlabels,omitempty"`
-	CkptPath   string         `yaml:"ckpt_path,omitempty"`
-	IgnoreKeys []string       `yaml:"ignore_keys,omitempty"`
-	ImageKey   string         `yaml:"image_key,omitempty"`
+	// What follows is of no consequence to the network.
+	LossConfig       map[string]any `yaml:"lossconfig,omitempty"`
+	Monitor          string         `yaml:"monitor,omitempty"`
+	ColorMap         any            `yaml:"colorize_nlabels,omitempty"`
+	CkptPath         string         `yaml:"ckpt_path,omitempty"`
+	IgnoreKeys       []string       `yaml:"ignore_keys,omitempty"`
+	ImageKey         string         `yaml:"image_key,omitempty"`
+	BatchResizeRange any            `yaml:"batch_resize_range,omitempty"`
+	SchedulerConfig  any            `yaml:"scheduler_config,omitempty"`
+	LRGFactor        float64        `yaml:"lr_g_factor,omitempty"`
+	SaneIndexShape   bool           `yaml:"sane_index_shape,omitempty"`
+	UseEMA           bool           `yaml:"use_ema,omitempty"`
 }
 
 // DDConfig describes the encoder and the decoder.
@@ -39,12 +63,36 @@ type DDConfig struct {
 }
 
 // Factor is f, the ratio of a picture's side to its latent's.
-func (c Config) Factor() int { return 1 << (len(c.DD.ChMult) - 1) }
+func (c Config) Factor() int { return 1 << max(len(c.DD.ChMult)-1, 0) }
+
+// LatentChannels is the number of channels of a latent.
+func (c Config) LatentChannels() int {
+	if c.Kind == Identity {
+		return c.PictureChannels()
+	}
+	return c.EmbedDim
+}
+
+// PictureChannels is the number of channels of a picture.
+func (c Config) PictureChannels() int {
+	if c.Kind == Identity && c.DD.InChannels == 0 {
+		return 3
+	}
+	return c.DD.InChannels
+}
 
 // Validate says what is wrong with a configuration.
 func (c Config) Validate() error {
 	d := c.DD
 	switch {
+	case c.Kind == Identity:
+		return nil
+	case c.Kind == VQ && c.NEmbed < 1:
+		return fmt.Errorf("autoencoder: n_embed %d: want the number of rows of the codebook", c.NEmbed)
+	case c.Remap != "":
+		return fmt.Errorf("autoencoder: remap %q is not supported", c.Remap)
+	case c.Kind == KL && !d.DoubleZ || c.Kind == VQ && d.DoubleZ:
+		return fmt.Errorf("autoencoder: double_z %v: a KL first stage has it true, a VQ one false", d.DoubleZ)
 	case c.EmbedDim < 1 || d.ZChannels < 1 || d.InChannels < 1 || d.OutCh < 1 || d.NumResBlocks < 1:
 		return fmt.Errorf("autoencoder: embed_dim %d, z_channels %d, in_channels %d, out_ch %d, num_res_blocks %d: want at least 1 each",
 			c.EmbedDim, d.ZChannels, d.InChannels, d.OutCh, d.NumResBlocks)

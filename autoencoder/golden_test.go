@@ -17,50 +17,102 @@ import (
 func TestGolden(t *testing.T) {
 	for _, c := range golden.Cases(t, "first_stages") {
 		t.Run(c.Base(), func(t *testing.T) {
-			if !strings.HasSuffix(c.Module, ".AutoencoderKL") {
-				t.Skipf("%s is not supported yet", c.Module)
-			}
 			var cfg autoencoder.Config
 			if err := c.Target(t).Decode(&cfg); err != nil {
 				t.Fatal(err)
 			}
-			check(t, c, cfg)
+			switch {
+			case strings.HasSuffix(c.Module, ".AutoencoderKL"):
+				checkKL(t, c, cfg)
+			case strings.HasSuffix(c.Module, ".VQModel"):
+				cfg.Kind = autoencoder.VQ
+				checkVQ(t, c, cfg)
+			default:
+				t.Skipf("%s is not supported yet", c.Module)
+			}
 		})
 	}
 }
 
-func check(t *testing.T, c *golden.Case, cfg autoencoder.Config) {
+func checkKL(t *testing.T, c *golden.Case, cfg autoencoder.Config) {
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	x, z := c.Input(t, "x").ToNHWC(), c.Input(t, "z").ToNHWC()
-	posterior := autoencoder.NewGaussian(g, cfg.Encode(b, g.Input("x", x.Shape...)))
+	moments := cfg.Encode(b, g.Input("x", x.Shape...))
+	posterior := autoencoder.NewGaussian(g, moments)
 	noise := c.Input(t, "posterior_noise").ToNHWC()
-	names := []string{"mean", "logvar", "sample", "kl", "decode_mode", "decode_z"}
-	outputs := []graph.Value{
-		posterior.Mean, posterior.LogVar, posterior.Sample(g, g.Input("noise", noise.Shape...)),
-		posterior.KL(g), cfg.Decode(b, posterior.Mean), cfg.Decode(b, g.Input("z", z.Shape...)),
-	}
+	run(t, c, b, map[string]graph.Value{
+		"moments": moments, "mean": posterior.Mean, "logvar": posterior.LogVar, "sample": posterior.Sample(g, g.Input("noise", noise.Shape...)),
+		"kl": posterior.KL(g), "decode_mode": cfg.Decode(b, posterior.Mean), "decode_z": cfg.Decode(b, g.Input("z", z.Shape...)),
+	}, map[string]*tensor.Tensor{"x": x, "z": z, "noise": noise})
+}
+
+func checkVQ(t *testing.T, c *golden.Case, cfg autoencoder.Config) {
+	g := graph.New()
+	b := nn.NewBuilder(g)
+	x, z := c.Input(t, "x").ToNHWC(), c.Input(t, "z").ToNHWC()
+	h, zIn := cfg.Encode(b, g.Input("x", x.Shape...)), g.Input("z", z.Shape...)
+	quantized, indices := cfg.Quantize(b, h)
+	_, zIndices := cfg.Quantize(b, zIn)
+	run(t, c, b, map[string]graph.Value{
+		"prequant": h, "indices": indices, "quantized": quantized, "z_indices": zIndices,
+		"codebook_loss":                         autoencoder.CodebookLoss(g, h, quantized),
+		"reconstruction":                        cfg.DecodeContinuous(b, quantized),
+		"interface_decode_z":                    cfg.Decode(b, zIn),
+		"interface_decode_z_force_not_quantize": cfg.DecodeContinuous(b, zIn),
+	}, map[string]*tensor.Tensor{"x": x, "z": z})
+}
+
+// run computes the values and compares those that the case has.
+func run(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph.Value, inputs map[string]*tensor.Tensor) {
 	c.CheckParams(t, b.Params())
-	prog, err := cpu.New().Compile(g, outputs, c.Weights(t), engine.Options{})
+	var names []string
+	var outputs []graph.Value
+	for name, v := range values {
+		names, outputs = append(names, name), append(outputs, v)
+	}
+	prog, err := cpu.New().Compile(b.G, outputs, c.Weights(t), engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, in := range map[string]*tensor.Tensor{"x": x, "z": z, "noise": noise} {
+	for name, in := range inputs {
 		copy(prog.Input(name).F32, in.F32)
 	}
 	if err := prog.Run(); err != nil {
 		t.Fatal(err)
+	}
+	for name := range c.Outputs {
+		if _, ok := values[name]; !ok && !strings.HasSuffix(name, "margin") {
+			t.Errorf("output %s is not compared", name)
+		}
 	}
 	for i, name := range names {
 		if !c.Has(name) {
 			continue
 		}
 		want := c.Output(t, name)
+		if want.I32 != nil {
+			compareIndices(t, name, prog.Output(i).I32, want.I32, c.Output(t, strings.TrimSuffix(name, "indices")+"index_margin").F32)
+			continue
+		}
 		if len(want.Shape) == 4 {
 			want = want.ToNHWC()
 		}
 		if e := golden.RelErr(prog.Output(i).F32, want.F32); !(e < golden.Forward) {
 			t.Errorf("%s: error %g", name, e)
+		}
+	}
+}
+
+// compareIndices wants equal codes where the second nearest is clearly further.
+func compareIndices(t *testing.T, name string, got, want []int32, margin []float32) {
+	t.Helper()
+	if len(got) != len(want) || len(got) != len(margin) {
+		t.Fatalf("%s: %d codes, want %d", name, len(got), len(want))
+	}
+	for i := range got {
+		if got[i] != want[i] && margin[i] > 1e-4 {
+			t.Fatalf("%s: code %d is %d, want %d", name, i, got[i], want[i])
 		}
 	}
 }

@@ -14,7 +14,7 @@ type Init func(s tensor.Stream, x []float32)
 // Uniform is PyTorch's default for convolutions and linear layers and their
 // biases: U(-1/√fanIn, 1/√fanIn).
 func Uniform(fanIn int) Init {
-	bound := float32(invSqrt(fanIn))
+	bound := float32(InvSqrt(fanIn))
 	return func(s tensor.Stream, x []float32) { s.Uniform(x, -bound, bound) }
 }
 
@@ -45,4 +45,5 @@ func Initialize(specs []ParamSpec, seed uint64) engine.Vars {
 	return vars
 }
 
-func invSqrt(n int) float32 { return float32(1 / math.Sqrt(float64(max(n, 1)))) }
+// InvSqrt is 1/√n.
+func InvSqrt(n int) float32 { return float32(1 / math.Sqrt(float64(max(n, 1)))) }

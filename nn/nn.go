@@ -166,6 +166,6 @@ func Attend(b Builder, x, context graph.Value, heads, dim int) graph.Value {
 	k := LinearNoBias(b.In("to_k"), context, inner)
 	v := LinearNoBias(b.In("to_v"), context, inner)
 	return b.scope(func() graph.Value {
-		return b.G.Attention(q, k, v, graph.Attention{Heads: heads, Scale: invSqrt(dim)})
+		return b.G.Attention(q, k, v, graph.Attention{Heads: heads, Scale: InvSqrt(dim)})
 	})
 }

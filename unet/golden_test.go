@@ -1,6 +1,8 @@
 package unet_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,71 +11,115 @@ import (
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
 )
 
-// TestGolden holds U-Nets against the reference's outputs.
+// TestGolden holds U-Nets and spatial transformers against the reference's outputs.
 func TestGolden(t *testing.T) {
 	for _, c := range golden.Cases(t, "unets") {
 		t.Run(c.Base(), func(t *testing.T) {
-			if !strings.HasSuffix(c.Module, ".UNetModel") {
+			switch {
+			case strings.HasSuffix(c.Module, ".UNetModel"):
+				cfg := unet.Default()
+				if err := c.Target(t).Decode(&cfg); err != nil {
+					t.Fatal(err)
+				}
+				checkUNet(t, c, cfg)
+			case strings.HasSuffix(c.Module, ".SpatialTransformer"):
+				checkTransformer(t, c)
+			default:
 				t.Skipf("%s is not supported yet", c.Module)
 			}
-			cfg := unet.Default()
-			if err := c.Target(t).Decode(&cfg); err != nil {
-				t.Fatal(err)
-			}
-			for name := range c.Inputs {
-				if !strings.Contains(" x t context y ", " "+name+" ") {
-					t.Skipf("input %s is not supported yet", name)
-				}
-			}
-			check(t, c, cfg)
 		})
 	}
 }
 
-func check(t *testing.T, c *golden.Case, cfg unet.Config) {
+func checkUNet(t *testing.T, c *golden.Case, cfg unet.Config) {
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	if _, wrapped := c.StateDict["diffusion_model.time_embed.0.weight"]; wrapped {
 		b = b.In("diffusion_model")
 	}
-	x := c.Input(t, "x").ToNHWC()
-	in := unet.Inputs{X: g.Input("x", x.Shape...), T: g.IntInput("t", x.Shape[0])}
-	if _, ok := c.Inputs["context"]; ok {
-		in.Context = g.Input("context", c.Input(t, "context").Shape...)
+	in := inputs(t, c, g)
+	run(t, c, b, cfg.Build(b, in))
+}
+
+func checkTransformer(t *testing.T, c *golden.Case) {
+	var cfg struct {
+		InChannels int `yaml:"in_channels"`
+		Heads      int `yaml:"n_heads"`
+		Dim        int `yaml:"d_head"`
+		Depth      int `yaml:"depth"`
+		ContextDim int `yaml:"context_dim"`
 	}
-	if _, ok := c.Inputs["y"]; ok {
-		in.Y = g.IntInput("y", x.Shape[0])
+	if err := c.Target(t).Decode(&cfg); err != nil {
+		t.Fatal(err)
 	}
-	y := cfg.Build(b, in)
-	if err := g.Err(); err != nil {
+	g := graph.New()
+	b := nn.NewBuilder(g)
+	in := inputs(t, c, g)
+	y := unet.SpatialTransformer(b, in.X, in.Context, cfg.Heads, cfg.Dim, cfg.Depth)
+	run(t, c, b, y)
+}
+
+// inputs declares the inputs of a case under their names. Several contexts are
+// joined, as the reference's wrapper does.
+func inputs(t *testing.T, c *golden.Case, g *graph.Graph) unet.Inputs {
+	var in unet.Inputs
+	for _, name := range slices.Sorted(maps.Keys(c.Inputs)) {
+		value := nhwc(c.Input(t, name))
+		switch {
+		case name == "x":
+			in.X = g.Input(name, value.Shape...)
+		case name == "t":
+			in.T = g.IntInput(name, value.Shape...)
+		case name == "y":
+			in.Y = g.IntInput(name, value.Shape...)
+		case name == "c_concat":
+			in.Concat = g.Input(name, value.Shape...)
+		case name == "context" || strings.HasPrefix(name, "c_crossattn"):
+			v := g.Input(name, value.Shape...)
+			if in.Context.Valid() {
+				v = g.Concat(1, in.Context, v)
+			}
+			in.Context = v
+		default:
+			t.Skipf("input %s is not supported yet", name)
+		}
+	}
+	return in
+}
+
+func run(t *testing.T, c *golden.Case, b nn.Builder, y graph.Value) {
+	if err := b.G.Err(); err != nil {
 		t.Fatal(err)
 	}
 	c.CheckParams(t, b.Params())
-	prog, err := cpu.New().Compile(g, []graph.Value{y}, c.Weights(t), engine.Options{})
+	prog, err := cpu.New().Compile(b.G, []graph.Value{y}, c.Weights(t), engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	copy(prog.Input("x").F32, x.F32)
-	copy(prog.Input("t").I32, c.Input(t, "t").I32)
-	if in.Context.Valid() {
-		copy(prog.Input("context").F32, c.Input(t, "context").F32)
-	}
-	if in.Y.Valid() {
-		copy(prog.Input("y").I32, c.Input(t, "y").I32)
+	for name := range c.Inputs {
+		if in, value := prog.Input(name), nhwc(c.Input(t, name)); in != nil { // adm models may ignore a context
+			copy(in.F32, value.F32)
+			copy(in.I32, value.I32)
+		}
 	}
 	if err := prog.Run(); err != nil {
 		t.Fatal(err)
 	}
 	for name := range c.Outputs {
-		want := c.Output(t, name)
-		if len(want.Shape) == 4 {
-			want = want.ToNHWC()
-		}
+		want := nhwc(c.Output(t, name))
 		if e := golden.RelErr(prog.Output(0).F32, want.F32); !(e < golden.Forward) {
 			t.Errorf("%s: error %g", name, e)
 		}
 	}
+}
+
+func nhwc(x *tensor.Tensor) *tensor.Tensor {
+	if len(x.Shape) == 4 {
+		return x.ToNHWC()
+	}
+	return x
 }

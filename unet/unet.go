@@ -11,10 +11,11 @@ const eps = 1e-5 // of group norms, except in spatial transformers
 
 // Inputs are what the denoiser sees.
 type Inputs struct {
-	X       graph.Value // [N, H, W, InChannels]
+	X       graph.Value // [N, H, W, C]
 	T       graph.Value // int32 [N], timesteps
-	Context graph.Value // [N, S, ContextDim], or none
-	Y       graph.Value // int32 [N], labels of conditioning key adm, or none
+	Concat  graph.Value // [N, H, W, InChannels - C], joined to X (conditioning key concat), or none
+	Context graph.Value // [N, S, ContextDim], for cross-attention (crossattn), or none
+	Y       graph.Value // int32 [N], labels (adm), or none
 }
 
 // network is a U-Net being built.
@@ -35,9 +36,17 @@ func (c Config) Build(b nn.Builder, in Inputs) graph.Value {
 		b.G.Fail("latents of %dx%d: width and height must be multiples of %d", in.X.Dim(2), in.X.Dim(1), f)
 		return in.X
 	}
+	x := in.X
+	if in.Concat.Valid() {
+		x = b.G.Concat(3, x, in.Concat)
+	}
+	if x.Dim(3) != c.InChannels {
+		b.G.Fail("unet: %d channels with those of the condition: want in_channels, %d", x.Dim(3), c.InChannels)
+		return in.X
+	}
 	n := &network{Config: c, context: in.Context}
 	n.timeEmbed(b, in)
-	h, skips := n.down(b, in.X)
+	h, skips := n.down(b, x)
 	h = n.middle(b.In("middle_block"), h)
 	h = n.up(b, h, skips)
 	g := nn.GroupNorm(b.In("out").In("0"), h, eps, true)

@@ -71,6 +71,7 @@ type binding struct {
 	in      [][]float32
 	ints    [][]int32 // of int32 inputs
 	out     [][]float32
+	outInts [][]int32 // of int32 outputs
 	scratch []float32
 }
 

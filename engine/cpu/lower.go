@@ -47,6 +47,14 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		return lowerRows(n), nil
 	case graph.Upsample, graph.AvgPool, graph.MaxPool, graph.MaxPoolGrad:
 		return lowerPool(n), nil
+	case graph.Resize:
+		x, y := in(0), n.Out[0].Shape
+		r := layer.NewResize(x[0], x[1], x[2], x[3], y[1], y[2], op.Method, op.Scale)
+		return bound(func(b *binding) []par.Phase { return r.Forward(b.in[0], b.out[0]) }), nil
+	case graph.Nearest:
+		book := in(1)
+		search := layer.Nearest{Rows: n.Out[0].Shape.Size(), K: book[0], D: book[1]}
+		return bound(func(b *binding) []par.Phase { return search.Forward(b.in[0], b.in[1], b.outInts[0]) }), nil
 	case graph.Embedding:
 		return lowerEmbedding(c.prog, n), nil
 	case graph.EmbeddingGrad:
@@ -57,7 +65,7 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		return lowerAdamW(op), nil
 	case graph.EMA:
 		return lowerEMA(), nil
-	case graph.Input, graph.Param, graph.Fill, graph.Reshape:
+	case graph.Input, graph.Param, graph.Fill, graph.Reshape, graph.Detach:
 		return lowered{}, nil // no step of their own
 	}
 	return lowered{}, fmt.Errorf("the processor's engine has no %s", opName(n))

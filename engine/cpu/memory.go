@@ -82,7 +82,7 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 			constant[i] = op.Value
 		}
 		places[v] = &place{own: constant}
-	case graph.Reshape:
+	case graph.Reshape, graph.Detach:
 		places[v] = places[n.Inputs[0]]
 	default:
 		return false
@@ -210,6 +210,11 @@ func aligned(n int) []float32 {
 		skip = (64 - r) / 4
 	}
 	return raw[skip : skip+n : skip+n]
+}
+
+// intsOf is a word of memory read as int32, for values of that type.
+func intsOf(words []float32) []int32 {
+	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(words))), len(words))
 }
 
 func roundUp(a, b int) int { return (a + b - 1) / b * b }

@@ -45,15 +45,25 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		return arena[pl.offset:][:pl.size:pl.size]
 	}
 	p.values = func(v graph.Value) []float32 { return memory(places[v]) }
+	ints := func(v graph.Value) []int32 {
+		if v.Type().DType != graph.Int32 {
+			return nil
+		}
+		if own := places[v].at().ints; own != nil {
+			return own
+		}
+		return intsOf(p.values(v))
+	}
 	p.peak += int64(len(arena)) * 4
 	for _, s := range steps {
 		b := &binding{}
 		for _, v := range s.inputs {
 			b.in = append(b.in, p.values(v))
-			b.ints = append(b.ints, places[v].ints)
+			b.ints = append(b.ints, ints(v))
 		}
 		for k := range s.node.Out {
 			b.out = append(b.out, p.values(s.node.Output(k)))
+			b.outInts = append(b.outInts, ints(s.node.Output(k)))
 		}
 		if s.scratchAt != nil {
 			b.scratch = memory(s.scratchAt)
@@ -63,6 +73,10 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 	}
 	p.steps = mergeUpdates(steps)
 	for _, v := range outputs {
+		if v.Type().DType == graph.Int32 {
+			p.outputs = append(p.outputs, &tensor.Tensor{Shape: v.Shape(), I32: ints(v)})
+			continue
+		}
 		p.outputs = append(p.outputs, tensor.Of(p.values(v), v.Shape()...))
 	}
 	p.stale = true
@@ -177,8 +191,8 @@ func (p *Program) FindNonFinite() (string, error) {
 		if err := p.failure(); err != nil {
 			return "", err
 		}
-		for k := range s.node.Out {
-			if !finite(p.values(s.node.Output(k))) {
+		for k, t := range s.node.Out {
+			if t.DType == graph.Float32 && !finite(p.values(s.node.Output(k))) {
 				return s.name, nil
 			}
 		}

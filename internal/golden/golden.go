@@ -53,9 +53,12 @@ type Case struct {
 
 // Input describes how an input is made.
 type Input struct {
-	Key    string `json:"key"`
-	Values []any  `json:"values"`
-	Shape  []int  `json:"shape"`
+	Kind   string   `json:"kind"`
+	Key    string   `json:"key"`
+	Values []any    `json:"values"`
+	Shape  []int    `json:"shape"`
+	Vocab  uint64   `json:"vocab"`
+	Scale  *float64 `json:"scale"`
 }
 
 // Folder returns the golden folder, skipping the test where there is none.
@@ -172,7 +175,7 @@ func (c *Case) Floats64(t testing.TB, name string) []float64 {
 	return out
 }
 
-// Input reads an input, from the file or from the manifest's values.
+// Input reads an input from the file or the manifest's values, or makes it.
 func (c *Case) Input(t testing.TB, name string) *tensor.Tensor {
 	t.Helper()
 	in, ok := c.Inputs[name]
@@ -184,11 +187,39 @@ func (c *Case) Input(t testing.TB, name string) *tensor.Tensor {
 			return c.Output(t, key)
 		}
 	}
+	if in.Kind != "given" {
+		out, err := in.generate(c.salt(t))
+		if err != nil {
+			t.Fatalf("%s: input %s: %v", c.Name, name, err)
+		}
+		return out
+	}
 	out := tensor.NewInt(in.Shape...)
-	for i, v := range in.Values {
+	for i, v := range flatten(in.Values) {
 		out.I32[i] = int32(Number(v))
 	}
 	return out
+}
+
+// flatten lists the numbers of nested lists.
+func flatten(values []any) []any {
+	var all []any
+	for _, v := range values {
+		if list, ok := v.([]any); ok {
+			all = append(all, flatten(list)...)
+		} else {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+func (c *Case) salt(t testing.TB) uint64 {
+	salt, err := strconv.ParseUint(strings.TrimPrefix(c.Salt, "0x"), 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return salt
 }
 
 // Weights makes the procedural weights of the case's state dict. Families of
@@ -196,7 +227,7 @@ func (c *Case) Input(t testing.TB, name string) *tensor.Tensor {
 func (c *Case) Weights(t testing.TB) map[string]*tensor.Tensor {
 	t.Helper()
 	dict := c.StateDict
-	if len(dict) == 0 {
+	if dict == nil {
 		family, _, _ := strings.Cut(c.Base(), "-")
 		matches, _ := filepath.Glob(filepath.Join(c.dir, family+"*.state_dict.json"))
 		for _, path := range matches {
@@ -213,13 +244,10 @@ func (c *Case) Weights(t testing.TB) map[string]*tensor.Tensor {
 			}
 		}
 	}
-	if len(dict) == 0 {
+	if dict == nil {
 		t.Fatalf("%s: no state dict", c.Name)
 	}
-	salt, err := strconv.ParseUint(strings.TrimPrefix(c.Salt, "0x"), 16, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	salt := c.salt(t)
 	weights := map[string]*tensor.Tensor{}
 	for name, shape := range dict {
 		weights[name] = Weight(name, shape, salt)

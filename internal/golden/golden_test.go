@@ -1,6 +1,9 @@
 package golden
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // TestWorkedExamples are those of the golden README.
 func TestWorkedExamples(t *testing.T) {
@@ -15,5 +18,17 @@ func TestWorkedExamples(t *testing.T) {
 		if w.F32[i] != want {
 			t.Errorf("norm.weight[%d] = %.9g, want %.9g", i, w.F32[i], want)
 		}
+	}
+}
+
+// TestInputs makes the inputs of the golden README's third example.
+func TestInputs(t *testing.T) {
+	x, err := Input{Kind: "gauss4", Key: "input/x", Shape: []int{3}}.generate(0x0123456789abcdef)
+	if err != nil || x.F32[0] != -0.681763649 || x.F32[1] != -0.550712585 || x.F32[2] != 0.0370398276 {
+		t.Errorf("gauss4: %v, %v", x.F32, err)
+	}
+	ids, err := Input{Kind: "tokens", Key: "input/tokens", Shape: []int{5}, Vocab: 1000}.generate(0x0123456789abcdef)
+	if err != nil || !slices.Equal(ids.I32, []int32{947, 429, 203, 630, 153}) {
+		t.Errorf("tokens: %v, %v", ids.I32, err)
 	}
 }

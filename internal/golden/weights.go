@@ -1,6 +1,7 @@
 package golden
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -16,12 +17,46 @@ func fnv(name string) uint64 {
 	return h
 }
 
-// uniform is u(i) of the stream with that seed, in [-1, 1).
-func uniform(seed uint64, i int) float64 {
+// bits is z(i) of the stream with that seed.
+func bits(seed uint64, i int) uint64 {
 	v := seed + uint64(i+1)*0x9E3779B97F4A7C15
 	v = (v ^ v>>30) * 0xBF58476D1CE4E5B9
 	v = (v ^ v>>27) * 0x94D049BB133111EB
-	return float64((v^v>>31)>>40)/(1<<23) - 1
+	return v ^ v>>31
+}
+
+// uniform is u(i) of the stream with that seed, in [-1, 1).
+func uniform(seed uint64, i int) float64 { return float64(bits(seed, i)>>40)/(1<<23) - 1 }
+
+// generate makes an input that is not stored, by the rules of the golden README.
+func (in Input) generate(salt uint64) (*tensor.Tensor, error) {
+	seed := fnv(in.Key) ^ salt
+	if in.Kind == "tokens" {
+		t := tensor.NewInt(in.Shape...)
+		for i := range t.I32 {
+			t.I32[i] = int32((bits(seed, i) >> 40) * in.Vocab >> 24)
+		}
+		return t, nil
+	}
+	t := tensor.New(in.Shape...)
+	for i := range t.F32 {
+		switch in.Kind {
+		case "uniform":
+			t.F32[i] = float32(uniform(seed, i))
+		case "gauss4":
+			sum := uniform(seed, 4*i) + uniform(seed, 4*i+1)
+			sum = sum + uniform(seed, 4*i+2) + uniform(seed, 4*i+3)
+			t.F32[i] = float32(sum * math.Sqrt(0.75))
+		case "mask":
+			t.F32[i] = float32(bits(seed, i) >> 63)
+		default:
+			return nil, fmt.Errorf("kind %q is not known", in.Kind)
+		}
+		if in.Scale != nil {
+			t.F32[i] = float32(float64(t.F32[i]) * *in.Scale)
+		}
+	}
+	return t, nil
 }
 
 // tables are the modules whose weights are embeddings.
