@@ -13,15 +13,6 @@ import (
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// Targets of the reference's YAML that this package builds.
-const (
-	TargetAutoencoderKL   = "ldm.models.autoencoder.AutoencoderKL"
-	TargetLatentDiffusion = "ldm.models.diffusion.ddpm.LatentDiffusion"
-	TargetUNet            = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
-	TargetTransformer     = "ldm.modules.encoders.modules.BERTEmbedder"
-	TargetClassEmbedder   = "ldm.modules.encoders.modules.ClassEmbedder"
-)
-
 // PrefixFirstStage begins the names of a first stage's parameters in a latent
 // diffusion model.
 const PrefixFirstStage = "first_stage_model"
@@ -38,13 +29,14 @@ const metaConfig = "ldm.config"
 // FirstStage compresses pictures to latents and back: the autoencoder of
 // section 3.1. Its methods may be called by one goroutine at a time.
 type FirstStage struct {
-	Config  autoencoder.Config
-	encoder *programs[size]
-	decoder *programs[size]
+	Config    autoencoder.Config
+	encoder   *programs[size]
+	decoder   *programs[size]
+	quantizer *programs[size]
 }
 
-// size is a batch of pictures or latents.
-type size struct{ n, h, w int }
+// size is a batch of pictures, latents or texts.
+type size struct{ n, h, w, tokens int }
 
 // maxBatch bounds how many pictures go through a network at once; as a
 // picture's result does not depend on its neighbours, only memory does.
@@ -54,12 +46,16 @@ const maxBatch = 16
 // ("" or "first_stage_model").
 func NewFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng engine.Engine, opt engine.Options) *FirstStage {
 	encode := func(g *graph.Graph, s size) []graph.Value {
-		return []graph.Value{cfg.Encode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.DD.InChannels))}
+		return []graph.Value{cfg.Encode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.PictureChannels()))}
 	}
 	decode := func(g *graph.Graph, s size) []graph.Value {
-		return []graph.Value{cfg.Decode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.EmbedDim))}
+		return []graph.Value{cfg.Decode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.LatentChannels()))}
 	}
-	return &FirstStage{cfg, newPrograms(eng, vars, opt, encode), newPrograms(eng, vars, opt, decode)}
+	quantize := func(g *graph.Graph, s size) []graph.Value {
+		z, _ := cfg.Quantize(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.LatentChannels()))
+		return []graph.Value{z}
+	}
+	return &FirstStage{cfg, newPrograms(eng, vars, opt, encode), newPrograms(eng, vars, opt, decode), newPrograms(eng, vars, opt, quantize)}
 }
 
 // firstStageParams lists the parameters of a first stage, under prefix.
@@ -67,20 +63,24 @@ func firstStageParams(cfg autoencoder.Config, prefix string) ([]nn.ParamSpec, er
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	f := cfg.Factor()
-	moments := cfg.Encode(b.In(prefix), g.Input("x", 1, f, f, cfg.DD.InChannels))
-	cfg.Decode(b.In(prefix), g.Slice(moments, 3, 0, cfg.EmbedDim))
+	cfg.Encode(b.In(prefix), g.Input("x", 1, f, f, cfg.PictureChannels()))
+	cfg.Decode(b.In(prefix), g.Input("z", 1, 1, 1, cfg.LatentChannels()))
 	return b.Params(), g.Err()
 }
 
 // Factor is the ratio of a picture's side to its latent's.
 func (f *FirstStage) Factor() int { return f.Config.Factor() }
 
-// Moments encodes pictures [N, H, W, C] in [-1, 1] to [N, H/f, W/f, 2·D]: mean
-// and log-variance of the posterior.
+// Moments encodes pictures [N, H, W, C] in [-1, 1] to [N, H/f, W/f, 2·D], mean
+// and log-variance of the posterior (KL), or to the latent itself (see Mode).
 func (f *FirstStage) Moments(x *tensor.Tensor) (*tensor.Tensor, error) { return batched(f.encoder, x) }
 
-// Mode is the mean of a posterior's moments [..., 2·D]: [..., D].
-func Mode(moments *tensor.Tensor) *tensor.Tensor {
+// Mode is the latent [..., D] that an encoding stands for: the mean of a
+// posterior's moments [..., 2·D] (KL), or the encoding itself.
+func (f *FirstStage) Mode(moments *tensor.Tensor) *tensor.Tensor {
+	if f.Config.Kind != autoencoder.KL {
+		return moments
+	}
 	shape := slices.Clone(moments.Shape)
 	last := len(shape) - 1
 	shape[last] /= 2
@@ -96,25 +96,40 @@ func Mode(moments *tensor.Tensor) *tensor.Tensor {
 // about in [-1, 1].
 func (f *FirstStage) Decode(z *tensor.Tensor) (*tensor.Tensor, error) { return batched(f.decoder, z) }
 
+// Quantize replaces the vectors of latents [N, h, w, D] (not scaled) by the
+// nearest of the codebook, in place. Only VQ first stages have one.
+func (f *FirstStage) Quantize(z *tensor.Tensor) error {
+	if f.Config.Kind != autoencoder.VQ {
+		return fmt.Errorf("a %s first stage has no codebook", f.Config.Kind)
+	}
+	q, err := batched(f.quantizer, z)
+	if err == nil {
+		copy(z.F32, q.F32)
+	}
+	return err
+}
+
 // Reconstruct encodes and decodes pictures through the posterior's mean.
 func (f *FirstStage) Reconstruct(x *tensor.Tensor) (*tensor.Tensor, error) {
 	moments, err := f.Moments(x)
 	if err != nil {
 		return nil, err
 	}
-	return f.Decode(Mode(moments))
+	return f.Decode(f.Mode(moments))
 }
 
 // Refresh says that the weights were changed from outside.
 func (f *FirstStage) Refresh() {
 	f.encoder.refresh()
 	f.decoder.refresh()
+	f.quantizer.refresh()
 }
 
 // Close frees the programs.
 func (f *FirstStage) Close() {
 	f.encoder.close()
 	f.decoder.close()
+	f.quantizer.close()
 }
 
 // batched runs x through a network of one input "x" and one output, at most
@@ -124,7 +139,7 @@ func batched(p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
 	total := x.Shape[0]
 	for start := 0; start < total; start += maxBatch {
 		n := min(maxBatch, total-start)
-		prog, err := p.get(size{n, x.Shape[1], x.Shape[2]})
+		prog, err := p.get(size{n: n, h: x.Shape[1], w: x.Shape[2]})
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +175,11 @@ func SaveFirstStage(path string, cfg autoencoder.Config, vars engine.Vars, d che
 	for _, s := range specs {
 		tensors[s.Name] = vars[s.Name]
 	}
-	text, err := config.Dump(map[string]any{"model": map[string]any{"target": TargetAutoencoderKL, "params": cfg}})
+	target, err := encodeAutoencoder(cfg, true)
+	if err != nil {
+		return err
+	}
+	text, err := config.Dump(modelFile{Model: target})
 	if err != nil {
 		return err
 	}
@@ -222,15 +241,4 @@ func modelTarget(f *checkpoint.File) (config.Target, error) {
 	var m modelFile
 	err := config.Parse(&m, f.Name()+": "+metaConfig, []byte(text), nil)
 	return m.Model, err
-}
-
-func decodeAutoencoder(t config.Target) (autoencoder.Config, error) {
-	var cfg autoencoder.Config
-	if t.Target != TargetAutoencoderKL {
-		return cfg, fmt.Errorf("first stage %q: want %s", t.Target, TargetAutoencoderKL)
-	}
-	if err := t.Decode(&cfg); err != nil {
-		return cfg, err
-	}
-	return cfg, cfg.Validate()
 }

@@ -3,107 +3,124 @@ package ldm
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
-	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
-	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// TestGolden holds DDIM with guidance, over whole small models, against the
-// reference's trajectories.
+// TestGolden holds DDIM with guidance, over whole small models down to pixels,
+// against the reference's trajectories.
 func TestGolden(t *testing.T) {
 	for _, c := range golden.Cases(t, "samplers") {
 		t.Run(c.Base(), func(t *testing.T) {
 			if c.Sampler != "ddim" {
 				t.Skipf("sampler %q is not supported yet", c.Sampler)
 			}
-			for name := range c.Inputs {
-				if !strings.Contains(" x_T tokens uncond_tokens class_label uncond_label ", " "+name+" ") {
-					t.Skipf("input %s is not supported yet", name)
-				}
-			}
 			target := c.Target(t)
-			// The first stage has tests of its own; a VQ one is not supported yet.
-			target.Params["first_stage_config"] = map[string]any{"target": TargetAutoencoderKL, "params": map[string]any{
-				"embed_dim": 1, "ddconfig": map[string]any{"z_channels": 1, "in_channels": 3, "out_ch": 3, "ch": 32, "ch_mult": []int{1}, "num_res_blocks": 1},
-			}}
 			net, err := NewNetwork(target)
 			if err != nil {
-				t.Skipf("not supported yet: %v", err)
+				t.Fatal(err)
 			}
-			checkDDIM(t, c, net)
+			tok := Tokenizer(nil)
+			m := NewModel(net, target, tok, engine.Vars(c.Weights(t)), Options{Engine: cpu.New()})
+			in := readInputs(t, c, m)
+			checkDDIM(t, c, m, in)
 		})
 	}
 }
 
-// condition computes the context of an input of tokens or labels.
-func condition(t *testing.T, c *golden.Case, net *Network, input string, vars engine.Vars) *tensor.Tensor {
-	ids := c.Input(t, input)
-	g := graph.New()
-	b := nn.NewBuilder(g).In(prefixConditioner)
-	var y graph.Value
-	if net.Text != nil {
-		y = net.Text.Build(b, g.IntInput("ids", ids.Shape...))
-	} else {
-		y = net.Class.Build(b, g.IntInput("ids", ids.Shape...))
+// sampled is what the sampler of a case begins with.
+type sampled struct{ x, cond, uncond *tensor.Tensor }
+
+// readInputs encodes the inputs of a case by their names.
+func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(c.Inputs)) {
+		v := c.Input(t, name)
+		var err error
+		switch {
+		case name == "x_T" || strings.HasPrefix(name, "x_T_"):
+			in.x = v.ToNHWC()
+		case name == "tokens":
+			in.cond, err = m.encodeIDs("tokens", v)
+		case name == "uncond_tokens":
+			in.uncond, err = m.encodeIDs("tokens", v)
+		case name == "class_label":
+			in.cond, err = m.encodeIDs("labels", v)
+		case name == "uncond_label":
+			in.uncond, err = m.encodeIDs("labels", v)
+		case name == "seg" || name == "lr":
+			in.cond, err = m.EncodePicture(v.ToNHWC())
+		default:
+			t.Skipf("input %s is not supported yet", name)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
 	}
-	prog, err := cpu.New().Compile(g, []graph.Value{y}, vars, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	copy(prog.Input("ids").I32, ids.I32)
-	if err := prog.Run(); err != nil {
-		t.Fatal(err)
-	}
-	return prog.Output(0).Clone()
+	return in
 }
 
-func checkDDIM(t *testing.T, c *golden.Case, net *Network) {
-	vars := engine.Vars(c.Weights(t))
-	x := c.Input(t, "x_T").ToNHWC()
-	cond, uncond := "tokens", "uncond_tokens"
-	if net.Class != nil {
-		cond, uncond = "class_label", "uncond_label"
-	}
-	m := NewModel(net, config.Target{}, nil, vars, Options{Engine: cpu.New()})
-	m.denoiser = newPrograms(cpu.New(), vars, engine.Options{}, func(g *graph.Graph, s size) []graph.Value {
-		context := g.Input("context", s.n, c.Input(t, cond).Shape.Size()/x.Shape[0], net.UNet.ContextDim)
-		return []graph.Value{net.Denoise(nn.NewBuilder(g), g.Input("x", s.n, s.h, s.w, net.UNet.InChannels), g.IntInput("t", s.n), context)}
-	})
-	scale := golden.Number(c.Scale)
-	denoise, err := m.guided(condition(t, c, net, cond, vars), scale, func() (*tensor.Tensor, error) {
-		return condition(t, c, net, uncond, vars), nil
-	})
+func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
+	denoise, err := m.guided(in.cond, golden.Number(c.Scale), func() (*tensor.Tensor, error) { return in.uncond, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	grid, err := sampler.CompVis(int(golden.Number(c.Steps)), len(net.Schedule.Betas))
+	grid, err := sampler.CompVis(int(golden.Number(c.Steps)), len(m.Schedule.Betas))
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantX, wantX0 := c.Output(t, "x_steps"), c.Output(t, "pred_x0_steps")
-	err = sampler.DDIM(context.Background(), net.Schedule, denoise, x, sampler.Options{
+	options := sampler.Options{
 		Grid: grid, Eta: golden.Number(c.Eta), Temperature: c.Temperature,
 		Noise: func(step int, dst *tensor.Tensor) {
 			copy(dst.F32, c.Output(t, fmt.Sprintf("noise/%03d", step)).ToNHWC().F32)
 		},
 		Progress: func(done, _ int, x, x0 *tensor.Tensor) {
-			if e := golden.RelErr(x.F32, wantX.Row(done-1).ToNHWC().F32); !(e < golden.Steps) {
-				t.Errorf("x after step %d: error %g", done, e)
-			}
-			if e := golden.RelErr(x0.F32, wantX0.Row(done-1).ToNHWC().F32); !(e < golden.Steps) {
-				t.Errorf("predicted x0 of step %d: error %g", done, e)
-			}
+			compareSteps(t, c, "x_steps", done, x)
+			compareSteps(t, c, "pred_x0_steps", done, x0)
 		},
-	})
+	}
+	if c.QuantizeX0 {
+		options.Quantize = m.stage.Quantize
+	}
+	if err := sampler.DDIM(context.Background(), m.Schedule, denoise, in.x, options); err != nil {
+		t.Fatal(err)
+	}
+	if in.cond != nil && c.Has("c") {
+		compare(t, c, "c", in.cond, golden.Forward)
+	}
+	if !c.Has("decoded") {
+		return
+	}
+	y, err := m.DecodeLatents(in.x)
 	if err != nil {
 		t.Fatal(err)
+	}
+	compare(t, c, "decoded", y, golden.Decoded)
+}
+
+func compareSteps(t *testing.T, c *golden.Case, name string, done int, got *tensor.Tensor) {
+	t.Helper()
+	want := c.Output(t, name).Row(done - 1).ToNHWC()
+	if e := golden.RelErr(got.F32, want.F32); !(e < golden.Steps) {
+		t.Errorf("%s after step %d: error %g", name, done, e)
+	}
+}
+
+func compare(t *testing.T, c *golden.Case, name string, got *tensor.Tensor, tolerance float64) {
+	t.Helper()
+	want := c.Output(t, name)
+	if len(want.Shape) == 4 {
+		want = want.ToNHWC()
+	}
+	if e := golden.RelErr(got.F32, want.F32); !(e < tolerance) {
+		t.Errorf("%s: error %g", name, e)
 	}
 }

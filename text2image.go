@@ -38,7 +38,7 @@ type ClassRequest struct {
 // TextToImage makes pictures [N, H, W, 3], about in [-1, 1]. A picture depends
 // on its prompt, its seed and the settings alone, not on the others.
 func (m *Model) TextToImage(ctx context.Context, r TextRequest) (*tensor.Tensor, error) {
-	if m.Text == nil {
+	if m.Tokenizer == nil {
 		return nil, fmt.Errorf("this model is not conditioned on text")
 	}
 	return m.sample(ctx, len(r.Prompts), sampling{
@@ -57,8 +57,8 @@ func (m *Model) TextToImage(ctx context.Context, r TextRequest) (*tensor.Tensor,
 
 // ClassToImage makes pictures of classes, like TextToImage.
 func (m *Model) ClassToImage(ctx context.Context, r ClassRequest) (*tensor.Tensor, error) {
-	if m.Text != nil {
-		return nil, fmt.Errorf("this model is conditioned on text, not on classes")
+	if m.Class == nil && m.Key != "" {
+		return nil, fmt.Errorf("this model is conditioned by %s, not on classes", m.Conditioner.Target)
 	}
 	return m.sample(ctx, len(r.Labels), sampling{
 		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, progress: r.Progress,
@@ -102,11 +102,11 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 	}
 	half := maxBatch / 2 // guidance doubles the batch
 	total := (n + half - 1) / half * len(grid)
-	z := tensor.New(n, h, w, m.UNet.InChannels)
+	z := tensor.New(n, h, w, m.LatentChannels())
 	sampler.Noise(z, r.seeds, 0)
 	for from := 0; from < n; from += half {
 		to := min(from+half, n)
-		part := tensor.Of(z.F32[from*len(z.F32)/n:to*len(z.F32)/n], to-from, h, w, m.UNet.InChannels)
+		part := tensor.Of(z.F32[from*len(z.F32)/n:to*len(z.F32)/n], to-from, h, w, m.LatentChannels())
 		denoise, err := r.denoiser(from, to)
 		if err != nil {
 			return nil, err
@@ -125,10 +125,16 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 			return nil, err
 		}
 	}
-	for i := range z.F32 {
-		z.F32[i] /= m.ScaleFactor
+	return m.DecodeLatents(z)
+}
+
+// DecodeLatents turns latents as they are diffused, [N, h, w, C], into pictures.
+func (m *Model) DecodeLatents(z *tensor.Tensor) (*tensor.Tensor, error) {
+	scaled := tensor.New(z.Shape...)
+	for i, v := range z.F32 {
+		scaled.F32[i] = v / m.ScaleFactor
 	}
-	return m.stage.Decode(z)
+	return m.stage.Decode(scaled)
 }
 
 // latentSize turns a picture's size (0: that of training) into the latent's.
@@ -181,40 +187,66 @@ func join(a, b *tensor.Tensor) *tensor.Tensor {
 
 // EncodeText turns texts into contexts [N, L, D].
 func (m *Model) EncodeText(texts []string) (*tensor.Tensor, error) {
-	prog, err := m.context.get(size{n: len(texts)})
-	if err != nil {
-		return nil, err
+	if m.Tokenizer == nil {
+		return nil, fmt.Errorf("this model is not conditioned on text")
 	}
-	ids := prog.Input("tokens").I32
-	l := m.Text.MaxSeqLen
+	l := m.TextLength()
+	ids := tensor.NewInt(len(texts), l)
 	for i, text := range texts {
-		m.Tokenizer.Encode(text, ids[i*l:(i+1)*l])
+		m.Tokenizer.Encode(text, ids.I32[i*l:(i+1)*l])
 	}
-	if err := prog.Run(); err != nil {
-		return nil, err
-	}
-	return prog.Output(0).Clone(), nil
+	return m.encodeIDs("tokens", ids)
 }
 
 // EncodeClasses turns labels into contexts [N, 1, D].
 func (m *Model) EncodeClasses(labels []int) (*tensor.Tensor, error) {
-	prog, err := m.context.get(size{n: len(labels)})
+	ids := tensor.NewInt(len(labels))
+	for i, label := range labels {
+		ids.I32[i] = int32(label)
+	}
+	return m.encodeIDs("labels", ids)
+}
+
+// encodeIDs runs the conditioner on tokens [N, L] or labels [N].
+func (m *Model) encodeIDs(input string, ids *tensor.Tensor) (*tensor.Tensor, error) {
+	prog, err := m.context.get(size{n: ids.Shape[0], tokens: ids.Shape[1:].Size()})
 	if err != nil {
 		return nil, err
 	}
-	for i, label := range labels {
-		prog.Input("labels").I32[i] = int32(label)
+	in := prog.Input(input)
+	if in == nil || len(in.I32) != len(ids.I32) {
+		return nil, fmt.Errorf("%s of shape %v do not fit this model's conditioner", input, ids.Shape)
 	}
+	copy(in.I32, ids.I32)
 	if err := prog.Run(); err != nil {
 		return nil, err
 	}
 	return prog.Output(0).Clone(), nil
 }
 
-// Predict runs the denoiser on latents [N, H, W, C] at timestep t, with contexts
-// [N, S, D] (nil for unconditional models). The result holds until the next call.
-func (m *Model) Predict(x *tensor.Tensor, t int, context *tensor.Tensor) (*tensor.Tensor, error) {
-	prog, err := m.denoiser.get(size{x.Shape[0], x.Shape[1], x.Shape[2]})
+// EncodePicture turns pictures [N, H, W, C] in [-1, 1] into what the model joins
+// to the latent, [N, h, w, C']: shrunk segmentation maps, low-resolution
+// pictures as they are, or latents of the first stage.
+func (m *Model) EncodePicture(x *tensor.Tensor) (*tensor.Tensor, error) {
+	if m.Key != KeyConcat {
+		return nil, fmt.Errorf("this model is not conditioned on pictures")
+	}
+	if x.Shape[3] != m.pictureChannels() {
+		return nil, fmt.Errorf("pictures of %d channels: this model wants %d", x.Shape[3], m.pictureChannels())
+	}
+	return batched(m.picture, x)
+}
+
+// Predict runs the denoiser on latents [N, H, W, C] at timestep t, with the
+// condition of the model's kind: contexts [N, S, D] or what is joined to the
+// latent, [N, H, W, C']; nil for unconditional models. The result holds until
+// the next call.
+func (m *Model) Predict(x *tensor.Tensor, t int, condition *tensor.Tensor) (*tensor.Tensor, error) {
+	s := size{n: x.Shape[0], h: x.Shape[1], w: x.Shape[2]}
+	if m.Key == KeyCrossAttn && condition != nil {
+		s.tokens = condition.Shape[1]
+	}
+	prog, err := m.denoiser.get(s)
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +254,12 @@ func (m *Model) Predict(x *tensor.Tensor, t int, context *tensor.Tensor) (*tenso
 	for i := range prog.Input("t").I32 {
 		prog.Input("t").I32[i] = int32(t)
 	}
-	if context != nil {
-		copy(prog.Input("context").F32, context.F32)
+	if in := prog.Input("condition"); in != nil {
+		if condition == nil || len(condition.F32) != len(in.F32) || len(condition.I32) != len(in.I32) {
+			return nil, fmt.Errorf("the denoiser wants a condition of shape %v", in.Shape)
+		}
+		copy(in.F32, condition.F32)
+		copy(in.I32, condition.I32)
 	}
 	if err := prog.Run(); err != nil {
 		return nil, err

@@ -157,6 +157,15 @@ func Dump(v any) (string, error) {
 	return string(raw), err
 }
 
+// Map is a configuration's struct as the map that its YAML is.
+func Map(v any) (m map[string]any, err error) {
+	text, err := Dump(v)
+	if err == nil {
+		err = yaml.Unmarshal([]byte(text), &m)
+	}
+	return m, err
+}
+
 // Target names a module of the reference with its arguments, as in
 // "target: ldm.models.autoencoder.AutoencoderKL".
 type Target struct {

@@ -52,7 +52,7 @@ type secondStage struct {
 	cfg     DiffusionConfig
 	vars    engine.Vars
 	specs   []nn.ParamSpec
-	tok     *token.WordPiece
+	tok     ldm.Tokenizer
 	loader  *data.Loader
 	latents *latents
 	valid   *latents // none without a validation folder
@@ -203,9 +203,9 @@ func (s *secondStage) build(g *graph.Graph) []term {
 func (s *secondStage) objective(g *graph.Graph, n int) graph.Value {
 	b := nn.NewBuilder(g)
 	side := s.cfg.Data.Size / s.net.FirstStage.Factor()
-	c := s.net.FirstStage.EmbedDim
+	c := s.net.FirstStage.LatentChannels()
 	x := g.Input("x", n, side, side, c)
-	predicted := s.net.Denoise(b, x, g.IntInput("t", n), s.net.Condition(b, n))
+	predicted := s.net.Denoise(b, x, g.IntInput("t", n), s.net.Condition(b, n, s.net.TextLength()))
 	target := g.Input("target", n, side, side, c)
 	if s.net.Params.LossType == "l1" {
 		return g.L1(predicted, target)
@@ -239,7 +239,7 @@ func (s *secondStage) fillLabel(p engine.Program, i, class int) {
 // to a random timestep, its noise (or itself) as target, its caption.
 func (s *secondStage) example(p engine.Program, from *latents, i int, pick data.Pick, times diffusion.Timesteps, seed, at uint64) error {
 	if s.tok != nil {
-		l := s.net.Text.MaxSeqLen
+		l := s.net.TextLength()
 		s.tok.Encode(pick.Text, p.Input("tokens").I32[i*l:(i+1)*l])
 	}
 	x, target := p.Input("x").Row(i).F32, p.Input("target").Row(i).F32

@@ -58,6 +58,7 @@ model:
     linear_end: 0.0195
     image_size: 8
     scale_by_std: true
+    conditioning_key: crossattn
     unet_config: {target: ldm.modules.diffusionmodules.openaimodel.UNetModel, params: {in_channels: 2, out_channels: 2, model_channels: 32, channel_mult: [1, 2], num_res_blocks: 1, attention_resolutions: [2], num_head_channels: 16, use_spatial_transformer: true, context_dim: 16}}
     cond_stage_config: {target: ldm.modules.encoders.modules.BERTEmbedder, params: {n_embed: 16, n_layer: 1, vocab_size: 400, max_seq_len: 8, heads: 2, dim_head: 8}}
 data: {size: 16, flip: true}
