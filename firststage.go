@@ -159,11 +159,6 @@ func batched(p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
 	return out, nil
 }
 
-// modelFile is the configuration of a model file.
-type modelFile struct {
-	Model config.Target `yaml:"model"`
-}
-
 // SaveFirstStage writes a first stage's weights, found in vars without prefix,
 // with its configuration.
 func SaveFirstStage(path string, cfg autoencoder.Config, vars engine.Vars, d checkpoint.DType) error {
@@ -238,7 +233,5 @@ func modelTarget(f *checkpoint.File) (config.Target, error) {
 	if text == "" {
 		return config.Target{}, fmt.Errorf("%s says nothing of its configuration (metadata %s): is it a model that this program wrote?", f.Name(), metaConfig)
 	}
-	var m modelFile
-	err := config.Parse(&m, f.Name()+": "+metaConfig, []byte(text), nil)
-	return m.Model, err
+	return parseConfig(f.Name()+": "+metaConfig, []byte(text))
 }

@@ -142,7 +142,7 @@ func (m *Model) Save(path string, d checkpoint.DType) error {
 		tensors[s.Name] = m.vars[s.Name]
 	}
 	m.target.Params["scale_factor"] = m.ScaleFactor
-	text, err := config.Dump(modelFile{m.target})
+	text, err := config.Dump(modelFile{Model: m.target})
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,9 @@ func Map(v any) (m map[string]any, err error) {
 // "target: ldm.models.autoencoder.AutoencoderKL".
 type Target struct {
 	Target string         `yaml:"target"`
-	Params map[string]any `yaml:"params"`
+	Params map[string]any `yaml:"params,omitempty"`
+
+	BaseLearningRate float64 `yaml:"base_learning_rate,omitempty"` // of the reference's models
 }
 
 // Decode decodes the arguments strictly into dst, which holds the defaults.

@@ -44,6 +44,7 @@ type Case struct {
 	Eta         any              `json:"eta"`
 	Scale       any              `json:"scale"`
 	Temperature float64          `json:"temperature"`
+	QuantizeX0  bool             `json:"quantize_x0"`
 	Outputs     map[string]any   `json:"outputs"`
 	Raw         json.RawMessage  `json:"-"`
 
