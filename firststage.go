@@ -181,57 +181,23 @@ func SaveFirstStage(path string, cfg autoencoder.Config, vars engine.Vars, d che
 	return checkpoint.Save(path, tensors, map[string]string{metaConfig: text}, d)
 }
 
-// LoadFirstStage reads the configuration and the weights of a first stage from a
-// file that SaveFirstStage wrote, or that of a whole model. The names of the
-// weights have no prefix.
-func LoadFirstStage(path string) (autoencoder.Config, engine.Vars, error) {
-	f, err := checkpoint.Open(path)
+// LoadFirstStage reads the configuration and the weights of a first stage from
+// its file, or from that of a whole model. The names of the weights have no
+// prefix.
+func LoadFirstStage(path string, o LoadOptions) (autoencoder.Config, engine.Vars, error) {
+	s, err := OpenSource(path, o.Config)
 	if err != nil {
 		return autoencoder.Config{}, nil, err
 	}
-	defer f.Close()
-	return FirstStageOf(f)
+	defer s.Close()
+	return s.FirstStage(o)
 }
 
-// FirstStageOf is LoadFirstStage for an open file.
+// FirstStageOf is LoadFirstStage for an open file that this program wrote.
 func FirstStageOf(f *checkpoint.File) (autoencoder.Config, engine.Vars, error) {
-	target, err := modelTarget(f)
+	s, err := sourceOf(f)
 	if err != nil {
 		return autoencoder.Config{}, nil, err
 	}
-	path, prefix := f.Name(), ""
-	if target.Target == TargetLatentDiffusion {
-		var params Params
-		if err := target.Decode(&params); err != nil {
-			return autoencoder.Config{}, nil, fmt.Errorf("%s: %w", path, err)
-		}
-		target, prefix = params.FirstStage, PrefixFirstStage+"."
-	}
-	cfg, err := decodeAutoencoder(target)
-	if err != nil {
-		return cfg, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	specs, err := firstStageParams(cfg, "")
-	if err != nil {
-		return cfg, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	vars, err := checkpoint.Load(f, prefix, shapes(specs))
-	return cfg, vars, err
-}
-
-func shapes(specs []nn.ParamSpec) map[string]tensor.Shape {
-	out := map[string]tensor.Shape{}
-	for _, s := range specs {
-		out[s.Name] = s.Shape
-	}
-	return out
-}
-
-// modelTarget reads what a model file says of itself.
-func modelTarget(f *checkpoint.File) (config.Target, error) {
-	text := f.Metadata()[metaConfig]
-	if text == "" {
-		return config.Target{}, fmt.Errorf("%s says nothing of its configuration (metadata %s): is it a model that this program wrote?", f.Name(), metaConfig)
-	}
-	return parseConfig(f.Name()+": "+metaConfig, []byte(text))
+	return s.FirstStage(LoadOptions{})
 }

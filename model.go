@@ -27,6 +27,7 @@ type Model struct {
 	denoiser  *programs[size]
 	context   *programs[size]
 	picture   *programs[size]
+	source    *Source // which holds the memory of the weights; none if they were made here
 }
 
 // Tokenizer turns a text into the tokens that a text encoder reads, as many as
@@ -40,20 +41,34 @@ type Options struct {
 	Engine    engine.Engine
 	Precision engine.Precision
 	Threads   int // 0: all processors
+	LoadOptions
 }
 
 // metaVocab is the key of the tokenizer's pieces, one a line, in a model
 // file's metadata.
 const metaVocab = "ldm.vocab"
 
-// Open reads a model file that this program wrote.
+// Open reads a model: a file of this program's or of the reference, or a
+// diffusers folder; see OpenSource.
 func Open(path string, opt Options) (*Model, error) {
-	f, err := checkpoint.Open(path)
+	s, err := OpenSource(path, opt.Config)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return Load(f, opt)
+	m, err := s.Load(opt)
+	if err != nil {
+		s.Close()
+	}
+	return m, err
+}
+
+// Load reads a model that this program wrote from an open file.
+func Load(f *checkpoint.File, opt Options) (*Model, error) {
+	s, err := sourceOf(f)
+	if err != nil {
+		return nil, err
+	}
+	return s.Load(opt)
 }
 
 // tokenizer is the one that a model's texts go through: that of the file, or
@@ -71,31 +86,6 @@ func (n *Network) tokenizer(vocab string) (Tokenizer, error) {
 	}
 	return nil, fmt.Errorf("the text encoder has a vocabulary of %d pieces, which the file does not hold (metadata %s) and which is not BERT's of %d",
 		n.Text.VocabSize, metaVocab, len(token.BERT().Vocab))
-}
-
-// Load reads a model from an open file.
-func Load(f *checkpoint.File, opt Options) (*Model, error) {
-	target, err := modelTarget(f)
-	if err != nil {
-		return nil, err
-	}
-	net, err := NewNetwork(target)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	specs, err := net.params()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	vars, err := checkpoint.Load(f, "", shapes(specs))
-	if err != nil {
-		return nil, err
-	}
-	tok, err := net.tokenizer(f.Metadata()[metaVocab])
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	return NewModel(net, target, tok, vars, opt), nil
 }
 
 // NewModel ties a network and weights in memory together.
@@ -151,6 +141,30 @@ func (m *Model) Save(path string, d checkpoint.DType) error {
 		meta[metaVocab] = strings.Join(tok.Vocab, "\n")
 	}
 	return checkpoint.Save(path, tensors, meta, d)
+}
+
+// Close frees the model's programs and closes its file.
+func (m *Model) Close() error {
+	m.stage.Close()
+	m.denoiser.close()
+	m.context.close()
+	m.picture.close()
+	if m.source == nil {
+		return nil
+	}
+	return m.source.Close()
+}
+
+// CopyWeights writes copies of the model's weights to vars.
+func (m *Model) CopyWeights(vars engine.Vars, specs []nn.ParamSpec) error {
+	for _, p := range specs {
+		t := m.vars[p.Name]
+		if t == nil || !t.Shape.Equal(p.Shape) {
+			return fmt.Errorf("the model has no %s of shape %v", p.Name, p.Shape)
+		}
+		vars[p.Name] = t.Clone()
+	}
+	return nil
 }
 
 // FirstStageModel is the model's first stage.

@@ -33,7 +33,7 @@ func TestSaveAndLoad(t *testing.T) {
 		if f.Metadata()["k"] != "v \"quoted\"" {
 			t.Error("metadata lost")
 		}
-		got, err := Load(f, "", map[string]tensor.Shape{"a.weight": {2, 3}, "b": {}})
+		got, err := Load(f, Wants("", map[string]tensor.Shape{"a.weight": {2, 3}, "b": {}}), LoadOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,8 +42,8 @@ func TestSaveAndLoad(t *testing.T) {
 				t.Errorf("%s: element %d is %g, want %g", d, i, w, v)
 			}
 		}
-		_, err = Load(f, "", map[string]tensor.Shape{"a.weight": {3, 2}, "c": {}})
-		if err == nil || !strings.Contains(err.Error(), "a.weight is [2 3], want [3 2]") || !strings.Contains(err.Error(), "missing c") {
+		_, err = Load(f, Wants("", map[string]tensor.Shape{"a.weight": {3, 2}, "c": {}}), LoadOptions{})
+		if err == nil || !strings.Contains(err.Error(), "a.weight is [2 3], want [3 2]") || !strings.Contains(err.Error(), "1 missing: c") {
 			t.Errorf("misfit: %v", err)
 		}
 		f.Close()
@@ -106,7 +106,7 @@ func TestNaN(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := Load(f, "", map[string]tensor.Shape{"b": {}}); err == nil || !strings.Contains(err.Error(), "b: element 0 is NaN") {
+	if _, err := Load(f, Wants("", map[string]tensor.Shape{"b": {}}), LoadOptions{}); err == nil || !strings.Contains(err.Error(), "b: element 0 is NaN") {
 		t.Errorf("NaN: %v", err)
 	}
 }

@@ -3,53 +3,177 @@ package checkpoint
 import (
 	"fmt"
 	"math"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// Load reads the wanted tensors, whose names in the file begin with prefix. Missing
-// and misshapen ones are one error that lists them; a NaN or an infinity is an
-// error that names the tensor.
-func Load(f *File, prefix string, want map[string]tensor.Shape) (map[string]*tensor.Tensor, error) {
-	if err := match(f, prefix, want); err != nil {
+// Reader is where weights are read from: a File or a Set.
+type Reader interface {
+	Name() string
+	Names() []string
+	Info(name string) (Info, bool)
+	Read(name string) (*tensor.Tensor, error)
+	View(name string) (*tensor.Tensor, error)
+	Release(*tensor.Tensor)
+	Metadata() map[string]string
+	Close() error
+	// stored is the name, among Names, of the tensor that a name leads to.
+	stored(name string) (string, bool)
+}
+
+// Want is a tensor that a network needs.
+type Want struct {
+	Stored string // its name in the file
+	Shape  tensor.Shape
+}
+
+// LoadOptions say how strict Load is.
+type LoadOptions struct {
+	// Allowed tells which tensors may be in the file though nothing wants them.
+	// Without it, all may.
+	Allowed func(name string) bool
+	// IgnoreKeys are beginnings of names that are neither missed nor read.
+	IgnoreKeys []string
+	// View leaves float32 tensors in the mapped file; see File.View.
+	View bool
+	// Loose takes tensors whose shape differs in axes of length 1 at the end, as
+	// between linear layers and 1x1 convolutions.
+	Loose bool
+}
+
+// Load reads the wanted tensors. Missing, misshapen and unexpected ones are one
+// error that lists them all; a NaN or an infinity is an error that names the
+// tensor and the element. Tensors whose names begin with an ignored key are
+// left out of the result.
+func Load(r Reader, want map[string]Want, opt LoadOptions) (map[string]*tensor.Tensor, error) {
+	l := loader{r, opt, map[string]bool{}}
+	if err := l.match(want); err != nil {
 		return nil, err
 	}
 	out := make(map[string]*tensor.Tensor, len(want))
-	for name := range want {
-		t, err := f.Read(prefix + name)
+	for name, w := range want {
+		if l.ignored(name) || l.ignored(w.Stored) {
+			continue
+		}
+		t, err := l.read(w)
 		if err != nil {
 			return nil, err
-		}
-		for i, v := range t.F32 {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return nil, fmt.Errorf("%s: %s: element %d is %g", f.name, prefix+name, i, v)
-			}
 		}
 		out[name] = t
 	}
 	return out, nil
 }
 
-func match(f *File, prefix string, want map[string]tensor.Shape) error {
-	var bad []string
-	for name, shape := range want {
-		info, ok := f.Info(prefix + name)
-		switch {
-		case !ok:
-			bad = append(bad, "missing "+prefix+name)
-		case !info.Shape.Equal(shape):
-			bad = append(bad, fmt.Sprintf("%s is %v, want %v", prefix+name, info.Shape, shape))
+type loader struct {
+	Reader
+	opt  LoadOptions
+	used map[string]bool
+}
+
+func (l *loader) ignored(name string) bool {
+	return slices.ContainsFunc(l.opt.IgnoreKeys, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+func (l *loader) read(w Want) (*tensor.Tensor, error) {
+	get := l.Read
+	if l.opt.View {
+		get = l.View
+	}
+	t, err := get(w.Stored)
+	if err != nil {
+		return nil, err
+	}
+	if t.F32 == nil && len(t.I32) > 0 {
+		return nil, fmt.Errorf("%s: %s holds whole numbers: want floating-point ones", l.Name(), w.Stored)
+	}
+	for i, v := range t.F32 {
+		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
+			return nil, fmt.Errorf("%s: %s: element %d is %g", l.Name(), w.Stored, i, v)
 		}
 	}
-	if len(bad) == 0 {
+	l.Release(t)
+	return tensor.Of(t.F32, w.Shape...), nil
+}
+
+// match compares what is wanted with what is there.
+func (l *loader) match(want map[string]Want) error {
+	var missing, misshapen, unexpected []string
+	for name, w := range want {
+		stored, ok := l.stored(w.Stored)
+		l.used[stored] = ok
+		if l.ignored(name) || l.ignored(w.Stored) {
+			continue
+		}
+		info, _ := l.Info(w.Stored)
+		switch {
+		case !ok:
+			missing = append(missing, w.Stored)
+		case !info.Shape.Equal(w.Shape) && !(l.opt.Loose && trimmed(info.Shape).Equal(trimmed(w.Shape))):
+			misshapen = append(misshapen, fmt.Sprintf("%s is %v, want %v", w.Stored, info.Shape, w.Shape))
+		}
+	}
+	for _, name := range l.Names() {
+		if !l.used[name] && l.opt.Allowed != nil && !l.opt.Allowed(name) && !l.ignored(name) {
+			unexpected = append(unexpected, name)
+		}
+	}
+	var parts []string
+	for _, p := range []struct {
+		what  string
+		names []string
+	}{{"missing", missing}, {"wrongly shaped", misshapen}, {"unexpected", unexpected}} {
+		if len(p.names) > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s: %s", len(p.names), p.what, some(p.names)))
+		}
+	}
+	if len(parts) == 0 {
 		return nil
 	}
-	sort.Strings(bad)
-	more := ""
-	if n := len(bad) - 8; n > 0 {
-		bad, more = bad[:8], fmt.Sprintf("; and %d more", n)
+	return fmt.Errorf("%s does not fit the configuration: %s", l.Name(), strings.Join(parts, "; "))
+}
+
+// trimmed drops axes of length 1 at the end.
+func trimmed(s tensor.Shape) tensor.Shape {
+	for len(s) > 1 && s[len(s)-1] == 1 {
+		s = s[:len(s)-1]
 	}
-	return fmt.Errorf("%s does not fit the configuration: %s%s", f.name, strings.Join(bad, "; "), more)
+	return s
+}
+
+// some lists the first names in alphabetical order.
+func some(names []string) string {
+	const most = 8
+	slices.Sort(names)
+	if n := len(names) - most; n > 0 {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Wants are tensors that are stored under their own names behind a prefix.
+func Wants(prefix string, shapes map[string]tensor.Shape) map[string]Want {
+	out := make(map[string]Want, len(shapes))
+	for name, shape := range shapes {
+		out[name] = Want{prefix + name, shape}
+	}
+	return out
+}
+
+func (f *File) stored(name string) (string, bool) {
+	_, ok := f.entries[name]
+	return name, ok
+}
+
+func (s *Set) stored(name string) (string, bool) {
+	part, names, ok := s.rename(name)
+	if !ok {
+		return "", false
+	}
+	_, stored, ok := s.find(name)
+	if !ok {
+		return part + "/" + names[0], false
+	}
+	return part + "/" + stored, true
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"maps"
 	"math"
 
 	"github.com/ldm-go/ldm"
@@ -89,7 +88,7 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 	if s.cfg.FirstStage == "" {
 		return fmt.Errorf("first_stage is empty: name the model file of a trained first stage")
 	}
-	stageConfig, stageVars, err := ldm.LoadFirstStage(s.cfg.FirstStage)
+	stageConfig, stageVars, err := ldm.LoadFirstStage(s.cfg.FirstStage, ldm.LoadOptions{})
 	if err != nil {
 		return err
 	}
@@ -133,24 +132,14 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 // initialize replaces the weights, the scale of the latents and the tokenizer by
 // those of a trained model.
 func (s *secondStage) initialize() error {
-	f, err := checkpoint.Open(s.cfg.Init)
+	m, err := ldm.Open(s.cfg.Init, ldm.Options{Engine: s.engine})
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	m, err := ldm.Load(f, ldm.Options{Engine: s.engine})
-	if err != nil {
-		return err
+	defer m.Close()
+	if err := m.CopyWeights(s.vars, s.specs); err != nil {
+		return fmt.Errorf("init: %s: %w", s.cfg.Init, err)
 	}
-	shapes := map[string]tensor.Shape{}
-	for _, spec := range s.specs {
-		shapes[spec.Name] = spec.Shape
-	}
-	weights, err := checkpoint.Load(f, "", shapes)
-	if err != nil {
-		return fmt.Errorf("init: %w", err)
-	}
-	maps.Copy(s.vars, weights)
 	s.tok = m.Tokenizer
 	s.scale, s.net.ScaleFactor = m.ScaleFactor, m.ScaleFactor
 	return nil

@@ -7,41 +7,62 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/tensor"
 )
 
 func convert() *cobra.Command {
+	var f modelFlags
 	var out, dtype string
 	cmd := &cobra.Command{
-		Use:     "convert MODEL.safetensors -o OUT.safetensors",
-		Short:   "Write a model's weights in another number format",
-		Example: "  ldm convert runs/ldm/model.safetensors --dtype f16 -o small.safetensors",
+		Use:   "convert MODEL -o OUT.safetensors",
+		Short: "Write a model as a safetensors file",
+		Long: `Writes a model (.safetensors, .ckpt or a diffusers folder) as one safetensors file
+under the reference's names, with its configuration inside. Optimizer states,
+buffers and the weights not chosen by --weights are left out.`,
+		Example: "  ldm convert model.ckpt -c config.yaml --weights ema --dtype f16 -o model.safetensors",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := checkpoint.Open(args[0])
+			format := checkpoint.DType(strings.ToUpper(dtype))
+			if format != checkpoint.F32 && format != checkpoint.F16 && format != checkpoint.BF16 {
+				return fmt.Errorf("--dtype %s: want f32, f16 or bf16", dtype)
+			}
+			if err := writable(out); err != nil {
+				return err
+			}
+			s, err := ldm.OpenSource(args[0], f.load.Config)
 			if err != nil {
 				return err
 			}
-			defer f.Close()
-			tensors := map[string]*tensor.Tensor{}
-			for _, name := range f.Names() {
-				if tensors[name], err = f.Read(name); err != nil {
-					return err
-				}
-			}
-			if err := checkpoint.Save(out, tensors, f.Metadata(), checkpoint.DType(strings.ToUpper(dtype))); err != nil {
+			defer s.Close()
+			if err := write(s, f.load, out, format); err != nil {
 				return err
 			}
 			st, err := os.Stat(out)
 			if err == nil {
-				fmt.Printf("%s: %d tensors, %.1f MB\n", out, len(tensors), float64(st.Size())/1e6)
+				fmt.Printf("%s: %.1f MB\n", out, float64(st.Size())/1e6)
 			}
 			return err
 		},
 	}
+	f.registerLoad(cmd)
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write")
 	cmd.Flags().StringVar(&dtype, "dtype", "f16", "number format: f32, f16 or bf16")
 	cmd.MarkFlagRequired("out")
 	return cmd
+}
+
+func write(s *ldm.Source, o ldm.LoadOptions, out string, format checkpoint.DType) error {
+	if s.Target.Target == ldm.TargetLatentDiffusion {
+		m, err := s.Load(ldm.Options{LoadOptions: o})
+		if err != nil {
+			return err
+		}
+		return m.Save(out, format)
+	}
+	cfg, vars, err := s.FirstStage(o)
+	if err != nil {
+		return err
+	}
+	return ldm.SaveFirstStage(out, cfg, vars, format)
 }

@@ -12,54 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm"
-	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/data"
-	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
-	"github.com/ldm-go/ldm/weights/emoji"
 )
-
-// modelFlags choose a model and how it is computed.
-type modelFlags struct {
-	path      string
-	precision string
-	threads   int
-}
-
-func (f *modelFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.path, "model", "m", "", "model file (default: the emoji model in this program)")
-	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
-	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
-}
-
-func (f *modelFlags) open() (*ldm.Model, error) {
-	precision, err := engine.ParsePrecision(f.precision)
-	if err != nil {
-		return nil, err
-	}
-	opt := ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads}
-	if f.path == "" {
-		return emoji.Load(opt)
-	}
-	return ldm.Open(f.path, opt)
-}
-
-// openFirstStage opens the first stage of a model, or one that stands alone.
-func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
-	precision, err := engine.ParsePrecision(f.precision)
-	if err != nil {
-		return nil, err
-	}
-	load := emoji.FirstStage
-	if f.path != "" {
-		load = func() (autoencoder.Config, engine.Vars, error) { return ldm.LoadFirstStage(f.path) }
-	}
-	cfg, vars, err := load()
-	if err != nil {
-		return nil, err
-	}
-	return ldm.NewFirstStage(cfg, "", vars, cpu.New(), engine.Options{Precision: precision, Threads: f.threads}), nil
-}
 
 // The default settings of sampling.
 const (
@@ -89,6 +43,7 @@ func textToImage() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer m.Close()
 			if seed < 0 {
 				seed = int64(rand.Uint32())
 			}

@@ -1,0 +1,134 @@
+package ldm
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// TestCheckpoints loads real .ckpt files and compares what the models in them
+// compute with the reference.
+func TestCheckpoints(t *testing.T) {
+	dir := filepath.Join(golden.Folder(t), "checkpoints")
+	for _, c := range golden.Cases(t, "checkpoints") {
+		t.Run(c.Base(), func(t *testing.T) {
+			var m struct {
+				File string `json:"file"`
+			}
+			if err := json.Unmarshal(c.Raw, &m); err != nil {
+				t.Fatal(err)
+			}
+			yaml := filepath.Join(t.TempDir(), "model.yaml")
+			if err := os.WriteFile(yaml, []byte(c.Config), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case strings.HasSuffix(c.Module, ".LatentDiffusion"):
+				checkModelFile(t, c, filepath.Join(dir, m.File), yaml)
+			case strings.HasSuffix(c.Module, ".AutoencoderKL"):
+				checkStageFile(t, c, filepath.Join(dir, m.File), yaml)
+			case c.Module != "":
+				t.Skipf("%s is not supported yet", c.Module)
+			default:
+				t.Skip("no model: the tensors are compared where the file is read")
+			}
+		})
+	}
+}
+
+func checkModelFile(t *testing.T, c *golden.Case, path, yaml string) {
+	for output, weights := range map[string]string{"eps": WeightsRaw, "eps_ema": WeightsEMA} {
+		if !c.Has(output) {
+			continue
+		}
+		m, err := Open(path, Options{Engine: cpu.New(), LoadOptions: LoadOptions{Config: yaml, Weights: weights}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		var cond *tensor.Tensor
+		if c.Has("c") {
+			if cond, err = m.encodeIDs("tokens", c.Input(t, "tokens")); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, c, "c", cond, golden.Forward)
+		}
+		comparePredictions(t, c, m, output, cond)
+		z, err := m.DecodeLatents(c.Input(t, "z").ToNHWC())
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, c, "decode_first_stage", z, golden.Forward)
+	}
+}
+
+// comparePredictions runs the denoiser on one picture after the other, as each
+// has a timestep of its own.
+func comparePredictions(t *testing.T, c *golden.Case, m *Model, output string, cond *tensor.Tensor) {
+	t.Helper()
+	x, want := c.Input(t, "x").ToNHWC(), c.Output(t, output).ToNHWC()
+	for i, step := range c.Input(t, "t").I32 {
+		one := func(v *tensor.Tensor) *tensor.Tensor {
+			if v == nil {
+				return nil
+			}
+			return tensor.Of(v.Row(i).F32, append([]int{1}, v.Shape[1:]...)...)
+		}
+		y, err := m.Predict(one(x), int(step), one(cond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := golden.RelErr(y.F32, want.Row(i).F32); !(e < golden.Forward) {
+			t.Errorf("%s of picture %d: error %g", output, i, e)
+		}
+	}
+}
+
+func checkStageFile(t *testing.T, c *golden.Case, path, yaml string) {
+	cfg, vars, err := LoadFirstStage(path, LoadOptions{Config: yaml})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage := NewFirstStage(cfg, "", vars, cpu.New(), engine.Options{})
+	moments, err := stage.Moments(c.Input(t, "x").ToNHWC())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, c, "moments", moments, golden.Forward)
+	y, err := stage.Decode(c.Input(t, "z").ToNHWC())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, c, "decode_z", y, golden.Forward)
+}
+
+// TestBadFiles: every broken or hostile file is refused in one line that names it.
+func TestBadFiles(t *testing.T) {
+	dir := filepath.Join(golden.Folder(t), "bad")
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, f := range files {
+		if f.Name() == "index.json" {
+			continue
+		}
+		s, err := OpenSource(filepath.Join(dir, f.Name()), "")
+		if err == nil {
+			s.Close()
+			t.Errorf("%s is accepted", f.Name())
+		} else if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), f.Name()) {
+			t.Errorf("%s: error %q", f.Name(), err)
+		}
+	}
+	if _, err := os.Stat("/tmp/pwned"); err == nil {
+		t.Error("a file was executed")
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/weights/emoji"
+)
+
+// modelFlags choose a model, how it is read and how it is computed.
+type modelFlags struct {
+	path      string
+	precision string
+	threads   int
+	load      ldm.LoadOptions
+}
+
+func (f *modelFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.path, "model", "m", "", "model: a .safetensors or .ckpt file, or a diffusers folder (default: the emoji model in this program)")
+	f.registerLoad(cmd)
+	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
+	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
+}
+
+// registerLoad adds the flags that say how a file is read.
+func (f *modelFlags) registerLoad(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.load.Config, "config", "c", "", "YAML of the model (default: what the file says, config.yaml beside it, or what its tensors tell)")
+	cmd.Flags().StringSliceVar(&f.load.IgnoreKeys, "ignore-keys", nil, "beginnings of keys that need not fit the configuration")
+	cmd.Flags().StringVar(&f.load.Weights, "weights", ldm.WeightsAuto, "averaged or plain weights of the U-Net: auto, ema or raw")
+	cmd.Flags().StringVar(&f.load.Heads, "legacy-heads", ldm.HeadsAuto, "heads of the models published before April 2022: auto, one or config")
+	f.load.Log = status
+}
+
+func (f *modelFlags) options() (ldm.Options, error) {
+	precision, err := engine.ParsePrecision(f.precision)
+	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, LoadOptions: f.load}, err
+}
+
+func (f *modelFlags) open() (*ldm.Model, error) {
+	opt, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	if f.path == "" {
+		return emoji.Load(opt)
+	}
+	return ldm.Open(f.path, opt)
+}
+
+// openFirstStage opens the first stage of a model, or one that stands alone.
+func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
+	opt, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	load := emoji.FirstStage
+	if f.path != "" {
+		load = func() (autoencoder.Config, engine.Vars, error) { return ldm.LoadFirstStage(f.path, f.load) }
+	}
+	cfg, vars, err := load()
+	if err != nil {
+		return nil, err
+	}
+	return ldm.NewFirstStage(cfg, "", vars, opt.Engine, engine.Options{Precision: opt.Precision, Threads: opt.Threads}), nil
+}
