@@ -245,3 +245,20 @@ func (n *Network) params() ([]nn.ParamSpec, error) {
 	diffusion, err := n.DiffusionParams()
 	return append(stage, diffusion...), err
 }
+
+// ModelParams lists the parameters of the model that a configuration describes:
+// a whole latent diffusion model or a first stage.
+func ModelParams(t config.Target) ([]nn.ParamSpec, error) {
+	if t.Target != TargetLatentDiffusion {
+		cfg, err := decodeAutoencoder(t)
+		if err != nil {
+			return nil, err
+		}
+		return firstStageParams(cfg, "")
+	}
+	n, err := NewNetwork(t)
+	if err != nil {
+		return nil, err
+	}
+	return n.params()
+}

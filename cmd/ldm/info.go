@@ -36,7 +36,9 @@ func info() *cobra.Command {
 
 // describe prints what a source is, line by line.
 func describe(w io.Writer, s *ldm.Source, o ldm.LoadOptions) error {
-	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(format, args...)) }
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
+	}
 	line("file", "%s", s.Name())
 	if f, ok := s.Reader.(*checkpoint.File); ok {
 		line("format", "%s", f.Format)

@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/metric"
 	"github.com/ldm-go/ldm/tensor"
@@ -15,50 +19,81 @@ func reconstruct() *cobra.Command {
 	var out string
 	var size int
 	cmd := &cobra.Command{
-		Use:   "reconstruct FOLDER",
+		Use:   "reconstruct PICTURE|FOLDER...",
 		Short: "Send pictures through a first stage and back, and measure the loss",
-		Args:  cobra.ExactArgs(1),
+		Long: `Encodes and decodes pictures with the first stage of a model (or one that stands
+alone), through the posterior's mean or the codebook, and prints PSNR (dB) and
+SSIM of each and their means. With -o, every picture is written beside its
+reconstruction.`,
+		Example: `  ldm reconstruct emoji/validation --size 64
+  ldm reconstruct photos -m kl-f8.ckpt -o pairs`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			files, err := data.Pictures(args)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := os.MkdirAll(out, 0o777); err != nil {
+					return err
+				}
+			}
 			stage, err := f.openFirstStage()
 			if err != nil {
 				return err
 			}
-			set, err := data.Open(args[0], size)
-			if err != nil {
-				return err
-			}
-			const shown = 16
-			pairs := tensor.New(2*min(shown, set.Len()), size, size, 3)
-			var sum float64
-			for i := range set.Len() {
+			var sum quality
+			for i, file := range files {
 				if err := cmd.Context().Err(); err != nil {
 					return err
 				}
-				x, err := set.Image(i)
+				q, err := reconstructOne(stage, file, size, pairPath(out, file, i))
 				if err != nil {
 					return err
 				}
-				y, err := stage.Reconstruct(x)
-				if err != nil {
-					return fmt.Errorf("%s: %w", set.Items[i].File, err)
-				}
-				psnr := metric.PSNR(x.F32, y.F32)
-				sum += psnr
-				fmt.Printf("%s\tPSNR %.2f dB\n", set.Items[i].File, psnr)
-				if i < shown {
-					copy(pairs.Row(2*i).F32, x.F32)
-					copy(pairs.Row(2*i+1).F32, y.F32)
-				}
+				fmt.Printf("%s\tPSNR %.2f dB\tSSIM %.4f\n", file, q.psnr, q.ssim)
+				sum.psnr, sum.ssim = sum.psnr+q.psnr, sum.ssim+q.ssim
 			}
-			fmt.Printf("%d pictures\tPSNR %.2f dB\n", set.Len(), sum/float64(set.Len()))
-			if out == "" {
-				return nil
-			}
-			return data.SavePNG(out, data.Grid(pairs, 8))
+			n := float64(len(files))
+			fmt.Printf("%d pictures\tPSNR %.2f dB\tSSIM %.4f\n", len(files), sum.psnr/n, sum.ssim/n)
+			return nil
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVarP(&out, "out", "o", "", "PNG with the first pictures beside their reconstructions")
-	cmd.Flags().IntVar(&size, "size", 64, "side in pixels that the pictures are scaled to")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "folder for PNGs of each picture beside its reconstruction")
+	cmd.Flags().IntVar(&size, "size", 0, "side in pixels of the squares that pictures are scaled to (default: their own size)")
 	return cmd
+}
+
+type quality struct{ psnr, ssim float64 }
+
+// pairPath is where the pair of picture i goes, or "".
+func pairPath(folder, file string, i int) string {
+	if folder == "" {
+		return ""
+	}
+	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	return filepath.Join(folder, fmt.Sprintf("%04d-%s.png", i, base))
+}
+
+func reconstructOne(stage *ldm.FirstStage, file string, size int, out string) (q quality, err error) {
+	x, err := data.Read(file, size, stage.Factor())
+	if err != nil {
+		return q, err
+	}
+	y, err := stage.Reconstruct(x)
+	if err != nil {
+		return q, fmt.Errorf("%s: %w", file, err)
+	}
+	q.psnr = metric.PSNR(x.F32, y.F32)
+	if q.ssim, err = metric.SSIM(x.F32, y.F32, x.Shape[1], x.Shape[2], 3); err != nil {
+		return q, fmt.Errorf("%s: %w", file, err)
+	}
+	if out == "" {
+		return q, nil
+	}
+	pair := tensor.New(2, x.Shape[1], x.Shape[2], 3)
+	copy(pair.Row(0).F32, x.F32)
+	copy(pair.Row(1).F32, y.F32)
+	return q, data.SavePNG(out, data.Grid(pair, 2))
 }

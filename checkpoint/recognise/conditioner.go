@@ -1,0 +1,189 @@
+package recognise
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/ldm-go/ldm/conditioner"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/unet"
+)
+
+// The targets of conditioners, and the names that stand for one.
+const (
+	targetBERT       = "ldm.modules.encoders.modules.BERTEmbedder"
+	targetClass      = "ldm.modules.encoders.modules.ClassEmbedder"
+	targetRescaler   = "ldm.modules.encoders.modules.SpatialRescaler"
+	targetCLIP       = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
+	targetIdentity   = "torch.nn.Identity"
+	firstStageAsCond = "__is_first_stage__"
+	unconditional    = "__is_unconditional__"
+)
+
+// bertVocabulary is the size of the one vocabulary that the reference has words for.
+const bertVocabulary = 30522
+
+// condition is what a model is conditioned on.
+type condition struct {
+	target    string // or firstStageAsCond or unconditional
+	params    map[string]any
+	key       string // the conditioning key
+	dataKey   string // the name of the condition in a batch
+	width     int    // of the context, 0 where unknown
+	trainable bool
+	assumed   []string
+}
+
+// readConditioner infers the conditioner of a U-Net, present where the file has
+// weights of one, and how its result reaches the U-Net.
+func readConditioner(r *reader, present bool, u unet.Config, factor int) (condition, error) {
+	c, err := conditionOf(r, present, u, factor)
+	if err != nil {
+		return c, err
+	}
+	wider := u.InChannels > u.OutChannels
+	switch {
+	case u.InChannels < u.OutChannels:
+		return c, fmt.Errorf("the U-Net takes %d channels and gives %d", u.InChannels, u.OutChannels)
+	case u.UseSpatialTransformer && wider:
+		return c, fmt.Errorf("looks like a model with both channels joined to the latent (%d to %d) and cross-attention, which is not supported", u.InChannels, u.OutChannels)
+	case u.NumClasses > 0 && (wider || present || u.UseSpatialTransformer):
+		return c, fmt.Errorf("looks like a model with labels (label_emb) and another condition, which is not supported")
+	case c.width > 0 && !u.UseSpatialTransformer:
+		return c, fmt.Errorf("has %s, but no cross-attention", c.target)
+	case c.width > 0 && c.width != u.ContextDim:
+		return c, fmt.Errorf("cross-attention to %d channels, but %s gives %d", u.ContextDim, c.target, c.width)
+	case u.UseSpatialTransformer:
+		c.key = "crossattn"
+	case wider:
+		c.key = "concat"
+	case u.NumClasses > 0:
+		c.key = "adm"
+	}
+	if (c.target == targetRescaler || c.target == firstStageAsCond) && c.key != "concat" {
+		return c, fmt.Errorf("has a conditioner %s, but the U-Net takes no more channels than it gives", c.target)
+	}
+	return c, nil
+}
+
+func conditionOf(r *reader, present bool, u unet.Config, factor int) (condition, error) {
+	switch {
+	case r.has("transformer.text_model.embeddings.token_embedding.weight"):
+		return readCLIP(r)
+	case r.has("transformer.token_emb.weight"):
+		return readBERT(r)
+	case r.has("embedding.weight"):
+		table := r.shape("embedding.weight", 2)
+		return condition{target: targetClass, dataKey: "class_label", width: table[1], trainable: true,
+			params: map[string]any{"n_classes": table[0], "embed_dim": table[1], "key": "class_label"}}, r.err
+	case r.has("channel_mapper.weight"):
+		return readRescaler(r, u, factor)
+	case r.has("encoder.conv_in.weight"):
+		return condition{target: firstStageAsCond, dataKey: "masked_image"}, r.err
+	case present:
+		return condition{}, fmt.Errorf("has a conditioner (%s*) that is not known", r.prefix)
+	}
+	return withoutWeights(u), nil
+}
+
+// withoutWeights is the condition of a model whose file has no conditioner.
+func withoutWeights(u unet.Config) condition {
+	identity := condition{target: targetIdentity}
+	switch extra := u.InChannels - u.OutChannels; {
+	case u.UseSpatialTransformer:
+		identity.dataKey = "nix"
+		identity.assumed = []string{"the file has no conditioner: the context comes from outside, as in retrieval-augmented models (cond_stage_config)"}
+	case extra == u.OutChannels+1:
+		// A picture's latent and a mask; files without duplicates hold the first stage once.
+		return condition{target: firstStageAsCond, dataKey: "masked_image",
+			assumed: []string{"what is joined to the latent: a masked picture's latent and the mask (cond_stage_config)"}}
+	case extra > 0:
+		identity.dataKey = "LR_image"
+		identity.assumed = []string{"what is joined to the latent: a picture of the latent's size, as in super-resolution (cond_stage_config)"}
+	case u.NumClasses > 0:
+		identity.dataKey = "class_label"
+	default:
+		return condition{target: unconditional}
+	}
+	return identity
+}
+
+// readCLIP checks that a text tower is the one published.
+func readCLIP(r *reader) (condition, error) {
+	g := graph.New()
+	conditioner.ViTL14.Build(nn.NewBuilder(g).In("cond_stage_model"), g.IntInput("tokens", 1, conditioner.ViTL14.MaxLen))
+	if r.has(fmt.Sprintf("transformer.text_model.encoder.layers.%d.layer_norm1.weight", conditioner.ViTL14.Layers)) {
+		r.fail("looks like a CLIP text encoder other than ViT-L/14, which is not supported")
+	}
+	if err := exact(g, r.prefix, nil, nil, r.shapes); err != nil {
+		r.fail("looks like a CLIP text encoder other than ViT-L/14, which is not supported: %w", err)
+	}
+	return condition{target: targetCLIP, dataKey: "txt", width: conditioner.ViTL14.Width}, r.err
+}
+
+// readBERT infers the paper's text transformer.
+func readBERT(r *reader) (condition, error) {
+	const layers = "transformer.attn_layers.layers."
+	tokens, positions := r.shape("transformer.token_emb.weight", 2), r.shape("transformer.pos_emb.emb.weight", 2)
+	n := conditioner.Transformer{NEmbed: tokens[1], VocabSize: tokens[0], MaxSeqLen: positions[0]}.WithDefaults()
+	for r.has(fmt.Sprintf(layers+"%d.1.to_q.weight", 2*n.NLayer)) && n.NLayer <= maxLayers {
+		n.NLayer++
+	}
+	if n.NLayer < 1 || n.NLayer > maxLayers || r.has(fmt.Sprintf(layers+"%d.0.weight", 2*n.NLayer)) {
+		r.fail("%s%s*: %d layers of attention and feed-forward", r.prefix, layers, n.NLayer)
+	}
+	inner := r.shape(layers+"0.1.to_q.weight", 2)[0]
+	n.Heads = r.ratio(layers+"0.1.to_q", inner, n.HeadDim)
+	c := condition{target: targetBERT, dataKey: "caption", width: n.NEmbed, trainable: true}
+	c.params = map[string]any{"n_embed": n.NEmbed, "n_layer": n.NLayer, "vocab_size": n.VocabSize, "max_seq_len": n.MaxSeqLen}
+	if n.VocabSize != bertVocabulary {
+		c.params["use_tokenizer"], c.dataKey = false, "coordinates_bbox"
+		c.assumed = append(c.assumed, fmt.Sprintf("a vocabulary of %d tokens, not of words (use_tokenizer)", n.VocabSize))
+	}
+	if defaults := (conditioner.Transformer{}).WithDefaults(); n.Heads != defaults.Heads {
+		c.params["heads"] = n.Heads
+	}
+	c.assumed = append(c.assumed, fmt.Sprintf("%d attention heads of %d channels in the text encoder (heads, dim_head)", n.Heads, n.HeadDim))
+	if r.err != nil {
+		return c, r.err
+	}
+	g := graph.New()
+	n.Build(nn.NewBuilder(g).In("cond_stage_model"), g.IntInput("tokens", 1, n.MaxSeqLen))
+	return c, exact(g, r.prefix, nil, nil, r.shapes)
+}
+
+// readRescaler infers how label maps shrink: to the size of the latent.
+func readRescaler(r *reader, u unet.Config, factor int) (condition, error) {
+	w := r.shape("channel_mapper.weight", 4)
+	stages := bits.Len(uint(factor)) - 1
+	if w[0] != u.InChannels-u.OutChannels || w[2] != 1 || w[3] != 1 {
+		r.fail("%schannel_mapper.weight has shape %v, but the U-Net takes %d channels beside the latent's", r.prefix, w, u.InChannels-u.OutChannels)
+	}
+	params := map[string]any{"n_stages": stages, "in_channels": w[1], "out_channels": w[0]}
+	if r.has("channel_mapper.bias") {
+		if b := r.shape("channel_mapper.bias", 1); b[0] != w[0] {
+			r.fail("%schannel_mapper.bias has shape %v", r.prefix, b)
+		}
+		params["bias"] = true
+	}
+	return condition{target: targetRescaler, params: params, dataKey: "segmentation", trainable: true,
+		assumed: []string{fmt.Sprintf("the condition shrinks %d times by ½, to the latent's size, bilinearly (n_stages, multiplier, method)", stages)}}, r.err
+}
+
+// fill sets the conditioner among the arguments of the diffusion model.
+func (c condition) fill(params map[string]any) {
+	params["cond_stage_trainable"] = c.trainable
+	if c.key != "" {
+		params["conditioning_key"] = c.key
+	}
+	if c.dataKey != "" {
+		params["cond_stage_key"] = c.dataKey
+	}
+	if c.target == unconditional || c.target == firstStageAsCond {
+		params["cond_stage_config"] = c.target
+		return
+	}
+	params["cond_stage_config"] = nested(config.Target{Target: c.target, Params: c.params})
+}
