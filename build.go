@@ -100,6 +100,7 @@ func (s *Source) Load(opt Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name(), err)
 	}
+	opt.packed = func(name string) { s.Release(vars[name]) }
 	m := NewModel(net, s.Target, tok, vars, opt)
 	m.source = s
 	return m, nil

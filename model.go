@@ -42,6 +42,7 @@ type Options struct {
 	Precision engine.Precision
 	Threads   int // 0: all processors
 	LoadOptions
+	packed func(name string) // see engine.Options
 }
 
 // metaVocab is the key of the tokenizer's pieces, one a line, in a model
@@ -90,7 +91,7 @@ func (n *Network) tokenizer(vocab string) (Tokenizer, error) {
 
 // NewModel ties a network and weights in memory together.
 func NewModel(net *Network, target config.Target, tok Tokenizer, vars engine.Vars, opt Options) *Model {
-	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads}
+	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads, Packed: opt.packed}
 	m := &Model{Network: net, Tokenizer: tok, target: target, vars: vars}
 	m.stage = NewFirstStage(net.FirstStage, PrefixFirstStage, vars, opt.Engine, compile)
 	m.denoiser = newPrograms(opt.Engine, vars, compile, func(g *graph.Graph, s size) []graph.Value {

@@ -49,6 +49,9 @@ type Vars map[string]*tensor.Tensor
 type Options struct {
 	Precision Precision
 	Threads   int // < 1: one for every processor
+	// Packed, if set, is told of every parameter that was packed: its own memory
+	// is not read again until Refresh, so that mapped pages may be dropped.
+	Packed func(name string)
 }
 
 // Engine turns a graph into a program that computes outputs (and carries out

@@ -96,9 +96,9 @@ func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
 	case graph.Conv2DGradW:
 		plan = gemm.PlanConvGradW(convolution(op.Conv, x, op.Shape), c.prec, c.workers)
 	}
-	weight := n.Inputs[1]
-	_, isParam := weight.Node.Op.(graph.Param)
-	frozen := isParam && !c.updated[weight.Node] && plan.PackedLen > 0
+	weight := unshaped(n.Inputs[1].Node)
+	param, isParam := weight.Op.(graph.Param)
+	frozen := isParam && !c.updated[weight] && plan.PackedLen > 0
 	l := lowered{scratch: plan.ScratchLen, algorithm: plan.Algorithm, flops: plan.Flops}
 	if plan.PackedLen > 0 && !frozen {
 		l.scratch += roundUp(plan.PackedLen, align)
@@ -118,6 +118,9 @@ func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
 			packed := aligned(plan.PackedLen)
 			c.prog.peak += int64(plan.PackedLen) * 4
 			c.prog.packing = append(c.prog.packing, plan.Pack(packed, a.W)...)
+			if c.opt.Packed != nil {
+				c.prog.packing = append(c.prog.packing, par.Serial("packed", func() { c.opt.Packed(param.Name) }))
+			}
 			a.W = packed
 			return plan.Bind(a)
 		}
@@ -127,6 +130,16 @@ func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
 		return append(phases, plan.Bind(a)...)
 	}
 	return l, nil
+}
+
+// unshaped is the node whose memory a reshaped value is.
+func unshaped(n *graph.Node) *graph.Node {
+	for {
+		if _, ok := n.Op.(graph.Reshape); !ok {
+			return n
+		}
+		n = n.Inputs[0].Node
+	}
 }
 
 func convolution(op graph.Conv2D, x, w graph.Shape) gemm.Conv {
