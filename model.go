@@ -40,7 +40,8 @@ type Tokenizer interface {
 type Options struct {
 	Engine    engine.Engine
 	Precision engine.Precision
-	Threads   int // 0: all processors
+	Threads   int  // 0: all processors
+	Exact     bool // see engine.Options
 	LoadOptions
 	packed func(name string) // see engine.Options
 }
@@ -91,7 +92,7 @@ func (n *Network) tokenizer(vocab string) (Tokenizer, error) {
 
 // NewModel ties a network and weights in memory together.
 func NewModel(net *Network, target config.Target, tok Tokenizer, vars engine.Vars, opt Options) *Model {
-	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads, Packed: opt.packed}
+	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact, Packed: opt.packed}
 	m := &Model{Network: net, Tokenizer: tok, target: target, vars: vars}
 	m.stage = NewFirstStage(net.FirstStage, PrefixFirstStage, vars, opt.Engine, compile)
 	m.denoiser = newPrograms(opt.Engine, vars, compile, func(g *graph.Graph, s size) []graph.Value {
@@ -133,6 +134,9 @@ func (m *Model) Save(path string, d checkpoint.DType) error {
 		tensors[s.Name] = m.vars[s.Name]
 	}
 	m.target.Params["scale_factor"] = m.ScaleFactor
+	unet := m.Params.UNet // with the heads in use, which may be those of a legacy model
+	unet.Params["num_heads"], unet.Params["num_head_channels"] = m.UNet.NumHeads, m.UNet.NumHeadChannels
+	m.target.Params["unet_config"] = map[string]any{"target": unet.Target, "params": unet.Params}
 	text, err := config.Dump(modelFile{Model: m.target})
 	if err != nil {
 		return err

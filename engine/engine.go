@@ -11,8 +11,9 @@ import (
 // Precision says how an executable may compute the float32 operations of a graph.
 type Precision uint8
 
-// F32 computes products in float32 (by any algorithm whose error is of that
-// order). BF16 rounds the operands of products to bfloat16; sums,
+// F32 computes products in float32, by any algorithm whose error is of that
+// order: with Winograd's, about 3e-6 of the largest result of a convolution
+// (see Options.Exact). BF16 rounds the operands of products to bfloat16; sums,
 // normalisation, softmax and weights stay float32.
 const (
 	F32 Precision = iota
@@ -49,6 +50,8 @@ type Vars map[string]*tensor.Tensor
 type Options struct {
 	Precision Precision
 	Threads   int // < 1: one for every processor
+	// Exact turns off what changes the order of float32 sums for speed.
+	Exact bool
 	// Packed, if set, is told of every parameter that was packed: its own memory
 	// is not read again until Refresh, so that mapped pages may be dropped.
 	Packed func(name string)

@@ -15,6 +15,7 @@ type modelFlags struct {
 	path      string
 	precision string
 	threads   int
+	exact     bool
 	load      ldm.LoadOptions
 }
 
@@ -22,6 +23,7 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "model", "m", "", "model: a .safetensors or .ckpt file, or a diffusers folder (default: the emoji model in this program)")
 	f.registerLoad(cmd)
 	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
+	cmd.Flags().BoolVar(&f.exact, "exact", false, "float32 by direct sums alone, without Winograd's algorithm")
 	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
 }
 
@@ -36,7 +38,7 @@ func (f *modelFlags) registerLoad(cmd *cobra.Command) {
 
 func (f *modelFlags) options() (ldm.Options, error) {
 	precision, err := engine.ParsePrecision(f.precision)
-	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, LoadOptions: f.load}, err
+	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, Exact: f.exact, LoadOptions: f.load}, err
 }
 
 func (f *modelFlags) open() (*ldm.Model, error) {
@@ -64,5 +66,5 @@ func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ldm.NewFirstStage(cfg, "", vars, opt.Engine, engine.Options{Precision: opt.Precision, Threads: opt.Threads}), nil
+	return ldm.NewFirstStage(cfg, "", vars, opt.Engine, engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact}), nil
 }

@@ -98,8 +98,11 @@ func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars
 		updated: map[*graph.Node]bool{}, uses: map[graph.Value]int{},
 		prog: &Program{pool: p, inputs: map[string]*tensor.Tensor{}},
 	}
-	if opt.Precision == engine.BF16 {
+	switch {
+	case opt.Precision == engine.BF16:
 		c.prec = gemm.BF16
+	case opt.Exact:
+		c.prec = gemm.Exact
 	}
 	nodes := c.live(outputs)
 	if err := c.checkVars(nodes); err != nil {

@@ -23,11 +23,14 @@ import (
 // Precision of the products; sums are float32 in both.
 type Precision int
 
-// F32 multiplies float32 numbers. BF16 rounds both operands to bfloat16 where
-// the processor has AMX tiles, and is F32 elsewhere.
+// F32 multiplies float32 numbers, by Winograd's algorithm where that is faster;
+// the results then differ from direct sums by about 3e-6 of the largest. BF16
+// rounds both operands to bfloat16 where the processor multiplies those, and is
+// F32 elsewhere. Exact is float32 by direct sums alone.
 const (
 	F32 Precision = iota
 	BF16
+	Exact
 )
 
 // Args are the operands a plan is bound to.
@@ -132,6 +135,9 @@ func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	if useTiles(prec, level) {
 		return planTiles(forward(c), w, workers, tilesFor(level)).with(c.flops())
 	}
+	if useWinograd(c, prec, kernelFor(level)) {
+		return planWinograd(c, w, false, workers, kernelFor(level)).with(c.flops())
+	}
 	if c.C < smallDepth && c.KH*c.KW > 1 {
 		return planGathered(c, workers, kernelFor(level)).with(c.flops())
 	}
@@ -139,11 +145,12 @@ func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 }
 
 func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	w := c.weights()
-	w.cols, w.depth = c.C, c.O
-	w.strideCol, w.strideDepth = w.strideDepth, w.strideCol
+	w := c.weightsBackward()
 	if useTiles(prec, level) {
 		return planTiles(backward(c), w, workers, tilesFor(level)).with(c.flops())
+	}
+	if full := c.full(); c.Stride == 1 && useWinograd(full, prec, kernelFor(level)) {
+		return planWinograd(full, w, true, workers, kernelFor(level)).with(c.flops())
 	}
 	return planDot(backwardSource(c), w, workers, kernelFor(level)).with(c.flops())
 }
@@ -153,6 +160,9 @@ func planConvGradW(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	out := layout{row: taps, col: c.C * taps, tap: 1}
 	if useTiles(prec, level) {
 		return planTileGradW(c, out, workers, tilesFor(level)).with(c.flops())
+	}
+	if useWinograd(c, prec, kernelFor(level)) && c.C*c.O <= winoMaxFilters {
+		return planWinogradGradW(c, out, workers, kernelFor(level)).with(c.flops())
 	}
 	if c.C < smallDepth && taps > 1 {
 		return planGatheredGradW(c, workers, kernelFor(level)).with(c.flops())
@@ -164,6 +174,24 @@ func (p *Plan) with(flops int64) *Plan {
 	p.Flops = flops
 	return p
 }
+
+// useWinograd tells whether Winograd's algorithm is the faster one: with few
+// channels the transforms cost more than they save, with few tiles the filters
+// are transformed for too little use.
+func useWinograd(c Conv, prec Precision, k kernel) bool {
+	if k.winograd == nil || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 {
+		return false
+	}
+	if min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight) < 0 || max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight) > 2 {
+		return false
+	}
+	oh, ow := c.OutSize()
+	return c.C >= 32 && c.O >= 32 && ceilDiv(oh, winoOut)*ceilDiv(ow, winoOut) >= 4
+}
+
+// winoMaxFilters bounds the memory for the sums of the gradient to the weights,
+// 36 numbers for every filter.
+const winoMaxFilters = 512 * 1024
 
 // weights says where the weight of (tap, depth, column) lies in the raw operand.
 type weights struct {
@@ -178,6 +206,14 @@ func (c Conv) weights() weights {
 	for t := range w.tap {
 		w.tap[t] = t
 	}
+	return w
+}
+
+// weightsBackward are the same weights as the gradient to the picture sees them.
+func (c Conv) weightsBackward() weights {
+	w := c.weights()
+	w.cols, w.depth = c.C, c.O
+	w.strideCol, w.strideDepth = w.strideDepth, w.strideCol
 	return w
 }
 

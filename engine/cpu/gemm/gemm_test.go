@@ -48,6 +48,9 @@ func tolerance(level isa.Level, prec Precision) float64 {
 	if useTiles(prec, level) {
 		return 1e-2
 	}
+	if prec == F32 && kernelFor(level).winograd != nil {
+		return 1e-5
+	}
 	return 2e-6
 }
 
@@ -59,7 +62,7 @@ type mode struct {
 func modes() []mode {
 	var all []mode
 	for _, l := range isa.Available() {
-		all = append(all, mode{l, F32})
+		all = append(all, mode{l, F32}, mode{l, Exact})
 		if useTiles(BF16, l) {
 			all = append(all, mode{l, BF16})
 		}

@@ -8,6 +8,7 @@ type kernel struct {
 	rows, cols int
 	dot        func(*dotArgs)
 	outer      func(*outerArgs)
+	winograd   *winogradKernel // none where direct sums are as fast
 }
 
 // Largest tile of any kernel.
@@ -62,7 +63,7 @@ func floatsAt(p uintptr, n int) []float32 {
 }
 
 // portable is the reference for the others: plain Go, the same order of sums.
-var portable = kernel{"portable", 4, 16, dotPortable, outerPortable}
+var portable = kernel{"portable", 4, 16, dotPortable, outerPortable, nil}
 
 func dotPortable(a *dotArgs) {
 	const rows, cols = 4, 16

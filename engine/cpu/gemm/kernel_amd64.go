@@ -45,12 +45,27 @@ func bf16PairRows(dst *uint32, src *float32, c, count int)
 //go:noescape
 func transpose16(dst *uint32, ldd int, src *uint32, lds int)
 
+//go:noescape
+func winoIn512(a *winoInArgs)
+
+//go:noescape
+func winoFilter512(a *winoFilterArgs)
+
+//go:noescape
+func winoOut512(a *winoOutArgs)
+
+//go:noescape
+func winoGrad512(a *winoInArgs)
+
+//go:noescape
+func winoFilterGrad512(a *winoFilterArgs)
+
 func kernelFor(level isa.Level) kernel {
 	switch {
 	case level >= isa.AVX512:
-		return kernel{"avx512", 12, 32, dot512, outer512}
+		return kernel{"avx512", 12, 32, dot512, outer512, &winogradKernel{winoIn512, winoFilter512, winoOut512, winoGrad512, winoFilterGrad512}}
 	case level == isa.AVX2:
-		return kernel{"avx2", 6, 16, dot256, outer256}
+		return kernel{"avx2", 6, 16, dot256, outer256, nil}
 	}
 	return portable
 }
