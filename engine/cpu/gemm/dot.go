@@ -116,14 +116,20 @@ type dotPlan struct {
 	tilesPerTask            int
 	panelsPerTask           int
 	zero                    []float32
+	copies                  bool
 	workers                 []dotWorker
 }
+
+// copyGap is the distance in words between copied rows: rows a page apart meet
+// in the same few places of the first-level cache.
+const copyGap = 16
 
 // dotWorker is the memory of one worker.
 type dotWorker struct {
 	args    dotArgs
 	table   []uintptr
 	shifted []uintptr
+	copied  []float32 // rows that lie a multiple of a page apart, moved closer
 	partial [maxRows * maxCols]float32
 	bias    [maxCols]float32
 }
@@ -135,6 +141,8 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 	p.panels = ceilDiv(w.cols, k.cols)
 	p.parts = parts(p.taps, p.depth, k.cols)
 	p.zero = make([]float32, p.depth+maxRows)
+	_, plain := src.(rowSource)
+	p.copies = plain && p.depth*4%4096 == 0
 	tiles := ceilDiv(p.rows, k.rows)
 	p.tilesPerTask = max(min(16, ceilDiv(tiles, 4)), 1)
 	p.panelsPerTask = p.panels
@@ -145,6 +153,9 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 	for i := range p.workers {
 		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.rows)
 		p.workers[i].shifted = make([]uintptr, k.rows)
+		if p.copies {
+			p.workers[i].copied = make([]float32, p.tilesPerTask*k.rows*(p.depth+copyGap))
+		}
 	}
 	return &Plan{
 		Algorithm: describe(k.name, k.rows, k.cols),
@@ -201,6 +212,9 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 				table[tap*rows+r] = zero
 			}
 		}
+		if p.copies {
+			p.copyRows(w, table[:n], (t-first)*rows)
+		}
 	}
 	for panel := from; panel < to; panel++ {
 		for i, part := range p.parts {
@@ -209,6 +223,15 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 				p.tile(a, w, t, panel, i, part, w.table[(t-first)*size:])
 			}
 		}
+	}
+}
+
+// copyRows moves the rows of a table to the worker's memory, from row at on.
+func (p *dotPlan) copyRows(w *dotWorker, table []uintptr, at int) {
+	for r, row := range table {
+		own := w.copied[(at+r)*(p.depth+copyGap):][:p.depth]
+		copy(own, floatsAt(row, p.depth))
+		table[r] = addressOf(own)
 	}
 }
 
