@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/ldm-go/ldm/autoencoder"
@@ -130,7 +131,7 @@ func (s *Source) weights(net *Network, o LoadOptions) (engine.Vars, error) {
 	}
 	_, folder := s.Reader.(*checkpoint.Set)
 	vars, err := checkpoint.Load(s, want, checkpoint.LoadOptions{
-		Allowed: func(name string) bool { return known[name] != nil || stray(name) }, IgnoreKeys: o.IgnoreKeys, View: true, Loose: folder,
+		Allowed: stray, Spare: slices.Collect(maps.Keys(known)), IgnoreKeys: o.IgnoreKeys, View: true, Loose: folder,
 	})
 	if err != nil {
 		return nil, err

@@ -34,6 +34,9 @@ type LoadOptions struct {
 	// Allowed tells which tensors may be in the file though nothing wants them.
 	// Without it, all may.
 	Allowed func(name string) bool
+	// Spare names tensors as Load's want does: they may be there though nothing
+	// wants them.
+	Spare []string
 	// IgnoreKeys are beginnings of names that are neither missed nor read.
 	IgnoreKeys []string
 	// View leaves float32 tensors in the mapped file; see File.View.
@@ -112,6 +115,11 @@ func (l *loader) match(want map[string]Want) error {
 			missing = append(missing, w.Stored)
 		case !info.Shape.Equal(w.Shape) && !(l.opt.Loose && trimmed(info.Shape).Equal(trimmed(w.Shape))):
 			misshapen = append(misshapen, fmt.Sprintf("%s is %v, want %v", w.Stored, info.Shape, w.Shape))
+		}
+	}
+	for _, name := range l.opt.Spare {
+		if stored, ok := l.stored(name); ok {
+			l.used[stored] = true
 		}
 	}
 	for _, name := range l.Names() {

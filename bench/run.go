@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// How often a work is run where Options do not say it: the rule of the peers.
+const (
+	fewest = 3
+	most   = 30
+	enough = 8 * time.Second
+)
+
+// Options of a measurement.
+type Options struct {
+	Precision engine.Precision
+	Threads   int   // < 1: one for every processor
+	Runs      int   // timed runs; 0: for 8 s, but at least 3 and at most 30
+	Shape     Shape // zeros: the work's own
+	Profile   bool  // measure every step
+}
+
+// threads is the number that the engine will use.
+func (o Options) threads() int {
+	if o.Threads < 1 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return o.Threads
+}
+
+// more tells whether to go on after n runs.
+func (o Options) more(n int, since time.Time) bool {
+	if o.Runs > 0 {
+		return n < o.Runs
+	}
+	return n < fewest || n < most && time.Since(since) < enough
+}
+
+// Measure times a work: its first run with compiling and packing, a run to warm
+// up, and then runs whose median counts.
+func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
+	start := time.Now()
+	b, err := w.Build(opt.Shape)
+	if err != nil {
+		return Result{}, err
+	}
+	building := time.Since(start)
+	vars := b.vars() // loading a model is not what is measured
+	start = time.Now()
+	p, err := compile(b, vars, opt)
+	if err != nil {
+		return Result{}, err
+	}
+	defer p.Close()
+	b.fill(p)
+	run := stepper(p)
+	if err := run(); err != nil {
+		return Result{}, err
+	}
+	r := Result{
+		Work: w.Name, Mode: opt.Precision.String(), Threads: opt.threads(),
+		First: building + time.Since(start), Parameters: b.Parameters(),
+	}
+	if err := finite(w.Name, p.Output(0)); err != nil {
+		return Result{}, err
+	}
+	if err := r.time(ctx, run, p, opt); err != nil {
+		return Result{}, err
+	}
+	r.Peak = peakResident()
+	return r, nil
+}
+
+// compile makes the program. The memory of weights that were packed is given
+// back, as is done with a model's file.
+func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
+	p, err := cpu.New().Compile(b.Graph, b.Outputs, vars, engine.Options{
+		Precision: opt.Precision, Threads: opt.Threads,
+		Packed: func(name string) { release(vars[name].F32) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p.(*cpu.Program), nil
+}
+
+// stepper returns what one run is: that of the program and, in training, the
+// number of the step and new noise for the posterior.
+func stepper(p engine.Program) func() error {
+	n := 0
+	return func() error {
+		n++
+		if in := p.Input(step); in != nil {
+			in.F32[0] = float32(n)
+		}
+		if in := p.Input(noise); in != nil {
+			tensor.NewStream(seed, uint64(n)).Normal(in.F32)
+		}
+		return p.Run()
+	}
+}
+
+// time warms up and takes the times.
+func (r *Result) time(ctx context.Context, run func() error, p *cpu.Program, opt Options) error {
+	if err := run(); err != nil {
+		return err
+	}
+	if opt.Profile {
+		p.StartProfile()
+	}
+	var times []time.Duration
+	for start := time.Now(); opt.more(len(times), start); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		t := time.Now()
+		if err := run(); err != nil {
+			return err
+		}
+		times = append(times, time.Since(t))
+	}
+	r.Runs, r.Median, r.Min = len(times), median(times), least(times)
+	if opt.Profile {
+		r.Steps = p.Profile()
+	}
+	return nil
+}
+
+// finite refuses results whose time would say nothing.
+func finite(work string, t *tensor.Tensor) error {
+	for i, v := range t.F32 {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("%s: number %d of the result is %g", work, i, v)
+		}
+	}
+	return nil
+}
+
+// Plan compiles a work without running it and lists its steps.
+func (w Work) Plan(opt Options) ([]cpu.StepCost, error) {
+	b, err := w.Build(opt.Shape)
+	if err != nil {
+		return nil, err
+	}
+	p, err := compile(b, b.blank(), opt)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return p.Profile(), nil
+}

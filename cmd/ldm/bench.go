@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldm-go/ldm/bench"
+	"github.com/ldm-go/ldm/engine"
+)
+
+// benchFlags choose what is measured and what is printed.
+type benchFlags struct {
+	precision  string
+	opt        bench.Options
+	plan, grow bool
+}
+
+func benchmark() *cobra.Command {
+	var f benchFlags
+	var names []string
+	long := "Times a network with random weights and prints the median and minimum of its runs,\n" +
+		"the first run with compiling, and the process's peak memory. The works are:\n\n"
+	for _, w := range bench.Works() {
+		names = append(names, w.Name)
+		long += fmt.Sprintf("  %-11s %s\n", w.Name, w.What)
+	}
+	cmd := &cobra.Command{
+		Use:   "bench WORK",
+		Short: "Measure speed and memory of networks with random weights",
+		Long:  long + "\nbench/peers/run.sh times the same works in PyTorch and OpenVINO.",
+		Example: `  ldm bench sd_unet --precision bf16 --threads 2
+  LDM_ISA=avx512 ldm bench dec --profile
+  ldm bench dec --grow --runs 1`,
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: names,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if f.opt.Precision, err = engine.ParsePrecision(f.precision); err != nil {
+				return err
+			}
+			return f.run(cmd, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
+	cmd.Flags().IntVarP(&f.opt.Threads, "threads", "t", 0, "threads (default: all processors)")
+	cmd.Flags().IntVar(&f.opt.Runs, "runs", 0, "timed runs (default: for 8 s, at least 3, at most 30)")
+	cmd.Flags().IntVar(&f.opt.Shape.Pixels, "pixels", 0, "width and height of the pictures (default: the work's)")
+	cmd.Flags().IntVar(&f.opt.Shape.Batch, "batch", 0, "pictures at once (default: the work's)")
+	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the algorithm of every product, and run nothing")
+	cmd.Flags().BoolVar(&f.opt.Profile, "profile", false, "print the time by operation, by algorithm and of the longest steps too")
+	cmd.Flags().BoolVar(&f.grow, "grow", false, "measure over resolution (256 to 1024 pixels) and batch (1 to 8)")
+	cmd.MarkFlagsMutuallyExclusive("plan", "profile", "grow")
+	return cmd
+}
+
+func (f *benchFlags) run(cmd *cobra.Command, name string) error {
+	out := cmd.OutOrStdout()
+	work, err := bench.Find(name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.plan:
+		steps, err := work.Plan(f.opt)
+		if err != nil {
+			return err
+		}
+		return bench.WritePlan(out, steps)
+	case f.grow:
+		return bench.WriteGrowth(cmd.Context(), out, name, func(s bench.Shape) (bench.Result, error) {
+			return f.apart(cmd.Context(), name, s)
+		})
+	}
+	r, err := work.Measure(cmd.Context(), f.opt)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, r)
+	if f.opt.Profile {
+		fmt.Fprintln(out)
+		return bench.WriteProfile(out, r)
+	}
+	return nil
+}
+
+// apart measures in a process of its own: a peak of memory is that of a whole
+// process, and one that the system kills for want of it does not end this one.
+func (f *benchFlags) apart(ctx context.Context, name string, s bench.Shape) (bench.Result, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return bench.Result{}, err
+	}
+	cmd := exec.CommandContext(ctx, self, "bench", name, "--precision", f.precision,
+		"--threads", strconv.Itoa(f.opt.Threads), "--runs", strconv.Itoa(f.opt.Runs),
+		"--pixels", strconv.Itoa(s.Pixels), "--batch", strconv.Itoa(s.Batch))
+	var failure bytes.Buffer
+	cmd.Stderr = &failure
+	line, err := cmd.Output()
+	if err != nil {
+		if said, _, _ := strings.Cut(strings.TrimPrefix(failure.String(), "ldm: "), "\n"); said != "" {
+			return bench.Result{}, fmt.Errorf("%s", said)
+		}
+		return bench.Result{}, err
+	}
+	return bench.Parse(string(line))
+}

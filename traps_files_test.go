@@ -1,0 +1,190 @@
+package ldm
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/unet"
+)
+
+// TestFileTraps: what a file decides is read as the reference meant it.
+func TestFileTraps(t *testing.T) {
+	t.Run("01 head count of three released models", legacyHeads)
+	t.Run("01 one head is kept by a saved file", savedHeads)
+	t.Run("09 scale factor from the file", scaleFactor)
+	t.Run("names of averages", averagesNames)
+}
+
+// unnamed is a source of no tensors, from a file with or without its own
+// configuration.
+type unnamed struct {
+	checkpoint.Reader
+	meta map[string]string
+}
+
+func (r unnamed) Metadata() map[string]string { return r.meta }
+
+// released is the U-Net of a published model.
+func released(in, channels, context, depth int, mult ...int) unet.Config {
+	c := unet.Default()
+	c.InChannels, c.OutChannels, c.ModelChannels, c.NumResBlocks = in, in, channels, 2
+	c.UseSpatialTransformer, c.ContextDim, c.TransformerDepth = true, context, depth
+	c.ChannelMult, c.NumHeadChannels = mult, 32
+	return c
+}
+
+func legacyHeads(t *testing.T) {
+	three := map[string]unet.Config{
+		"cin256": released(4, 256, 512, 1, 1, 2, 4), "text2img256": released(3, 192, 640, 1, 1, 2, 3, 5), "layout2img": released(3, 128, 512, 3, 1, 2, 3, 4),
+	}
+	for name, c := range three {
+		if got := legacyModel(c); !strings.HasPrefix(got, name) {
+			t.Errorf("%s is taken for %q", name, got)
+		}
+		checkHeads(t, c, nil, LoadOptions{}, 1, -1)
+		checkHeads(t, c, nil, LoadOptions{Heads: HeadsAuto}, 1, -1)
+		checkHeads(t, c, nil, LoadOptions{Heads: HeadsOne}, 1, -1)
+		checkHeads(t, c, nil, LoadOptions{Heads: HeadsConfig}, -1, 32)
+		checkHeads(t, c, map[string]string{metaConfig: "model: {}"}, LoadOptions{}, -1, 32)
+	}
+	v2 := released(3, 192, 512, 1, 1, 2, 3, 5)
+	v2.NumHeads, v2.NumHeadChannels = 1, -1
+	text := released(4, 320, 1280, 1, 1, 2, 4, 4)
+	text.NumHeads, text.NumHeadChannels = 8, -1
+	rdm := released(16, 448, 768, 1, 1, 2, 3, 4)
+	blocks := released(3, 128, 0, 1, 1, 2, 3, 4)
+	blocks.UseSpatialTransformer = false
+	for _, c := range []unet.Config{v2, text, rdm, blocks} {
+		checkHeads(t, c, nil, LoadOptions{}, c.NumHeads, c.NumHeadChannels)
+	}
+	net := &Network{UNet: three["cin256"]}
+	if err := net.applyLegacyHeads(&Source{Reader: unnamed{}}, LoadOptions{Heads: "two"}); err == nil || !strings.Contains(err.Error(), "want auto, one or config") {
+		t.Errorf("heads two: error %v", err)
+	}
+	checkAttentionHeads(t)
+}
+
+func checkHeads(t *testing.T, c unet.Config, meta map[string]string, o LoadOptions, heads, channels int) {
+	t.Helper()
+	net := &Network{UNet: c}
+	if err := net.applyLegacyHeads(&Source{Reader: unnamed{meta: meta}}, o); err != nil {
+		t.Fatal(err)
+	}
+	if u := net.UNet; u.NumHeads != heads || u.NumHeadChannels != channels {
+		t.Errorf("%d channels, context %d, heads %q: num_heads %d, num_head_channels %d, want %d, %d", c.ModelChannels, c.ContextDim, o.Heads,
+			u.NumHeads, u.NumHeadChannels, heads, channels)
+	}
+}
+
+// checkAttentionHeads looks at the attention itself.
+func checkAttentionHeads(t *testing.T) {
+	for heads, want := range map[string]int{HeadsOne: 1, HeadsConfig: 8} {
+		net := tinyNetwork(t)
+		if err := net.applyLegacyHeads(&Source{Reader: unnamed{}}, LoadOptions{Heads: heads}); err != nil {
+			t.Fatal(err)
+		}
+		g := graph.New()
+		net.Denoise(nn.NewBuilder(g), g.Input("x", 1, 4, 4, 4), g.IntInput("t", 1), g.Input("context", 1, 1, 32))
+		count := 0
+		for _, n := range g.Nodes() {
+			if op, ok := n.Op.(graph.Attention); ok {
+				count++
+				if op.Heads != want {
+					t.Errorf("heads %s: %s has %d", heads, n.Scope, op.Heads)
+				}
+			}
+		}
+		if count == 0 {
+			t.Error("there is no attention")
+		}
+	}
+}
+
+// savedHeads: a file written from a model that was loaded with one head says
+// so, as files of this program mean what they say.
+func savedHeads(t *testing.T) {
+	path := save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32)
+	yaml := writeConfig(t, path+".yaml", tinyUNet+"num_heads=-1", tinyUNet+"num_head_channels=8")
+	m, err := Open(path, Options{Engine: cpu.New(), LoadOptions: LoadOptions{Config: yaml, Heads: HeadsOne}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Save(path+".saved", checkpoint.F32); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, path+".saved", LoadOptions{})
+	if again.UNet.NumHeads != 1 || again.UNet.NumHeadChannels > 0 {
+		t.Errorf("num_heads %d, num_head_channels %d", again.UNet.NumHeads, again.UNet.NumHeadChannels)
+	}
+	same(t, "the saved model", predict(t, again), predict(t, m))
+}
+
+// scaleFactor: the number in the file counts, not the configuration's.
+func scaleFactor(t *testing.T) {
+	tensors := tinyWeights(t, tinyNetwork(t))
+	factor := tensor.New()
+	factor.F32[0] = .25
+	tensors[keyScaleFactor] = factor
+	path := save(t, tensors, checkpoint.F32)
+	yaml := writeConfig(t, path+".yaml", tinyParams+"scale_by_std=true", tinyParams+"scale_factor=1.0")
+	s, err := OpenSource(path, yaml)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	net, err := s.Network(LoadOptions{})
+	if err != nil || net.ScaleFactor != .25 {
+		t.Fatalf("scale factor %v, error %v", net, err)
+	}
+	m := open(t, path, LoadOptions{Config: yaml})
+	z := random(1, 1, 2, 2, 4)
+	got, err := m.DecodeLatents(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range z.F32 {
+		z.F32[i] *= 4
+	}
+	want, err := m.stage.Decode(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the picture", got.F32, want.F32)
+	for _, bad := range []float32{0, -1} {
+		factor.F32[0] = bad
+		path := save(t, tensors, checkpoint.F32)
+		if _, err := Open(path, Options{Engine: cpu.New()}); err == nil || !strings.Contains(err.Error(), "want one positive number") {
+			t.Errorf("scale factor %g: error %v", bad, err)
+		}
+	}
+}
+
+// averagesNames: the dots fall out behind "model.", and only names below it
+// have averages.
+func averagesNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"model.diffusion_model.input_blocks.4.1.qkv.weight": "model_ema.diffusion_modelinput_blocks41qkvweight",
+		"model.diffusion_model.out.2.bias":                  "model_ema.diffusion_modelout2bias",
+		"cond_stage_model.embedding.weight":                 "",
+		"first_stage_model.encoder.conv_in.weight":          "",
+	} {
+		if got, ok := emaName(name); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: average %q (%t), want %q", name, got, ok, want)
+		}
+	}
+	seen := map[string]string{}
+	for _, name := range sortedNames(tinyWeights(t, tinyNetwork(t))) {
+		if average, ok := emaName(name); ok {
+			if other := seen[average]; other != "" {
+				t.Errorf("%s and %s have one average", name, other)
+			}
+			seen[average] = name
+		}
+	}
+}

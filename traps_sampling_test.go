@@ -1,0 +1,266 @@
+package ldm
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/diffusion"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/sampler"
+	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/unet"
+)
+
+// TestSamplingTraps: schedules, DDIM and guidance are the reference's.
+func TestSamplingTraps(t *testing.T) {
+	t.Run("05 DDIM counts from 1", ddimSteps)
+	t.Run("08 KL latents", posteriors)
+	t.Run("10 steps of DDIM", ddimGrid)
+	t.Run("10 the last step ends at the first alpha", ddimTrajectory)
+	t.Run("11 a mask of 1 keeps", masks)
+	t.Run("12 guidance leads from the first half", guidance)
+	t.Run("13 linear is linear in the root", linearSchedule)
+	t.Run("21 sizes of pictures", pictureSizes)
+}
+
+// linear is the schedule of most models.
+func linear(t *testing.T, start, end float64) *diffusion.Schedule {
+	t.Helper()
+	c := diffusion.Default()
+	c.LinearStart, c.LinearEnd = start, end
+	s, err := diffusion.NewSchedule(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func compVis(t *testing.T, steps int) sampler.Grid {
+	t.Helper()
+	grid, err := sampler.CompVis(steps, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return grid
+}
+
+// fake is a denoiser that is a formula.
+func fake(x *tensor.Tensor, t int) (*tensor.Tensor, error) {
+	out := tensor.New(x.Shape...)
+	for i, v := range x.F32 {
+		out.F32[i] = float32(fakeNoise(float64(v), t))
+	}
+	return out, nil
+}
+
+func fakeNoise(x float64, t int) float64 { return math.Sin(x) * float64(t+100) / 1000 }
+
+func ddimSteps(t *testing.T) {
+	var seen []int
+	err := sampler.DDIM(context.Background(), linear(t, .0015, .0195), func(x *tensor.Tensor, step int) (*tensor.Tensor, error) {
+		seen = append(seen, step)
+		return fake(x, step)
+	}, random(1, 1, 2, 2, 1), sampler.Options{Grid: compVis(t, 4)})
+	if want := []int{751, 501, 251, 1}; err != nil || !slices.Equal(seen, want) {
+		t.Errorf("timesteps %v, want %v; error %v", seen, want, err)
+	}
+}
+
+// posteriors: the encoder gives mean and logarithm of the variance, side by
+// side; the conditioning picture's latent is the mean, and not scaled.
+func posteriors(t *testing.T) {
+	stage := NewFirstStage(smallStage(autoencoder.KL), "", nil, nil, engine.Options{})
+	moments := tensor.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, 0, 0, 0, 0}, 1, 1, 2, 8)
+	if got := stage.Mode(moments).F32; !slices.Equal(got, []float32{1, 2, 3, 4, -1, -2, -3, -4}) {
+		t.Errorf("mean %v", got)
+	}
+	for logvar, want := range map[float32]float64{0: 1, 2: math.E, 100: math.Exp(10), -100: math.Exp(-15)} {
+		near(t, "sample", []float32{autoencoder.SampleFrom(1, logvar, .5)}, []float32{float32(1 + want/2)})
+	}
+	m := tinyModel(t, tinyParams+"cond_stage_config="+FirstStageAsCond, tinyParams+"conditioning_key=concat", tinyParams+"scale_factor=0.5",
+		tinyUNet+"in_channels=8", tinyUNet+"use_spatial_transformer=false", tinyUNet+"context_dim=0")
+	x := random(1, 1, 8, 8, 3)
+	encoded, err := m.stage.Moments(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	condition, err := m.EncodePicture(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "condition", condition.F32, m.stage.Mode(encoded).F32)
+}
+
+// ddimGrid: a stride of T/S rounded down, from 1, gives more steps than asked
+// for, and for many numbers one past the end.
+func ddimGrid(t *testing.T) {
+	for steps, want := range map[int]int{50: 50, 200: 200, 400: 500, 30: 31} {
+		if grid := compVis(t, steps); len(grid) != want || grid[0] != 1 || grid[1] != 1+1000/steps {
+			t.Errorf("%d steps: %d from %d, %d, want %d from 1, %d", steps, len(grid), grid[0], grid[1], want, 1+1000/steps)
+		}
+	}
+	var bad []int
+	for steps := 1; steps <= 1000; steps++ {
+		if _, err := sampler.CompVis(steps, 1000); err != nil {
+			bad = append(bad, steps)
+		}
+	}
+	var want []int
+	for _, r := range [][2]int{{3, 3}, {9, 9}, {27, 27}, {36, 37}, {101, 111}, {251, 333}, {501, 1000}} {
+		for s := r[0]; s <= r[1]; s++ {
+			want = append(want, s)
+		}
+	}
+	if !slices.Equal(bad, want) {
+		t.Errorf("the grid runs over the end for %v, want %v", bad, want)
+	}
+}
+
+// ddimTrajectory follows one number through all steps in float64.
+func ddimTrajectory(t *testing.T) {
+	s, grid := linear(t, .0015, .0195), compVis(t, 10)
+	for i, k := range sampler.DDIMSigmas(s, grid, 1) {
+		prev := s.AlphasCumprod[0]
+		if i > 0 {
+			prev = s.AlphasCumprod[grid[i-1]]
+		}
+		a := s.AlphasCumprod[grid[i]]
+		sigma := math.Sqrt((1 - prev) / (1 - a) * (1 - a/prev))
+		near(t, "coefficients", []float32{float32(k.Alpha), float32(k.AlphaPrev), float32(k.Sigma)}, []float32{float32(a), float32(prev), float32(sigma)})
+	}
+	for _, eta := range []float64{0, .7} {
+		x := tensor.Of([]float32{1.5}, 1, 1, 1, 1)
+		want := 1.5
+		err := sampler.DDIM(context.Background(), s, fake, x, sampler.Options{
+			Grid: grid, Eta: eta, Noise: func(step int, dst *tensor.Tensor) { dst.F32[0] = float32(step) - 4 }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for step := range grid {
+			i := len(grid) - 1 - step
+			a, prev := s.AlphasCumprod[grid[i]], s.AlphasCumprod[0]
+			if i > 0 {
+				prev = s.AlphasCumprod[grid[i-1]]
+			}
+			sigma := eta * math.Sqrt((1-prev)/(1-a)*(1-a/prev))
+			e := fakeNoise(want, grid[i])
+			x0 := (want - math.Sqrt(1-a)*e) / math.Sqrt(a)
+			want = math.Sqrt(prev)*x0 + math.Sqrt(1-prev-sigma*sigma)*e + sigma*(float64(step)-4)
+		}
+		near(t, "trajectory", x.F32, []float32{float32(want)})
+	}
+}
+
+// masks: before each step, what is under a 1 becomes the known latent with the
+// noise of that step.
+func masks(t *testing.T) {
+	s, grid := linear(t, .0015, .0195), compVis(t, 5)
+	known, mask := random(1, 1, 1, 2, 3), tensor.Of([]float32{1, 0}, 1, 1, 2, 1)
+	noise := func(step int, dst *tensor.Tensor) { copy(dst.F32, random(uint64(step), dst.Shape...).F32) }
+	free, masked := random(7, 1, 1, 2, 3), random(7, 1, 1, 2, 3)
+	if err := sampler.DDIM(context.Background(), s, fake, free, sampler.Options{Grid: grid}); err != nil {
+		t.Fatal(err)
+	}
+	step := 0
+	err := sampler.DDIM(context.Background(), s, func(x *tensor.Tensor, at int) (*tensor.Tensor, error) {
+		want := make([]float32, 3)
+		s.QSample(want, known.F32[:3], random(uint64(step), 1, 1, 2, 3).F32[:3], at)
+		near(t, "what is kept", x.F32[:3], want)
+		step++
+		return fake(x, at)
+	}, masked, sampler.Options{Grid: grid, Mask: mask, X0: known, MaskNoise: noise})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "what is made", masked.F32[3:], free.F32[3:])
+}
+
+// guidance: e = e_u + s·(e_c - e_u), so that 0 gives the unconditional half.
+func guidance(t *testing.T) {
+	m := tinyModel(t)
+	x := random(1, 2, 4, 4, 4)
+	var e [2][]float32 // without and with the conditions
+	var contexts [2]*tensor.Tensor
+	for i, labels := range [][]int{{4, 4}, {1, 2}} {
+		var err error
+		if contexts[i], err = m.EncodeClasses(labels); err != nil {
+			t.Fatal(err)
+		}
+		y, err := m.Predict(x, 300, contexts[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		e[i] = slices.Clone(y.F32)
+	}
+	for _, scale := range []float64{0, 1, 5} {
+		denoise, err := m.guided(contexts[1], scale, func() (*tensor.Tensor, error) { return contexts[0], nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := denoise(x, 300)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([]float32, len(e[0]))
+		for i, u := range e[0] {
+			want[i] = u + float32(scale)*(e[1][i]-u)
+		}
+		near(t, "guided", got.F32, want)
+	}
+}
+
+func linearSchedule(t *testing.T) {
+	for _, c := range []struct{ start, end, middle, last float64 }{
+		{.0015, .0195, .11584449, 1.42303975e-4},
+		{.0015, .0155, .15107742, 6.68665174e-4},
+		{.0015, .0205, .10857600, 9.69108668e-5},
+		{.00085, .012, .27766965, 4.66009851e-3},
+		{.0015, .015, .15630709, 8.12518471e-4},
+	} {
+		bars := linear(t, c.start, c.end).AlphasCumprod
+		for step, want := range map[int]float64{0: 1 - c.start, 499: c.middle, 999: c.last} {
+			if math.Abs(bars[step]-want) > 5e-8*want {
+				t.Errorf("%g to %g: product %d is %.9g, want %.9g", c.start, c.end, step, bars[step], want)
+			}
+		}
+	}
+	c := diffusion.Default()
+	c.BetaSchedule, c.LinearStart, c.LinearEnd = "sqrt_linear", .1, .3
+	c.Timesteps = 3
+	betas, err := c.Betas()
+	if err != nil || math.Abs(betas[1]-.2) > 1e-12 {
+		t.Errorf("sqrt_linear: %v, want .2 in the middle; error %v", betas, err)
+	}
+}
+
+// pictureSizes: the first stage's factor times that of the U-Net divides them.
+func pictureSizes(t *testing.T) {
+	for unit, levels := range map[int][2]int{32: {3, 4}, 16: {3, 3}, 64: {4, 4}, 128: {4, 5}} {
+		stage := autoencoder.Config{DD: autoencoder.DDConfig{ChMult: slices.Repeat([]int{1}, levels[0])}}
+		if got := stage.Factor() * (unet.Config{ChannelMult: slices.Repeat([]int{1}, levels[1])}).Factor(); got != unit {
+			t.Errorf("%d levels of the first stage, %d of the U-Net: %d, want %d", levels[0], levels[1], got, unit)
+		}
+	}
+	m := tinyModel(t)
+	request := ClassRequest{Labels: []int{1}, Seeds: []uint64{1}, Steps: 1, Scale: 1, Width: 21, Height: 18}
+	_, err := m.ClassToImage(context.Background(), request)
+	if err == nil || !strings.Contains(err.Error(), "pictures of 21x18: width and height must be multiples of 4; the nearest is 20x20") {
+		t.Errorf("21x18 pixels: error %v", err)
+	}
+	request.Width, request.Height = 20, 8
+	y, err := m.ClassToImage(context.Background(), request)
+	if err != nil || !y.Shape.Equal(tensor.Shape{1, 8, 20, 3}) {
+		t.Errorf("20x8 pixels: error %v", err)
+	}
+	g := graph.New()
+	transformerUNet().Build(nn.NewBuilder(g), unet.Inputs{X: g.Input("x", 1, 3, 4, 2), T: g.IntInput("t", 1), Context: g.Input("context", 1, 1, 8)})
+	if err := g.Err(); err == nil || !strings.Contains(err.Error(), "latents of 4x3: width and height must be multiples of 2") {
+		t.Errorf("latents of 4x3: error %v", err)
+	}
+}
