@@ -10,6 +10,18 @@ import (
 func dot512(a *dotArgs)
 
 //go:noescape
+func dotHalf512(a *dotArgs)
+
+// dotMask512 leaves out the half of a tile whose columns are not wanted.
+func dotMask512(a *dotArgs) {
+	if a.mask <= 0xffff {
+		dotHalf512(a)
+	} else {
+		dot512(a)
+	}
+}
+
+//go:noescape
 func outer512(a *outerArgs)
 
 //go:noescape
@@ -63,7 +75,7 @@ func winoFilterGrad512(a *winoFilterArgs)
 func kernelFor(level isa.Level) kernel {
 	switch {
 	case level >= isa.AVX512:
-		return kernel{"avx512", 12, 32, dot512, outer512, &winogradKernel{winoIn512, winoFilter512, winoOut512, winoGrad512, winoFilterGrad512}}
+		return kernel{"avx512", 12, 32, dotMask512, outer512, &winogradKernel{winoIn512, winoFilter512, winoOut512, winoGrad512, winoFilterGrad512}}
 	case level == isa.AVX2:
 		return kernel{"avx2", 6, 16, dot256, outer256, nil}
 	}
@@ -74,7 +86,7 @@ func kernelFor(level isa.Level) kernel {
 func callDot(level isa.Level, a *dotArgs) {
 	switch {
 	case level >= isa.AVX512:
-		dot512(a)
+		dotMask512(a)
 	case level == isa.AVX2:
 		dot256(a)
 	default:

@@ -160,6 +160,147 @@ done:
 	VZEROUPPER
 	RET
 
+// The same with the 16 columns of the lower half alone, for the last panel.
+#define ROWHALF(p, off, bc, lo) \
+	VBROADCASTSS off(p)(R14*4), bc \
+	VFMADD231PS Z30, bc, lo
+
+#define STEPHALF(n) \
+	VMOVUPS (n*128)(R15), Z30     \
+	ROWHALF(AX, n*4, Z24, Z0)     \
+	ROWHALF(BX, n*4, Z25, Z2)     \
+	ROWHALF(CX, n*4, Z26, Z4)     \
+	ROWHALF(DX, n*4, Z27, Z6)     \
+	ROWHALF(SI, n*4, Z28, Z8)     \
+	ROWHALF(DI, n*4, Z29, Z10)    \
+	ROWHALF(R8, n*4, Z24, Z12)    \
+	ROWHALF(R9, n*4, Z25, Z14)    \
+	ROWHALF(R10, n*4, Z26, Z16)   \
+	ROWHALF(R11, n*4, Z27, Z18)   \
+	ROWHALF(R12, n*4, Z28, Z20)   \
+	ROWHALF(R13, n*4, Z29, Z22)
+
+#define PUTHALF(lo) \
+	VMOVUPS lo, K1, (DI) \
+	ADDQ SI, DI          \
+	DECQ CX              \
+	JZ   done
+
+#define PUTADDHALF(lo) \
+	VADDPS.Z (BX), lo, K1, lo \
+	VMOVUPS  lo, K1, (DI)     \
+	ADDQ     SI, BX           \
+	ADDQ     SI, DI           \
+	DECQ     CX               \
+	JZ       done
+
+// func dotHalf512(a *dotArgs)
+TEXT ·dotHalf512(SB), NOSPLIT, $32-8
+	MOVQ a+0(FP), BP
+	MOVQ 0(BP), AX
+	MOVQ AX, table-8(SP)
+	MOVQ 8(BP), AX
+	MOVQ AX, taps-16(SP)
+	MOVQ 16(BP), AX
+	MOVQ AX, depth-24(SP)
+	ANDQ $~3, AX
+	MOVQ AX, depth4-32(SP)
+	MOVQ 24(BP), R15
+	MOVQ 32(BP), AX
+	VMOVUPS (AX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z18
+	VMOVAPS Z0, Z20
+	VMOVAPS Z0, Z22
+
+tap:
+	MOVQ table-8(SP), R13
+	MOVQ 0(R13), AX
+	MOVQ 8(R13), BX
+	MOVQ 16(R13), CX
+	MOVQ 24(R13), DX
+	MOVQ 32(R13), SI
+	MOVQ 40(R13), DI
+	MOVQ 48(R13), R8
+	MOVQ 56(R13), R9
+	MOVQ 64(R13), R10
+	MOVQ 72(R13), R11
+	MOVQ 80(R13), R12
+	MOVQ 88(R13), R13
+	ADDQ $96, table-8(SP)
+	XORQ R14, R14
+	CMPQ R14, depth4-32(SP)
+	JGE  rest
+
+four:
+	STEPHALF(0)
+	STEPHALF(1)
+	STEPHALF(2)
+	STEPHALF(3)
+	ADDQ $512, R15
+	ADDQ $4, R14
+	CMPQ R14, depth4-32(SP)
+	JLT  four
+
+rest:
+	CMPQ R14, depth-24(SP)
+	JGE  next
+	STEPHALF(0)
+	ADDQ $128, R15
+	INCQ R14
+	JMP  rest
+
+next:
+	DECQ taps-16(SP)
+	JNZ  tap
+
+	MOVQ 40(BP), DI // y
+	MOVQ 48(BP), SI // stride of y and add in bytes
+	MOVQ 56(BP), BX // add
+	MOVQ 64(BP), CX // rows
+	MOVL 72(BP), AX // columns, one bit each
+	KMOVW AX, K1
+	TESTQ BX, BX
+	JNZ  add
+	PUTHALF(Z0)
+	PUTHALF(Z2)
+	PUTHALF(Z4)
+	PUTHALF(Z6)
+	PUTHALF(Z8)
+	PUTHALF(Z10)
+	PUTHALF(Z12)
+	PUTHALF(Z14)
+	PUTHALF(Z16)
+	PUTHALF(Z18)
+	PUTHALF(Z20)
+	PUTHALF(Z22)
+	JMP  done
+
+add:
+	PUTADDHALF(Z0)
+	PUTADDHALF(Z2)
+	PUTADDHALF(Z4)
+	PUTADDHALF(Z6)
+	PUTADDHALF(Z8)
+	PUTADDHALF(Z10)
+	PUTADDHALF(Z12)
+	PUTADDHALF(Z14)
+	PUTADDHALF(Z16)
+	PUTADDHALF(Z18)
+	PUTADDHALF(Z20)
+	PUTADDHALF(Z22)
+
+done:
+	VZEROUPPER
+	RET
+
 #define OUTER512(i, bc, lo, hi) \
 	VBROADCASTSS (i*4)(AX), bc \
 	VFMADD231PS Z30, bc, lo    \

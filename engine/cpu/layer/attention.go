@@ -14,24 +14,30 @@ import (
 //	k, v  [N, S, Heads·D]
 //	lse   [N, Heads, T]: the logarithm of the sum of exponentials of a row
 //
-// Queries are taken in blocks, so that only a strip of the scores exists at a
-// time. With Causal, position t sees 0 … t alone.
+// Only a block of the scores exists at a time. With Causal, position t sees
+// 0 … t alone.
 type Attention struct {
 	N, T, S, Heads, D int
 	Scale             float32
 	Causal            bool
 }
 
-// queryBlock is the number of queries whose scores exist together.
-const queryBlock = 64
+// queryBlock and keyBlock are the numbers of queries and keys whose scores
+// exist together.
+const (
+	queryBlock = 96
+	keyBlock   = 256
+)
 
 // attentionScratch is the memory of one worker.
 type attentionScratch struct {
 	k, v, kBack   []float32 // packed operands
-	scores, grads []float32 // [queryBlock, S]
+	scores, grads []float32 // [queryBlock, keyBlock], backward [queryBlock, S]
 	flipped       []float32 // [S, queryBlock]
 	q, dy         []float32 // packed blocks
 	dk, dv        []float32 // [S, D]
+	sum           []float32 // [queryBlock, D], not yet divided
+	top, total    []float32 // of each query: largest score and sum of exponentials so far
 }
 
 func (a Attention) scratch(workers int, backward bool) []attentionScratch {
@@ -40,20 +46,31 @@ func (a Attention) scratch(workers int, backward bool) []attentionScratch {
 	for i := range all {
 		s := &all[i]
 		s.k = make([]float32, gemm.SmallPanels(a.S, a.D))
-		s.v = make([]float32, max(gemm.SmallPanels(a.D, a.S), gemm.SmallPanels(a.S, a.D)))
-		s.scores = make([]float32, block*a.S)
-		if backward {
-			s.kBack = make([]float32, gemm.SmallPanels(a.D, a.S))
-			s.grads = make([]float32, block*a.S)
-			s.flipped = make([]float32, block*a.S)
-			s.q, s.dy = make([]float32, gemm.SmallPanels(a.D, block)), make([]float32, gemm.SmallPanels(a.D, block))
-			s.dk, s.dv = make([]float32, a.S*a.D), make([]float32, a.S*a.D)
+		if !backward {
+			blocks := (a.S + keyBlock - 1) / keyBlock
+			s.v = make([]float32, blocks*gemm.SmallPanels(a.D, keyBlock))
+			s.scores = make([]float32, block*min(keyBlock, a.S))
+			s.sum = make([]float32, block*a.D)
+			s.top, s.total = make([]float32, block), make([]float32, block)
+			continue
 		}
+		s.v = make([]float32, gemm.SmallPanels(a.S, a.D))
+		s.scores = make([]float32, block*a.S)
+		s.kBack = make([]float32, gemm.SmallPanels(a.D, a.S))
+		s.grads = make([]float32, block*a.S)
+		s.flipped = make([]float32, block*a.S)
+		s.q, s.dy = make([]float32, gemm.SmallPanels(a.D, block)), make([]float32, gemm.SmallPanels(a.D, block))
+		s.dk, s.dv = make([]float32, a.S*a.D), make([]float32, a.S*a.D)
 	}
 	return all
 }
 
-// Forward computes y and lse.
+// Forward computes y and lse, block by block: with m the largest score so far
+// and l the sum of exponentials, a block of keys makes of a query's sum
+//
+//	y ← y·exp(m-m') + Σ exp(s-m')·v,  l ← l·exp(m-m') + Σ exp(s-m')
+//
+// (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135).
 func (a Attention) Forward(q, k, v, y, lse []float32, workers int) []par.Phase {
 	own := a.scratch(workers, false)
 	width := a.Heads * a.D
@@ -62,34 +79,62 @@ func (a Attention) Forward(q, k, v, y, lse []float32, workers int) []par.Phase {
 		n, h := task/a.Heads, task%a.Heads
 		keys := n*a.S*width + h*a.D
 		gemm.PackSmall(s.k, true, a.S, a.D, a.Scale, k[keys:], width)
-		gemm.PackSmall(s.v, false, a.D, a.S, 1, v[keys:], width)
+		for from := 0; from < a.S; from += keyBlock {
+			gemm.PackSmall(a.values(s, from), false, a.D, min(keyBlock, a.S-from), 1, v[keys+from*width:], width)
+		}
 		for t := 0; t < a.T; t += queryBlock {
 			rows := min(queryBlock, a.T-t)
 			at := (n*a.T+t)*width + h*a.D
-			gemm.MulSmall(rows, a.S, a.D, q[at:], width, s.k, false, s.scores, a.S)
-			for r := range rows {
-				a.softmax(s.scores[r*a.S:][:a.S], t+r, &lse[task*a.T+t+r])
+			for from := 0; from < a.S; from += keyBlock {
+				if a.Causal && from > t+rows-1 {
+					break
+				}
+				a.block(s, q[at:], rows, t, from)
 			}
-			gemm.MulSmall(rows, a.D, a.S, s.scores, a.S, s.v, false, y[at:], width)
+			for r := range rows {
+				vec.Affine(y[at+r*width:][:a.D], s.sum[r*a.D:][:a.D], 1/s.total[r], 0)
+				lse[task*a.T+t+r] = s.top[r] + float32(math.Log(float64(s.total[r])))
+			}
 		}
 	}}}
 }
 
-// softmax turns the scores of query t into probabilities.
-func (a Attention) softmax(row []float32, t int, lse *float32) {
-	seen := len(row)
-	if a.Causal {
-		seen = min(t+1, seen)
-		clear(row[seen:])
+// values is the packed block of v that begins at a key.
+func (a Attention) values(s *attentionScratch, from int) []float32 {
+	size := gemm.SmallPanels(a.D, keyBlock)
+	return s.v[from/keyBlock*size:][:size]
+}
+
+// block adds the keys of one block to the sums of rows queries from t on.
+func (a Attention) block(s *attentionScratch, q []float32, rows, t, from int) {
+	count := min(keyBlock, a.S-from)
+	gemm.MulSmall(rows, count, a.D, q, a.Heads*a.D, s.k[from*a.D:], false, s.scores, count)
+	for r := range rows {
+		row := s.scores[r*count:][:count]
+		seen := count
+		if a.Causal {
+			seen = min(max(t+r+1-from, 0), count)
+			clear(row[seen:])
+		}
+		sum := s.sum[r*a.D:][:a.D]
+		if from == 0 {
+			s.top[r], s.total[r] = float32(math.Inf(-1)), 0
+			clear(sum)
+		}
+		if seen == 0 {
+			continue
+		}
+		if top := vec.Max(row[:seen]); top > s.top[r] {
+			if from > 0 {
+				shrink := float32(math.Exp(float64(s.top[r] - top)))
+				vec.Affine(sum, sum, shrink, 0)
+				s.total[r] *= shrink
+			}
+			s.top[r] = top
+		}
+		s.total[r] += vec.ExpSum(row[:seen], row[:seen], s.top[r])
 	}
-	row = row[:seen]
-	top := row[0]
-	for _, v := range row {
-		top = max(top, v)
-	}
-	sum := vec.ExpSum(row, row, top)
-	vec.Affine(row, row, 1/sum, 0)
-	*lse = top + float32(math.Log(float64(sum)))
+	gemm.MulSmall(rows, a.D, count, s.scores, count, a.values(s, from), true, s.sum, a.D)
 }
 
 // Backward computes dq, dk and dv. With P the probabilities, made again from

@@ -68,6 +68,16 @@ func portableAffine(dst, x *float32, n int, a, b float32) {
 	}
 }
 
+func portableMax(x *float32, n int) float32 {
+	top := *x
+	for _, v := range unsafe.Slice(x, n) {
+		if v > top {
+			top = v
+		}
+	}
+	return top
+}
+
 func portableExpSum(dst, x *float32, n int, shift float32) float32 {
 	out := unsafe.Slice(dst, n)
 	var sum float32

@@ -38,12 +38,13 @@ const (
 )
 
 var (
-	unary  = portableUnary
-	binary = portableBinary
-	rowOps = portableRowOps
-	affine = portableAffine
-	expSum = portableExpSum
-	adamw  = portableAdamW
+	unary   = portableUnary
+	binary  = portableBinary
+	rowOps  = portableRowOps
+	affine  = portableAffine
+	expSum  = portableExpSum
+	largest = portableMax
+	adamw   = portableAdamW
 )
 
 func first(x []float32) *float32 { return unsafe.SliceData(x) }
@@ -112,6 +113,9 @@ func ExpSum(dst, x []float32, shift float32) float32 {
 	}
 	return expSum(&dst[0], &x[0], len(dst), shift)
 }
+
+// Max is the largest number of x, which is not empty.
+func Max(x []float32) float32 { return largest(&x[0], len(x)) }
 
 // AdamWStep holds the constants of one update; see graph.AdamW.
 type AdamWStep struct {

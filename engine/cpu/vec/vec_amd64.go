@@ -42,6 +42,9 @@ func affine512(dst, x *float32, n int, a, b float32)
 func expSum512(dst, x *float32, n int, shift float32) float32
 
 //go:noescape
+func max512(x *float32, n int) float32
+
+//go:noescape
 func affineRows512(a *rowArgs)
 
 //go:noescape
@@ -70,6 +73,6 @@ func init() {
 		unary = [...]func(dst, x *float32, n int){exp512, silu512, gelu512, relu512}
 		binary = [...]func(dst, x, y *float32, n int){add512, sub512, mul512, div512, siluGrad512, geluGrad512, reluGrad512}
 		rowOps = [...]func(*rowArgs){affineRows512, affineSiLURows512, momentsRows512, sumRows512, normBackRows512, normSiLUBackRows512, combineRows512}
-		affine, expSum, adamw = affine512, expSum512, adamw512
+		affine, expSum, largest, adamw = affine512, expSum512, max512, adamw512
 	}
 }

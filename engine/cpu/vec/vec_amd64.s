@@ -314,6 +314,51 @@ end:
 	VZEROUPPER
 	RET
 
+// func max512(x *float32, n int) float32
+TEXT ·max512(SB), NOSPLIT, $0-20
+	MOVQ x+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS (SI), Z0
+	VMOVAPS Z0, Z1
+
+loop:
+	CMPQ CX, $32
+	JLT  last
+	VMAXPS (SI), Z0, Z0
+	VMAXPS 64(SI), Z1, Z1
+	ADDQ $128, SI
+	SUBQ $32, CX
+	JMP  loop
+
+last:
+	CMPQ CX, $16
+	JLT  tail
+	VMAXPS (SI), Z0, Z0
+	ADDQ $64, SI
+	SUBQ $16, CX
+
+tail:
+	TESTQ CX, CX
+	JZ    end
+	TAIL
+	VMOVAPS Z0, Z2
+	VMOVUPS (SI), K1, Z2
+	VMAXPS Z2, Z0, Z0
+
+end:
+	VMAXPS Z1, Z0, Z0
+	VEXTRACTF64X4 $1, Z0, Y1
+	VMAXPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS X1, X0, X0
+	VPERMILPS $0x4e, X0, X1
+	VMAXPS X1, X0, X0
+	VPERMILPS $0xb1, X0, X1
+	VMAXPS X1, X0, X0
+	VMOVSS X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // Operations on rows of c channels with numbers of their own for each channel.
 // Each walks the rows in order; BX counts the bytes of a row's channels done.
 

@@ -128,3 +128,19 @@ func near(t *testing.T, fn int, got, want []float32) {
 		}
 	}
 }
+
+func TestMax(t *testing.T) {
+	for _, n := range []int{1, 2, 15, 16, 17, 31, 32, 33, 100} {
+		x := make([]float32, n+1)
+		tensor.NewStream(3, uint64(n)).Uniform(x, -3, -1)
+		x[n] = 5 // beyond
+		for i := range n {
+			before := x[i]
+			x[i] = -.5
+			if got := Max(x[:n]); got != -.5 {
+				t.Errorf("%d numbers, largest at %d: %g", n, i, got)
+			}
+			x[i] = before
+		}
+	}
+}
