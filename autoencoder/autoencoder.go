@@ -125,16 +125,18 @@ func (d DDConfig) mid(b nn.Builder, h graph.Value) graph.Value {
 	return resnetBlock(b.In("block_2"), h, c)
 }
 
-// resnetBlock is x + conv(swish(norm(conv(swish(norm(x)))))), without a time embedding.
+// resnetBlock is x + conv(swish(norm(conv(swish(norm(x)))))), without a time
+// embedding. The shortcut comes first, so that x may be overwritten.
 func resnetBlock(b nn.Builder, x graph.Value, out int) graph.Value {
+	shortcut := x
+	if x.Dim(3) != out {
+		shortcut = nn.Conv2D(b.In("nin_shortcut"), x, out, nn.Conv1)
+	}
 	h := nn.GroupNorm(b.In("norm1"), x, eps, true)
 	h = nn.Conv2D(b.In("conv1"), h, out, nn.Conv3)
 	h = nn.GroupNorm(b.In("norm2"), h, eps, true)
 	h = nn.Conv2D(b.In("conv2"), h, out, nn.Conv3)
-	if x.Dim(3) != out {
-		x = nn.Conv2D(b.In("nin_shortcut"), x, out, nn.Conv1)
-	}
-	return b.G.Add(x, h)
+	return b.G.Add(shortcut, h)
 }
 
 // downsample halves the size; the zeros are at the right and bottom alone.

@@ -85,6 +85,8 @@ type compiler struct {
 	updated map[*graph.Node]bool // parameters written by the graph
 	uses    map[graph.Value]int
 	prog    *Program
+	// enlarged are the upsampling nodes that are part of a convolution.
+	enlarged map[*graph.Node]*graph.Node
 }
 
 // Compile implements engine.Engine.
@@ -182,15 +184,19 @@ func (c *compiler) steps(nodes []*graph.Node, outputs []graph.Value) ([]*step, e
 	for _, f := range fused {
 		inside[f.product] = true
 	}
+	c.enlarged = c.fuseUpsampling(nodes)
+	for _, up := range c.enlarged {
+		inside[up] = true
+	}
 	var steps []*step
 	for _, n := range nodes {
 		if inside[n] {
 			continue
 		}
-		s := &step{node: n, name: n.Name(), inputs: n.Inputs}
+		s := &step{node: n, name: n.Name(), inputs: c.inputs(n)}
 		var err error
 		if f, ok := fused[n]; ok {
-			s.inputs = append(append([]graph.Value(nil), f.product.Inputs...), f.add)
+			s.inputs = append(c.inputs(f.product), f.add)
 			s.name = f.product.Name()
 			s.lowered, err = c.lowerProduct(f.product, true)
 			s.inPlace = []int{len(s.inputs) - 1}
@@ -204,6 +210,31 @@ func (c *compiler) steps(nodes []*graph.Node, outputs []graph.Value) ([]*step, e
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+// inputs are the values that a node's step reads.
+func (c *compiler) inputs(n *graph.Node) []graph.Value {
+	in := append([]graph.Value(nil), n.Inputs...)
+	if up := c.enlarged[n]; up != nil {
+		in[0] = up.Inputs[0]
+	}
+	return in
+}
+
+// fuseUpsampling finds the convolutions that alone read an enlarged picture:
+// they read the small one, and the large one is never made.
+func (c *compiler) fuseUpsampling(nodes []*graph.Node) map[*graph.Node]*graph.Node {
+	out := map[*graph.Node]*graph.Node{}
+	for _, n := range nodes {
+		if _, ok := n.Op.(graph.Conv2D); !ok {
+			continue
+		}
+		v := n.Inputs[0]
+		if _, ok := v.Node.Op.(graph.Upsample); ok && c.uses[v] == 1 {
+			out[n] = v.Node
+		}
+	}
+	return out
 }
 
 // fusion is a product whose result is only added to another value.

@@ -99,7 +99,7 @@ func networks() []network {
 	for _, a := range []struct {
 		n, t, s, heads, d int
 		causal            bool
-	}{{1, 1, 1, 1, 5, false}, {3, 17, 9, 2, 8, false}, {2, 70, 70, 3, 16, true}, {1, 130, 20, 1, 40, false}} {
+	}{{1, 1, 1, 1, 5, false}, {3, 17, 9, 2, 8, false}, {2, 70, 70, 3, 16, true}, {1, 130, 20, 1, 40, false}, {1, 110, 530, 1, 20, false}, {1, 300, 300, 2, 8, true}} {
 		add(fmt.Sprint("Attention", a), func(g *graph.Graph) graph.Value {
 			c := a.heads * a.d
 			return g.Attention(g.Param("q", a.n, a.t, c), g.Param("k", a.n, a.s, c), g.Param("v", a.n, a.s, c),

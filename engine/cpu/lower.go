@@ -90,7 +90,11 @@ func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
 		}
 		plan = gemm.PlanMatMul(s, c.prec, c.workers)
 	case graph.Conv2D:
-		plan = gemm.PlanConv(convolution(op, x, w), c.prec, c.workers)
+		conv := convolution(op, x, w)
+		if up := c.enlarged[n]; up != nil {
+			conv.Up = up.Op.(graph.Upsample).Factor
+		}
+		plan = gemm.PlanConv(conv, c.prec, c.workers)
 	case graph.Conv2DGradX:
 		plan = gemm.PlanConvGradX(convolution(op.Conv, op.Shape, w), c.prec, c.workers)
 	case graph.Conv2DGradW:

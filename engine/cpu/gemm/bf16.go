@@ -123,8 +123,9 @@ func (p *tilesPlan) layOutRow(x []float32, row []uint16, r int) {
 		clear(row)
 		return
 	}
-	src := x[(n*p.h+iy)*p.w*p.depth:][:p.w*p.depth]
-	if p.stride == 1 && p.lanes == p.depth { // the whole row at once
+	width := p.w / p.up
+	src := x[(n*(p.h/p.up)+iy/p.up)*width*p.depth:][:width*p.depth]
+	if p.stride == 1 && p.lanes == p.depth && p.up == 1 { // the whole row at once
 		count := min(p.w, p.wp-p.left)
 		clear(row[:p.left*p.lanes])
 		p.row(&row[p.left*p.lanes], &src[0], count*p.depth)
@@ -139,7 +140,7 @@ func (p *tilesPlan) layOutRow(x []float32, row []uint16, r int) {
 			continue
 		}
 		clear(pixel[p.depth:])
-		p.row(&pixel[0], &src[ix*p.depth], p.depth)
+		p.row(&pixel[0], &src[ix/p.up*p.depth], p.depth)
 	}
 }
 

@@ -31,12 +31,13 @@ func (s rowSource) fill(table []uintptr, _, m, n int, base, _ uintptr) {
 type pixelSource struct {
 	n, oh, ow, h, w, depth int
 	mul, div               int
+	up                     int // pixels of the picture stand for squares of this side
 	dy, dx                 []int
 }
 
 func forwardSource(c Conv) pixelSource {
 	oh, ow := c.OutSize()
-	s := pixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1}
+	s := pixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1, up: c.up()}
 	for ky := range c.KH {
 		for kx := range c.KW {
 			s.dy, s.dx = append(s.dy, ky-c.PadTop), append(s.dx, kx-c.PadLeft)
@@ -47,7 +48,7 @@ func forwardSource(c Conv) pixelSource {
 
 func backwardSource(c Conv) pixelSource {
 	oh, ow := c.OutSize()
-	s := pixelSource{n: c.N, oh: c.H, ow: c.W, h: oh, w: ow, depth: c.O, mul: 1, div: c.Stride}
+	s := pixelSource{n: c.N, oh: c.H, ow: c.W, h: oh, w: ow, depth: c.O, mul: 1, div: c.Stride, up: 1}
 	for ky := range c.KH {
 		for kx := range c.KW {
 			s.dy, s.dx = append(s.dy, c.PadTop-ky), append(s.dx, c.PadLeft-kx)
@@ -62,7 +63,7 @@ func (s pixelSource) fill(table []uintptr, stride, m, n int, base, zero uintptr)
 	for i := range n {
 		x := (m + i) % s.ow
 		y := (m + i) / s.ow % s.oh
-		picture := base + uintptr((m+i)/(s.ow*s.oh)*s.h*s.w*s.depth*4)
+		picture := base + uintptr((m+i)/(s.ow*s.oh)*(s.h/s.up)*(s.w/s.up)*s.depth*4)
 		for t := range s.dy {
 			iy, ix := y*s.mul+s.dy[t], x*s.mul+s.dx[t]
 			whole := true
@@ -72,7 +73,7 @@ func (s pixelSource) fill(table []uintptr, stride, m, n int, base, zero uintptr)
 			}
 			at := zero
 			if whole && uint(iy) < uint(s.h) && uint(ix) < uint(s.w) {
-				at = picture + uintptr((iy*s.w+ix)*s.depth*4)
+				at = picture + uintptr((iy/s.up*(s.w/s.up)+ix/s.up)*s.depth*4)
 			}
 			table[t*stride+i] = at
 		}

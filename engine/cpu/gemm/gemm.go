@@ -71,11 +71,17 @@ type MatMul struct {
 	TransA, TransB bool
 }
 
-// Conv is a convolution of x [N,H,W,C] with w [O,C,KH,KW] to y [N,OH,OW,O].
+// Conv is a convolution of x [N,H,W,C] with w [O,C,KH,KW] to y [N,OH,OW,O]. With
+// Up > 1, forward alone, x is [N,H/Up,W/Up,C] and every pixel stands for a
+// square of Up x Up.
 type Conv struct {
 	N, H, W, C, O, KH, KW, Stride        int
 	PadTop, PadBottom, PadLeft, PadRight int
+	Up                                   int
 }
+
+// up is Up, at least 1.
+func (c Conv) up() int { return max(c.Up, 1) }
 
 // OutSize is the height and width of the result.
 func (c Conv) OutSize() (oh, ow int) {

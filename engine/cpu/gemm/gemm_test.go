@@ -180,6 +180,27 @@ func TestConv(t *testing.T) {
 	}
 }
 
+// TestUp: a convolution of an enlarged picture equals one of the picture that
+// was enlarged before.
+func TestUp(t *testing.T) {
+	for _, m := range modes() {
+		for _, channels := range []int{3, 20, 48} {
+			c := Conv{N: 2, H: 18, W: 16, C: channels, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
+			w, small := random(c.O*c.C*9, 1), random(c.N*9*8*c.C, 2)
+			large := make([]float32, c.N*c.H*c.W*c.C)
+			for i := range c.N * c.H * c.W {
+				n, y, x := i/(c.H*c.W), i/c.W%c.H, i%c.W
+				copy(large[i*c.C:][:c.C], small[((n*9+y/2)*8+x/2)*c.C:])
+			}
+			want, got := make([]float32, c.N*c.H*c.W*c.O), make([]float32, c.N*c.H*c.W*c.O)
+			run(planConv(c, m.prec, 2, m.level), 2, Args{X: large, W: w, Y: want})
+			c.Up = 2
+			run(planConv(c, m.prec, 2, m.level), 2, Args{X: small, W: w, Y: got})
+			same(t, fmt.Sprintf("%v %+v", m, c), got, want)
+		}
+	}
+}
+
 // TestSameBits: results do not depend on the number of workers, nor on a
 // picture's place in a batch.
 func TestSameBits(t *testing.T) {

@@ -15,6 +15,7 @@ type grid struct {
 	h, w      int // of the picture that is laid out
 	depth     int // its channels
 	top, left int // zeros before it
+	up        int // pixels of the picture stand for squares of this side
 }
 
 // positions of one plane.
@@ -54,7 +55,7 @@ func forward(c Conv) product {
 	p := product{oh: oh, ow: ow}
 	p.grid = grid{
 		n: c.N, hp: oh + (c.KH-1)/s, wp: ow + (c.KW-1)/s, planes: s * s, stride: s,
-		h: c.H, w: c.W, depth: c.C, top: c.PadTop, left: c.PadLeft,
+		h: c.H, w: c.W, depth: c.C, top: c.PadTop, left: c.PadLeft, up: c.up(),
 	}
 	if s == 1 {
 		p.hp = max(oh, c.H+max(c.PadTop, c.PadBottom))
@@ -106,7 +107,7 @@ func backward(c Conv) product {
 	p := product{oh: c.H, ow: c.W}
 	p.grid = grid{
 		n: c.N, hp: (c.H-1+c.PadTop)/s + jh, wp: (c.W-1+c.PadLeft)/s + jw, planes: 1, stride: 1,
-		h: oh, w: ow, depth: c.O, top: jh - 1, left: jw - 1,
+		h: oh, w: ow, depth: c.O, top: jh - 1, left: jw - 1, up: 1,
 	}
 	for a := range s {
 		for b := range s {

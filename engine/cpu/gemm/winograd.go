@@ -124,12 +124,14 @@ func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, pitch, 
 	n, y0, x0 := p.at(tile)
 	y0, x0 = y0-c.PadTop, x0-c.PadLeft
 	zero := addressOf(p.zero)
-	picture := addressOf(x) + uintptr(n*c.H*c.W*c.C*4)
+	up := c.up()
+	width := c.W / up
+	picture := addressOf(x) + uintptr(n*(c.H/up)*width*c.C*4)
 	for i := range winoAll {
 		iy, ix := y0+i/winoTile, x0+i%winoTile
 		w.pixels[i] = zero
 		if uint(iy) < uint(c.H) && uint(ix) < uint(c.W) {
-			w.pixels[i] = picture + uintptr((iy*c.W+ix)*c.C*4)
+			w.pixels[i] = picture + uintptr((iy/up*width+ix/up)*c.C*4)
 		}
 	}
 	w.in = winoInArgs{
