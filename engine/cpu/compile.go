@@ -250,11 +250,14 @@ func (c *compiler) fuse(nodes []*graph.Node) map[*graph.Node]fusion {
 		if !ok || op.Fn != graph.Add || !n.Inputs[0].Shape().Equal(n.Inputs[1].Shape()) {
 			continue
 		}
+		best := -1 // the later one, so that what the other reads is free sooner
 		for i, v := range n.Inputs {
-			if c.uses[v] == 1 && fusible(v.Node) {
-				out[n] = fusion{v.Node, n.Inputs[1-i]}
-				break
+			if c.uses[v] == 1 && fusible(v.Node) && (best < 0 || v.Node.ID > n.Inputs[best].Node.ID) {
+				best = i
 			}
+		}
+		if best >= 0 {
+			out[n] = fusion{n.Inputs[best].Node, n.Inputs[1-best]}
 		}
 	}
 	return out
