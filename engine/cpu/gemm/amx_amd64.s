@@ -234,6 +234,93 @@ end:
 	VZEROUPPER
 	RET
 
+// What rounding v to bfloat16 takes away.
+#define LOW(v, t, h) \
+	VMOVAPS v, h      \
+	ROUND(h, t)       \
+	VPANDD Z29, h, h  \
+	VSUBPS h, v, v
+
+// func bf16RowLow(dst *uint16, src *float32, n int)
+TEXT ·bf16RowLow(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	ROUNDING
+
+loop:
+	CMPQ CX, $16
+	JLT  tail
+	VMOVUPS (SI), Z0
+	LOW(Z0, Z1, Z2)
+	ROUND(Z0, Z1)
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, (DI)
+	ADDQ $64, SI
+	ADDQ $32, DI
+	SUBQ $16, CX
+	JMP  loop
+
+tail:
+	TESTQ CX, CX
+	JZ    end
+	TAIL
+	VMOVUPS.Z (SI), K1, Z0
+	LOW(Z0, Z1, Z2)
+	ROUND(Z0, Z1)
+	VPSRLD $16, Z0, Z0
+	VPMOVDW Z0, K1, (DI)
+
+end:
+	VZEROUPPER
+	RET
+
+// func bf16PairsLow(dst *uint32, even, odd *float32, n int)
+TEXT ·bf16PairsLow(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ even+8(FP), SI
+	MOVQ odd+16(FP), DX
+	MOVQ n+24(FP), CX
+	ROUNDING
+
+loop:
+	CMPQ CX, $16
+	JLT  tail
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z2
+	LOW(Z0, Z1, Z3)
+	LOW(Z2, Z1, Z3)
+	ROUND(Z0, Z1)
+	ROUND(Z2, Z3)
+	VPSRLD $16, Z0, Z0
+	VPANDD Z29, Z2, Z2
+	VPORD  Z2, Z0, Z0
+	VMOVDQU32 Z0, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JMP  loop
+
+tail:
+	TESTQ CX, CX
+	JZ    end
+	TAIL
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DX), K1, Z2
+	LOW(Z0, Z1, Z3)
+	LOW(Z2, Z1, Z3)
+	ROUND(Z0, Z1)
+	ROUND(Z2, Z3)
+	VPSRLD $16, Z0, Z0
+	VPANDD Z29, Z2, Z2
+	VPORD  Z2, Z0, Z0
+	VMOVDQU32 Z0, K1, (DI)
+
+end:
+	VZEROUPPER
+	RET
+
 // func bf16PairRows(dst *uint32, src *float32, c, count int)
 // c is a multiple of 16.
 TEXT ·bf16PairRows(SB), NOSPLIT, $0-32

@@ -7,11 +7,18 @@ import (
 )
 
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
+//
+// In float32 (split) every number is the sum of two bfloat16, high and low, and
+// three of their four products are summed: the rows hold [high, high, low] side
+// by side, the weights [high, low, high], so that one longer sum does it. What is
+// left out is about 4e-6 of the largest result.
 type tilesPlan struct {
 	tiles
 	product
 	cols, panels int
-	lanes        int // channels rounded up to whole steps
+	part         int // channels rounded up to whole steps
+	lanes        int // of all parts of a row
+	split        bool
 	blockTiles   int // tiles of 32 positions in a task
 	groupPanels  int // panels in a task
 	classStart   []int
@@ -27,8 +34,12 @@ type tilesWorker struct {
 	offsets []int
 }
 
-func planTiles(pr product, w weights, workers int, t tiles) *Plan {
-	p := &tilesPlan{tiles: t, product: pr, cols: w.cols, panels: ceilDiv(w.cols, side), lanes: roundUp(pr.depth, step)}
+func planTiles(pr product, w weights, workers int, t tiles, split bool) *Plan {
+	p := &tilesPlan{tiles: t, product: pr, cols: w.cols, panels: ceilDiv(w.cols, side), part: roundUp(pr.depth, step), split: split}
+	p.lanes = p.part
+	if split {
+		p.lanes = 3 * p.part
+	}
 	count := ceilDiv(pr.positions(), side)
 	p.blockTiles = max(min(16, ceilDiv(count, 4)), 1)
 	p.groupPanels = p.panels
@@ -48,7 +59,7 @@ func planTiles(pr product, w weights, workers int, t tiles) *Plan {
 		p.workers[i].offsets = make([]int, most)
 	}
 	return &Plan{
-		Algorithm:  t.name + " bf16 tiles 32x32",
+		Algorithm:  t.name + p.kind() + " tiles 32x32",
 		PackedLen:  packed,
 		ScratchLen: (p.planes*pr.positions() + pr.slack + side) * p.lanes / 2,
 		pack:       func(dst, raw []float32) []par.Phase { return p.pack(dst, raw, w) },
@@ -56,8 +67,15 @@ func planTiles(pr product, w weights, workers int, t tiles) *Plan {
 	}
 }
 
+func (p *tilesPlan) kind() string {
+	if p.split {
+		return " split f32"
+	}
+	return " bf16"
+}
+
 // pack orders the weights as [class][panel][tap][k pair][32 columns], a word
-// holding two neighbouring k of a column.
+// holding two neighbouring k of a column; split, as [tap][part][k pair] ….
 func (p *tilesPlan) pack(dst, raw []float32, w weights) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
 	return []par.Phase{{Name: "pack", Tasks: len(p.classes) * p.panels, Run: func(task, _ int) {
@@ -72,11 +90,16 @@ func (p *tilesPlan) pack(dst, raw []float32, w weights) []par.Phase {
 			for c := range n {
 				from := w.tap[tap] + (panel*side+c)*w.strideCol
 				for d := 0; d < p.depth; d += 2 {
-					word := bf16Bits(raw[from+d*w.strideDepth]) >> 16
+					even, odd := raw[from+d*w.strideDepth], float32(0)
 					if d+1 < p.depth {
-						word |= bf16Bits(raw[from+(d+1)*w.strideDepth]) & 0xffff0000
+						odd = raw[from+(d+1)*w.strideDepth]
 					}
+					word := pairBits(even, odd)
 					block[d/2*side+c] = word
+					if p.split {
+						block[(p.part+d)/2*side+c] = pairBits(lowPart(even), lowPart(odd))
+						block[(2*p.part+d)/2*side+c] = word
+					}
 				}
 			}
 		}
@@ -125,7 +148,7 @@ func (p *tilesPlan) layOutRow(x []float32, row []uint16, r int) {
 	}
 	width := p.w / p.up
 	src := x[(n*(p.h/p.up)+iy/p.up)*width*p.depth:][:width*p.depth]
-	if p.stride == 1 && p.lanes == p.depth && p.up == 1 { // the whole row at once
+	if p.stride == 1 && p.lanes == p.depth && p.up == 1 { // never split // the whole row at once
 		count := min(p.w, p.wp-p.left)
 		clear(row[:p.left*p.lanes])
 		p.row(&row[p.left*p.lanes], &src[0], count*p.depth)
@@ -139,8 +162,17 @@ func (p *tilesPlan) layOutRow(x []float32, row []uint16, r int) {
 			clear(pixel)
 			continue
 		}
-		clear(pixel[p.depth:])
-		p.row(&pixel[0], &src[ix/p.up*p.depth], p.depth)
+		p.layOutPixel(pixel, src[ix/p.up*p.depth:])
+	}
+}
+
+// layOutPixel fills the lanes of one pixel.
+func (p *tilesPlan) layOutPixel(pixel []uint16, src []float32) {
+	clear(pixel[p.depth:])
+	p.row(&pixel[0], &src[0], p.depth)
+	if p.split {
+		copy(pixel[p.part:], pixel[:p.depth])
+		p.rowLow(&pixel[2*p.part], &src[0], p.depth)
 	}
 }
 

@@ -14,10 +14,12 @@ const chunk = 1024
 // channels of x, columns channels of dy, and k runs over positions. x is stored
 // transposed, so that a tap is a shift along its rows; dy as words of two
 // neighbouring positions. The positions are cut into splits whose sums are
-// added in order at the end.
+// added in order at the end. In float32 (split) both operands are stored twice,
+// as high and low parts, and three products are summed; see tilesPlan.
 type tileGradW struct {
 	tiles
 	product
+	split        bool
 	conv         Conv
 	out          layout
 	rowTiles     int
@@ -31,8 +33,8 @@ type tileGradW struct {
 	wordsX, wide int // size of the transposed x in words; columns of dy rounded up
 }
 
-func planTileGradW(c Conv, out layout, workers int, t tiles) *Plan {
-	p := &tileGradW{tiles: t, product: forward(c), conv: c, out: out}
+func planTileGradW(c Conv, out layout, workers int, t tiles, split bool) *Plan {
+	p := &tileGradW{tiles: t, product: forward(c), conv: c, out: out, split: split}
 	p.rowTiles, p.colTiles = ceilDiv(c.C, side), ceilDiv(c.O, side)
 	p.length = roundUp(p.positions(), step)
 	p.pitch = roundUp(p.planes*p.length+p.slack+step, step) + step
@@ -48,30 +50,62 @@ func planTileGradW(c Conv, out layout, workers int, t tiles) *Plan {
 		p.workers[i].offsets = make([]int, 1)
 		p.workers[i].rows = make([]uintptr, 16*p.rowTiles*side/2+1)
 	}
+	name := " bf16"
+	if split {
+		name = " split f32"
+	}
 	return &Plan{
-		Algorithm:  t.name + " bf16 tiles 32x32 transposed",
-		ScratchLen: p.wordsX + p.length/2*p.wide + p.splits*p.rowTiles*p.colTiles*c.KH*c.KW*side*side,
+		Algorithm:  t.name + name + " tiles 32x32 transposed",
+		ScratchLen: p.parts()*(p.wordsX+p.length/2*p.wide) + p.splits*p.rowTiles*p.colTiles*c.KH*c.KW*side*side,
 		bind:       p.bind,
 	}
 }
 
+// parts is the number of bfloat16 that a number is the sum of.
+func (p *tileGradW) parts() int {
+	if p.split {
+		return 2
+	}
+	return 1
+}
+
+// low is the same plan for the low parts.
+func (p *tileGradW) low() *tileGradW {
+	q := *p
+	q.pairs, q.pairRows = p.pairsLow, nil
+	return &q
+}
+
 func (p *tileGradW) bind(a Args) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(a.Scratch))
-	x, dy := words[:p.wordsX], words[p.wordsX:][:p.length/2*p.wide]
-	sums := a.Scratch[p.wordsX+len(dy):]
+	size := p.wordsX + p.length/2*p.wide // of the operands' one part
+	phases := p.operands(a, words[:size])
+	if p.split {
+		phases = append(phases, p.low().operands(a, words[size:2*size])...)
+	}
+	sums := a.Scratch[p.parts()*size:]
+	return append(phases,
+		par.Phase{Name: "tiles", Tasks: p.splits * p.rowTiles * p.colTiles, Run: func(task, worker int) {
+			p.sum(words, size, sums, &p.workers[worker], task)
+		}},
+		par.Phase{Name: "reorder", Tasks: p.rowTiles * p.colTiles, Run: func(task, _ int) { p.store(a.Y, sums, task) }},
+	)
+}
+
+// operands fills the transposed x and the pairs of dy.
+func (p *tileGradW) operands(a Args, words []uint32) []par.Phase {
+	x, dy := words[:p.wordsX], words[p.wordsX:]
 	const block = 16 // pairs of positions
-	blocks := ceilDiv(p.pitch/2, block)
-	tasks := p.splits * p.rowTiles * p.colTiles
 	return []par.Phase{
-		{Name: "transpose", Tasks: blocks, Run: func(task, worker int) { p.transposeX(a.X, x, &p.workers[worker], task*block) }},
+		{Name: "transpose", Tasks: ceilDiv(p.pitch/2, block), Run: func(task, worker int) {
+			p.transposeX(a.X, x, &p.workers[worker], task*block)
+		}},
 		{Name: "pairs", Tasks: ceilDiv(p.length/2, 64), Run: func(task, _ int) {
 			end := min((task+1)*64, p.length/2)
 			for i := task * 64; i < end; {
 				i += p.pairsOfY(a.W, dy[i*p.wide:], 2*i, end-i)
 			}
 		}},
-		{Name: "tiles", Tasks: tasks, Run: func(task, worker int) { p.sum(x, dy, sums, &p.workers[worker], task) }},
-		{Name: "reorder", Tasks: p.rowTiles * p.colTiles, Run: func(task, _ int) { p.store(a.Y, sums, task) }},
 	}
 }
 
@@ -112,7 +146,7 @@ func (p *tileGradW) transposeX(x []float32, dst []uint32, w *tilesWorker, pair i
 			i++
 			continue
 		}
-		if n := p.neighbours(2*(pair+i), pairs-i); n > 0 && p.conv.C == lanes {
+		if n := p.neighbours(2*(pair+i), pairs-i); n > 0 && p.conv.C == lanes && p.pairRows != nil {
 			p.pairRows(&row[0], p.rowOfX(x, 2*(pair+i)), p.conv.C, n)
 			i += n
 			continue
@@ -138,7 +172,7 @@ func (p *tileGradW) transposeX(x []float32, dst []uint32, w *tilesWorker, pair i
 // result (at most most), and returns how many.
 func (p *tileGradW) pairsOfY(dy []float32, rows []uint32, position, most int) int {
 	x := position % p.wp
-	if r := p.result(0, position); r >= 0 && position < p.positions() && p.conv.O == p.wide {
+	if r := p.result(0, position); r >= 0 && position < p.positions() && p.conv.O == p.wide && p.pairRows != nil {
 		if n := min((p.ow-x)/2, most); n > 0 {
 			p.pairRows(&rows[0], &dy[r*p.conv.O], p.conv.O, n)
 			return n
@@ -155,8 +189,9 @@ func (p *tileGradW) pairsOfY(dy []float32, rows []uint32, position, most int) in
 	return 1
 }
 
-// sum adds up one split of one tile of rows and columns, for all taps.
-func (p *tileGradW) sum(x, dy []uint32, sums []float32, w *tilesWorker, task int) {
+// sum adds up one split of one tile of rows and columns, for all taps. The
+// parts of x and dy lie size words apart.
+func (p *tileGradW) sum(words []uint32, size int, sums []float32, w *tilesWorker, task int) {
 	split := task / (p.rowTiles * p.colTiles)
 	r, c := task/p.colTiles%p.rowTiles, task%p.colTiles
 	offsets := p.classes[0].offsets
@@ -170,17 +205,20 @@ func (p *tileGradW) sum(x, dy []uint32, sums []float32, w *tilesWorker, task int
 	last := min(first+p.chunksPer*chunk, p.length)
 	for from := first; from < last; from += chunk {
 		w.tile.steps = min(chunk, last-from) / step
-		w.tile.b = uintptr(unsafe.Pointer(&dy[from/2*p.wide+c*side]))
-		for t, offset := range offsets {
-			plane, shift := offset/p.positions(), offset%p.positions()
-			if p.planes == 1 {
-				plane, shift = 0, offset
+		for _, pair := range [][2]int{{0, 0}, {0, 1}, {1, 0}}[:2*p.parts()-1] { // high·high, high·low, low·high
+			x, dy := words[pair[0]*size:], words[pair[1]*size+p.wordsX:]
+			w.tile.b = uintptr(unsafe.Pointer(&dy[from/2*p.wide+c*side]))
+			for t, offset := range offsets {
+				plane, shift := offset/p.positions(), offset%p.positions()
+				if p.planes == 1 {
+					plane, shift = 0, offset
+				}
+				w.tile.a = uintptr(unsafe.Pointer(&x[r*side*p.pitch/2])) + uintptr((plane*p.length+shift+from)*2)
+				w.tile.acc = &acc[t*side*side]
+				p.tile(&w.tile)
 			}
-			w.tile.a = uintptr(unsafe.Pointer(&x[r*side*p.pitch/2])) + uintptr((plane*p.length+shift+from)*2)
-			w.tile.acc = &acc[t*side*side]
-			p.tile(&w.tile)
+			w.tile.resume = 1
 		}
-		w.tile.resume = 1
 	}
 }
 

@@ -113,7 +113,14 @@ func PlanConvGradW(c Conv, prec Precision, workers int) *Plan {
 	return planConvGradW(c, prec, workers, isa.Current())
 }
 
-func useTiles(prec Precision, level isa.Level) bool { return prec == BF16 && level >= isa.AVX512BF16 }
+// useTiles tells whether products are made of bfloat16 tiles, and whether those
+// are split products in float32, which AMX alone makes worth while.
+func useTiles(prec Precision, level isa.Level) (use, split bool) {
+	if prec == F32 && level >= isa.AMX {
+		return true, true
+	}
+	return prec == BF16 && level >= isa.AVX512BF16, false
+}
 
 func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 	flops := 2 * int64(s.M) * int64(s.N) * int64(s.K)
@@ -121,8 +128,8 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 		// The rows are summed over: a gradient to the weights of a 1x1 convolution.
 		c := Conv{N: 1, H: 1, W: s.K, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
 		out := layout{row: s.N, col: 1}
-		if useTiles(prec, level) {
-			return planTileGradW(c, out, workers, tilesFor(level)).with(flops)
+		if use, split := useTiles(prec, level); use {
+			return planTileGradW(c, out, workers, tilesFor(level), split).with(flops)
 		}
 		return planOuter(c, out, workers, kernelFor(level)).with(flops)
 	}
@@ -130,16 +137,16 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 	if s.TransB {
 		w.strideCol, w.strideDepth = s.K, 1
 	}
-	if useTiles(prec, level) {
-		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level)).with(flops)
+	if use, split := useTiles(prec, level); use {
+		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level), split).with(flops)
 	}
 	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
 }
 
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	w := c.weights()
-	if useTiles(prec, level) {
-		return planTiles(forward(c), w, workers, tilesFor(level)).with(c.flops())
+	if use, split := useTiles(prec, level); use {
+		return planTiles(forward(c), w, workers, tilesFor(level), split).with(c.flops())
 	}
 	if useWinograd(c, prec, kernelFor(level)) {
 		return planWinograd(c, w, false, workers, kernelFor(level)).with(c.flops())
@@ -152,8 +159,8 @@ func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 
 func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	w := c.weightsBackward()
-	if useTiles(prec, level) {
-		return planTiles(backward(c), w, workers, tilesFor(level)).with(c.flops())
+	if use, split := useTiles(prec, level); use {
+		return planTiles(backward(c), w, workers, tilesFor(level), split).with(c.flops())
 	}
 	if full := c.full(); c.Stride == 1 && useWinograd(full, prec, kernelFor(level)) {
 		return planWinograd(full, w, true, workers, kernelFor(level)).with(c.flops())
@@ -164,8 +171,8 @@ func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 func planConvGradW(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	taps := c.KH * c.KW
 	out := layout{row: taps, col: c.C * taps, tap: 1}
-	if useTiles(prec, level) {
-		return planTileGradW(c, out, workers, tilesFor(level)).with(c.flops())
+	if use, split := useTiles(prec, level); use {
+		return planTileGradW(c, out, workers, tilesFor(level), split).with(c.flops())
 	}
 	if useWinograd(c, prec, kernelFor(level)) && c.C*c.O <= winoMaxFilters {
 		return planWinogradGradW(c, out, workers, kernelFor(level)).with(c.flops())

@@ -45,10 +45,10 @@ func relErr(got []float32, want []float64) float64 {
 }
 
 func tolerance(level isa.Level, prec Precision) float64 {
-	if useTiles(prec, level) {
+	switch use, split := useTiles(prec, level); {
+	case use && !split:
 		return 1e-2
-	}
-	if prec == F32 && kernelFor(level).winograd != nil {
+	case use || prec == F32 && kernelFor(level).winograd != nil:
 		return 1e-5
 	}
 	return 2e-6
@@ -63,7 +63,7 @@ func modes() []mode {
 	var all []mode
 	for _, l := range isa.Available() {
 		all = append(all, mode{l, F32}, mode{l, Exact})
-		if useTiles(BF16, l) {
+		if use, _ := useTiles(BF16, l); use {
 			all = append(all, mode{l, BF16})
 		}
 	}
@@ -176,6 +176,36 @@ func TestConv(t *testing.T) {
 			check("gradient to x", gotX, dx)
 			run(planConvGradW(c, m.prec, 2, m.level), 2, Args{X: x, W: dy, Y: gotW})
 			check("gradient to w", gotW, dw)
+		}
+	}
+}
+
+// TestSplit holds float32 made of split bfloat16 products against plain sums,
+// with the portable twin of the tiles and with this machine's.
+func TestSplit(t *testing.T) {
+	all := []tiles{portableTiles}
+	if top := isa.Available()[len(isa.Available())-1]; top >= isa.AVX512BF16 {
+		all = append(all, tilesFor(top))
+	}
+	for _, tl := range all {
+		for i, c := range convs {
+			oh, ow := c.OutSize()
+			x, w, dy := random(c.N*c.H*c.W*c.C, uint64(i)), random(c.O*c.C*c.KH*c.KW, 7), random(c.N*oh*ow*c.O, 8)
+			y, dx, dw := make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
+			naiveConv(c, x, w, func(yi, xi, wi int) {
+				y[yi] += float64(x[xi]) * float64(w[wi])
+				dx[xi] += float64(dy[yi]) * float64(w[wi])
+				dw[wi] += float64(dy[yi]) * float64(x[xi])
+			})
+			gotY, gotX, gotW := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
+			run(planTiles(forward(c), c.weights(), 2, tl, true), 2, Args{X: x, W: w, Y: gotY})
+			run(planTiles(backward(c), c.weightsBackward(), 2, tl, true), 2, Args{X: dy, W: w, Y: gotX})
+			run(planTileGradW(c, layout{row: c.KH * c.KW, col: c.C * c.KH * c.KW, tap: 1}, 2, tl, true), 2, Args{X: x, W: dy, Y: gotW})
+			for what, e := range map[string]float64{"forward": relErr(gotY, y), "gradient to x": relErr(gotX, dx), "gradient to w": relErr(gotW, dw)} {
+				if !(e < 2e-5) {
+					t.Errorf("%s %s %+v: error %g", tl.name, what, c, e)
+				}
+			}
 		}
 	}
 }

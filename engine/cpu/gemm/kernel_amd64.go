@@ -52,6 +52,12 @@ func bf16Row(dst *uint16, src *float32, n int)
 func bf16Pairs(dst *uint32, even, odd *float32, n int)
 
 //go:noescape
+func bf16RowLow(dst *uint16, src *float32, n int)
+
+//go:noescape
+func bf16PairsLow(dst *uint32, even, odd *float32, n int)
+
+//go:noescape
 func bf16PairRows(dst *uint32, src *float32, c, count int)
 
 //go:noescape
@@ -102,9 +108,9 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 func tilesFor(level isa.Level) tiles {
 	switch {
 	case level >= isa.AMX:
-		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16}
+		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16, bf16RowLow, bf16PairsLow}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16}
+		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16, bf16RowLow, bf16PairsLow}
 	}
 	return portableTiles
 }

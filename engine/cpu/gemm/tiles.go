@@ -15,6 +15,8 @@ type tiles struct {
 	pairs     func(dst *uint32, even, odd *float32, n int)
 	pairRows  func(dst *uint32, src *float32, c, count int)
 	transpose func(dst *uint32, ldd int, src *uint32, lds int)
+	rowLow    func(dst *uint16, src *float32, n int)       // row of the low parts
+	pairsLow  func(dst *uint32, even, odd *float32, n int) // pairs of the low parts
 }
 
 // side is the number of rows and columns of a result, step the k of one tile.
@@ -55,7 +57,7 @@ type putArgs struct {
 	mask  uint32   // 48: columns, one bit each
 }
 
-var portableTiles = tiles{"portable bf16", tilePortable, putPortable, rowPortable, pairsPortable, pairRowsPortable, transposePortable}
+var portableTiles = tiles{"portable", tilePortable, putPortable, rowPortable, pairsPortable, pairRowsPortable, transposePortable, rowLowPortable, pairsLowPortable}
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
@@ -115,6 +117,26 @@ func bf16Bits(v float32) uint32 {
 	return b + 0x7fff + b>>16&1
 }
 
+// pairBits is a word of two neighbouring k.
+func pairBits(even, odd float32) uint32 { return bf16Bits(even)>>16 | bf16Bits(odd)&0xffff0000 }
+
+// lowPart is what rounding to bfloat16 takes away.
+func lowPart(v float32) float32 { return v - math.Float32frombits(bf16Bits(v)&0xffff0000) }
+
+func rowLowPortable(dst *uint16, src *float32, n int) {
+	out := unsafe.Slice(dst, n)
+	for i, v := range unsafe.Slice(src, n) {
+		out[i] = uint16(bf16Bits(lowPart(v)) >> 16)
+	}
+}
+
+func pairsLowPortable(dst *uint32, even, odd *float32, n int) {
+	out, o := unsafe.Slice(dst, n), unsafe.Slice(odd, n)
+	for i, v := range unsafe.Slice(even, n) {
+		out[i] = pairBits(lowPart(v), lowPart(o[i]))
+	}
+}
+
 func rowPortable(dst *uint16, src *float32, n int) {
 	out := unsafe.Slice(dst, n)
 	for i, v := range unsafe.Slice(src, n) {
@@ -125,7 +147,7 @@ func rowPortable(dst *uint16, src *float32, n int) {
 func pairsPortable(dst *uint32, even, odd *float32, n int) {
 	out, o := unsafe.Slice(dst, n), unsafe.Slice(odd, n)
 	for i, v := range unsafe.Slice(even, n) {
-		out[i] = bf16Bits(v)>>16 | bf16Bits(o[i])&0xffff0000
+		out[i] = pairBits(v, o[i])
 	}
 }
 
