@@ -192,7 +192,7 @@ func (p *Plan) with(flops int64) *Plan {
 // channels the transforms cost more than they save, with few tiles the filters
 // are transformed for too little use.
 func useWinograd(c Conv, prec Precision, k kernel) bool {
-	if k.winograd == nil || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 {
+	if k.winograd == nil || c.C%k.winograd.lanes != 0 || c.O%k.winograd.lanes != 0 || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 {
 		return false
 	}
 	if min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight) < 0 || max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight) > 2 {

@@ -78,12 +78,27 @@ func winoGrad512(a *winoInArgs)
 //go:noescape
 func winoFilterGrad512(a *winoFilterArgs)
 
+//go:noescape
+func winoIn256(a *winoInArgs)
+
+//go:noescape
+func winoFilter256(a *winoFilterArgs)
+
+//go:noescape
+func winoOut256(a *winoOutArgs)
+
+//go:noescape
+func winoGrad256(a *winoInArgs)
+
+//go:noescape
+func winoFilterGrad256(a *winoFilterArgs)
+
 func kernelFor(level isa.Level) kernel {
 	switch {
 	case level >= isa.AVX512:
-		return kernel{"avx512", 12, 32, dotMask512, outer512, &winogradKernel{winoIn512, winoFilter512, winoOut512, winoGrad512, winoFilterGrad512}}
+		return kernel{"avx512", 12, 32, dotMask512, outer512, &winogradKernel{winoIn512, winoFilter512, winoOut512, winoGrad512, winoFilterGrad512, 1}}
 	case level == isa.AVX2:
-		return kernel{"avx2", 6, 16, dot256, outer256, nil}
+		return kernel{"avx2", 6, 16, dot256, outer256, &winogradKernel{winoIn256, winoFilter256, winoOut256, winoGrad256, winoFilterGrad256, 8}}
 	}
 	return portable
 }

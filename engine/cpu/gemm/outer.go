@@ -57,10 +57,7 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 	size := p.kernel.rows * p.kernel.cols
 	n := min(p.kernel.cols, p.conv.O-panel*p.kernel.cols)
 	clear(w.acc)
-	w.masks = [16]int32{}
-	for i := range min(n, 16) {
-		w.masks[i] = -1
-	}
+	w.masks = laneMasks(n)
 	w.args = outerArgs{
 		strideX: p.conv.Stride * p.conv.C * 4, strideD: p.conv.O * 4,
 		mask: lowMask(n), masks: &w.masks,
@@ -83,6 +80,14 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 	for t := first; t < last; t++ {
 		p.store(a, w.acc[(t-first)*size:], tap, panel, t, n)
 	}
+}
+
+// laneMasks marks the first n of up to 16 columns.
+func laneMasks(n int) (masks [16]int32) {
+	for i := range min(n, 16) {
+		masks[i] = -1
+	}
+	return masks
 }
 
 // channel is the first channel of tile t; the last tile overlaps its neighbour.

@@ -46,10 +46,12 @@ type winogradWorker struct {
 	tmp      [winoAll * 16]float32
 	filter   []float32 // one row of U for one panel: [6][C][cols]
 	bias     [maxCols]float32
+	partial  [maxRows * maxCols]float32
 	biasLong []float32 // of all output channels, for whole vectors
 
 	outer   outerArgs // of the gradient to the weights
 	segment []segment
+	masks   [16]int32
 	sums    []float32 // [9][rows][cols]
 }
 
@@ -151,7 +153,7 @@ func (p *winogradPlan) products(w *winogradWorker, packed, v, m []float32, i, gr
 		p.winograd.filter(&w.filters)
 		w.dot = dotArgs{
 			table: &w.table[0], taps: 1, depth: c, bias: &w.bias[0],
-			stride: o * 4, mask: lowMask(min(cols, o-panel*cols)),
+			stride: o * 4, mask: lowMask(min(cols, o-panel*cols)), partial: &w.partial[0],
 		}
 		for j := range winoTile {
 			xi := i*winoTile + j
@@ -179,6 +181,9 @@ func (p *winogradPlan) tile(w *winogradWorker, v, m []float32, t, n int) {
 	w.dot.y = addressOf(m) + uintptr(t*p.conv.O*4)
 	w.dot.valid = n
 	p.kernel.dot(&w.dot)
+	if p.kernel.name == "avx2" && w.dot.mask != lowMask(p.kernel.cols) {
+		storePartial(&w.dot, p.kernel.cols)
+	}
 }
 
 // transformOutput makes the results of one tile of M[ξ][t][o].

@@ -81,15 +81,17 @@ func (p *winogradGradW) transformGrad(w *winogradWorker, dy, d []float32, tile, 
 	p.winograd.grad(&w.in)
 }
 
-// addUp adds the products of n tiles to the sums of one ξ.
-func (p *winogradGradW) addUp(w *winogradWorker, v, d, sums []float32, n int) {
+// addUp adds the products of some tiles, points of the sum, to the sums of one ξ.
+func (p *winogradGradW) addUp(w *winogradWorker, v, d, sums []float32, points int) {
 	cols := p.kernel.cols
 	for row := range p.rowTiles {
 		for panel := range p.panels {
-			w.segment[0] = segment{x: addressOf(v[row*p.kernel.rows:]), d: addressOf(d[panel*cols:]), count: n}
+			n := min(cols, p.conv.O-panel*cols)
+			w.masks = laneMasks(n)
+			w.segment[0] = segment{x: addressOf(v[row*p.kernel.rows:]), d: addressOf(d[panel*cols:]), count: points}
 			w.outer = outerArgs{
 				segments: &w.segment[0], count: 1, strideX: p.pitch * 4, strideD: p.conv.O * 4,
-				y: &sums[(row*p.panels+panel)*p.kernel.rows*cols], mask: lowMask(min(cols, p.conv.O-panel*cols)),
+				y: &sums[(row*p.panels+panel)*p.kernel.rows*cols], mask: lowMask(n), masks: &w.masks,
 			}
 			p.kernel.outer(&w.outer)
 		}

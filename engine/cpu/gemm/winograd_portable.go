@@ -9,6 +9,7 @@ type winogradKernel struct {
 	output     func(*winoOutArgs)    // Aᵀ m A
 	grad       func(*winoInArgs)     // A dY Aᵀ, of [4][4] pixels
 	filterGrad func(*winoFilterArgs) // Gᵀ u G: [9][words] of [36][words], tap being the distance of the ξ
+	lanes      int                   // the numbers of channels must be multiples of it
 }
 
 // winoG are the rows of G.
@@ -49,7 +50,7 @@ type winoOutArgs struct {
 	tmp      *float32 // 56: [24][16]
 }
 
-var winogradPortable = winogradKernel{winoInPortable, winoFilterPortable, winoOutPortable, winoGradPortable, winoFilterGradPortable}
+var winogradPortable = winogradKernel{winoInPortable, winoFilterPortable, winoOutPortable, winoGradPortable, winoFilterGradPortable, 1}
 
 // winoBT is Bᵀ·d for one column.
 func winoBT(d [6]float32) [6]float32 {
