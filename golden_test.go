@@ -37,7 +37,7 @@ func TestGolden(t *testing.T) {
 }
 
 // sampled is what the sampler of a case begins with.
-type sampled struct{ x, cond, uncond *tensor.Tensor }
+type sampled struct{ x, cond, uncond, mask, x0 *tensor.Tensor }
 
 // readInputs encodes the inputs of a case by their names.
 func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
@@ -48,6 +48,10 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 		switch {
 		case name == "x_T" || strings.HasPrefix(name, "x_T_"):
 			in.x = v.ToNHWC()
+		case name == "mask":
+			in.mask = v.ToNHWC()
+		case name == "x0":
+			in.x0 = v.ToNHWC()
 		case name == "tokens":
 			in.cond, err = m.encodeIDs("tokens", v)
 		case name == "uncond_tokens":
@@ -77,11 +81,15 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	perStep := 1 // draws, the one for what a mask keeps before the step's own
+	if in.mask != nil {
+		perStep = 2
+	}
+	draw := func(i int, dst *tensor.Tensor) { copy(dst.F32, c.Output(t, fmt.Sprintf("noise/%03d", i)).ToNHWC().F32) }
 	options := sampler.Options{
-		Grid: grid, Eta: golden.Number(c.Eta), Temperature: c.Temperature,
-		Noise: func(step int, dst *tensor.Tensor) {
-			copy(dst.F32, c.Output(t, fmt.Sprintf("noise/%03d", step)).ToNHWC().F32)
-		},
+		Grid: grid, Eta: golden.Number(c.Eta), Temperature: c.Temperature, Mask: in.mask, X0: in.x0,
+		Noise:     func(step int, dst *tensor.Tensor) { draw((step+1)*perStep-1, dst) },
+		MaskNoise: func(step int, dst *tensor.Tensor) { draw(step*perStep, dst) },
 		Progress: func(done, _ int, x, x0 *tensor.Tensor) {
 			compareSteps(t, c, "x_steps", done, x)
 			compareSteps(t, c, "pred_x0_steps", done, x0)

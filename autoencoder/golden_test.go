@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/autoencoder"
-	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
@@ -40,11 +39,12 @@ func checkKL(t *testing.T, c *golden.Case, cfg autoencoder.Config) {
 	x, z := c.Input(t, "x").ToNHWC(), c.Input(t, "z").ToNHWC()
 	moments := cfg.Encode(b, g.Input("x", x.Shape...))
 	posterior := autoencoder.NewGaussian(g, moments)
+	mean := c.Output(t, "mean").ToNHWC()
 	noise := c.Input(t, "posterior_noise").ToNHWC()
 	run(t, c, b, map[string]graph.Value{
 		"moments": moments, "mean": posterior.Mean, "logvar": posterior.LogVar, "sample": posterior.Sample(g, g.Input("noise", noise.Shape...)),
-		"kl": posterior.KL(g), "decode_mode": cfg.Decode(b, posterior.Mean), "decode_z": cfg.Decode(b, g.Input("z", z.Shape...)),
-	}, map[string]*tensor.Tensor{"x": x, "z": z, "noise": noise})
+		"kl": posterior.KL(g), "decode_mode": cfg.Decode(b, g.Input("mean", mean.Shape...)), "decode_z": cfg.Decode(b, g.Input("z", z.Shape...)),
+	}, map[string]*tensor.Tensor{"x": x, "z": z, "noise": noise, "mean": mean})
 }
 
 func checkVQ(t *testing.T, c *golden.Case, cfg autoencoder.Config) {
@@ -71,36 +71,43 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph.Val
 	for name, v := range values {
 		names, outputs = append(names, name), append(outputs, v)
 	}
-	prog, err := cpu.New().Compile(b.G, outputs, c.Weights(t), engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, in := range inputs {
-		copy(prog.Input(name).F32, in.F32)
-	}
-	if err := prog.Run(); err != nil {
-		t.Fatal(err)
-	}
 	for name := range c.Outputs {
 		if _, ok := values[name]; !ok && !strings.HasSuffix(name, "margin") {
 			t.Errorf("output %s is not compared", name)
 		}
 	}
-	for i, name := range names {
-		if !c.Has(name) {
-			continue
+	weights := c.Weights(t)
+	for _, m := range golden.Modes {
+		prog, err := cpu.New().Compile(b.G, outputs, weights, m.Options)
+		if err != nil {
+			t.Fatal(err)
 		}
-		want := c.Output(t, name)
-		if want.I32 != nil {
-			compareIndices(t, name, prog.Output(i).I32, want.I32, c.Output(t, strings.TrimSuffix(name, "indices")+"index_margin").F32)
-			continue
+		for name, in := range inputs {
+			copy(prog.Input(name).F32, in.F32)
 		}
-		if len(want.Shape) == 4 {
-			want = want.ToNHWC()
+		if err := prog.Run(); err != nil {
+			t.Fatal(err)
 		}
-		if e := golden.RelErr(prog.Output(i).F32, want.F32); !(e < golden.Forward) {
-			t.Errorf("%s: error %g", name, e)
+		for i, name := range names {
+			if c.Has(name) {
+				compare(t, c, m, name, prog.Output(i))
+			}
 		}
+	}
+}
+
+func compare(t *testing.T, c *golden.Case, m golden.Mode, name string, got *tensor.Tensor) {
+	t.Helper()
+	want := c.Output(t, name)
+	if want.I32 != nil {
+		compareIndices(t, name, got.I32, want.I32, c.Output(t, strings.TrimSuffix(name, "indices")+"index_margin").F32)
+		return
+	}
+	if len(want.Shape) == 4 {
+		want = want.ToNHWC()
+	}
+	if e := golden.RelErr(got.F32, want.F32); !(e < m.Tolerance) {
+		t.Errorf("%s in %s: error %g", name, m.Name, e)
 	}
 }
 

@@ -111,24 +111,32 @@ func compare(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph
 		weights["transformer."+name] = w
 	}
 	for name, v := range values {
-		prog, err := cpu.New().Compile(b.G, []graph.Value{v}, weights, engine.Options{})
-		if err != nil {
-			t.Fatal(err)
+		for _, m := range golden.Modes {
+			compareIn(t, c, b.G, m, weights, name, v, inputs)
 		}
-		for in, x := range inputs {
-			copy(prog.Input(in).F32, x.F32)
-			copy(prog.Input(in).I32, x.I32)
-		}
-		if err := prog.Run(); err != nil {
-			t.Fatal(err)
-		}
-		want := c.Output(t, name)
-		if len(want.Shape) == 4 {
-			want = want.ToNHWC()
-		}
-		if e := golden.RelErr(prog.Output(0).F32, want.F32); !(e < golden.Forward) {
-			t.Errorf("%s: error %g", name, e)
-		}
+	}
+}
+
+// compareIn computes one output in one mode.
+func compareIn(t *testing.T, c *golden.Case, g *graph.Graph, m golden.Mode, weights engine.Vars, name string, v graph.Value, inputs map[string]*tensor.Tensor) {
+	t.Helper()
+	prog, err := cpu.New().Compile(g, []graph.Value{v}, weights, m.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, x := range inputs {
+		copy(prog.Input(in).F32, x.F32)
+		copy(prog.Input(in).I32, x.I32)
+	}
+	if err := prog.Run(); err != nil {
+		t.Fatal(err)
+	}
+	want := c.Output(t, name)
+	if len(want.Shape) == 4 {
+		want = want.ToNHWC()
+	}
+	if e := golden.RelErr(prog.Output(0).F32, want.F32); !(e < m.Tolerance) {
+		t.Errorf("%s in %s: error %g", name, m.Name, e)
 	}
 }
 

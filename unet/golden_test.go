@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
@@ -96,23 +95,26 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, y graph.Value) {
 		t.Fatal(err)
 	}
 	c.CheckParams(t, b.Params())
-	prog, err := cpu.New().Compile(b.G, []graph.Value{y}, c.Weights(t), engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range c.Inputs {
-		if in, value := prog.Input(name), nhwc(c.Input(t, name)); in != nil { // adm models may ignore a context
-			copy(in.F32, value.F32)
-			copy(in.I32, value.I32)
+	weights := c.Weights(t)
+	for _, m := range golden.Modes {
+		prog, err := cpu.New().Compile(b.G, []graph.Value{y}, weights, m.Options)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if err := prog.Run(); err != nil {
-		t.Fatal(err)
-	}
-	for name := range c.Outputs {
-		want := nhwc(c.Output(t, name))
-		if e := golden.RelErr(prog.Output(0).F32, want.F32); !(e < golden.Forward) {
-			t.Errorf("%s: error %g", name, e)
+		for name := range c.Inputs {
+			if in, value := prog.Input(name), nhwc(c.Input(t, name)); in != nil { // adm models may ignore a context
+				copy(in.F32, value.F32)
+				copy(in.I32, value.I32)
+			}
+		}
+		if err := prog.Run(); err != nil {
+			t.Fatal(err)
+		}
+		for name := range c.Outputs {
+			want := nhwc(c.Output(t, name))
+			if e := golden.RelErr(prog.Output(0).F32, want.F32); !(e < m.Tolerance) {
+				t.Errorf("%s in %s: error %g", name, m.Name, e)
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -30,6 +31,20 @@ const (
 	Steps   = 5e-4
 	Decoded = 1e-3
 )
+
+// Mode is a way of computing with the tolerance of forward passes that goes
+// with it.
+type Mode struct {
+	Name      string
+	Options   engine.Options
+	Tolerance float64
+}
+
+// Modes are the ways of computing that networks are held to.
+var Modes = []Mode{
+	{"f32", engine.Options{}, Forward},
+	{"exact", engine.Options{Exact: true}, Forward},
+}
 
 // Case is one manifest.
 type Case struct {
