@@ -166,28 +166,6 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 	}
 }
 
-// packPanels brings weights into panels [panel][tap][depth][cols], zero where
-// there is no column.
-func packPanels(dst, raw []float32, w weights, cols int) []par.Phase {
-	return []par.Phase{{Name: "pack", Tasks: ceilDiv(w.cols, cols), Run: func(panel, _ int) {
-		first := panel * cols
-		n := min(cols, w.cols-first)
-		out := dst[panel*w.taps*w.depth*cols:][:w.taps*w.depth*cols]
-		for _, tap := range w.tap {
-			for k := range w.depth {
-				row := out[:cols]
-				out = out[cols:]
-				from := tap + k*w.strideDepth + first*w.strideCol
-				for c := range n {
-					row[c] = raw[from]
-					from += w.strideCol
-				}
-				clear(row[n:])
-			}
-		}
-	}}}
-}
-
 func (p *dotPlan) bind(a Args) []par.Phase {
 	tiles := ceilDiv(p.rows, p.kernel.rows)
 	blocks := ceilDiv(tiles, p.tilesPerTask)
