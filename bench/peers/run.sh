@@ -6,9 +6,8 @@
 #                      [--rounds 2] [--runs N] [--isa avx512] [--compile] [--openvino|--no-openvino]
 #
 # The peers live in a virtual environment outside the tree, which is made at the
-# first call: $LDM_PEERS_ENV, by default ~/.cache/ldm-peers. Where pip would fetch
-# a build for graphics cards, PIP_INDEX_URL=https://download.pytorch.org/whl/cpu and
-# PIP_EXTRA_INDEX_URL=https://pypi.org/simple make it the small one. --isa (or LDM_ISA)
+# first call: $LDM_PEERS_ENV, by default ~/.cache/ldm-peers. pip's own settings choose
+# the build of PyTorch, the large one for graphics cards or the small one. --isa (or LDM_ISA)
 # restricts both sides. Each side runs once a round, in turn, and the table has
 # the median of the rounds (the lower one of two); a ratio above 1 says that ldm
 # is faster.
