@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/ldm-go/ldm/engine"
@@ -60,6 +61,7 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 		return Result{}, err
 	}
 	defer p.Close()
+	debug.FreeOSMemory() // what building left behind
 	b.fill(p)
 	run := stepper(p)
 	if err := run(); err != nil {

@@ -91,14 +91,19 @@ func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
 		plan = gemm.PlanMatMul(s, c.prec, c.workers)
 	case graph.Conv2D:
 		conv := convolution(op, x, w)
+		conv.Training = c.updated[unshaped(n.Inputs[1].Node)]
 		if up := c.enlarged[n]; up != nil {
 			conv.Up = up.Op.(graph.Upsample).Factor
 		}
 		plan = gemm.PlanConv(conv, c.prec, c.workers)
 	case graph.Conv2DGradX:
-		plan = gemm.PlanConvGradX(convolution(op.Conv, op.Shape, w), c.prec, c.workers)
+		conv := convolution(op.Conv, op.Shape, w)
+		conv.Training = true
+		plan = gemm.PlanConvGradX(conv, c.prec, c.workers)
 	case graph.Conv2DGradW:
-		plan = gemm.PlanConvGradW(convolution(op.Conv, x, op.Shape), c.prec, c.workers)
+		conv := convolution(op.Conv, x, op.Shape)
+		conv.Training = true
+		plan = gemm.PlanConvGradW(conv, c.prec, c.workers)
 	}
 	weight := unshaped(n.Inputs[1].Node)
 	param, isParam := weight.Op.(graph.Param)

@@ -78,6 +78,9 @@ type Conv struct {
 	N, H, W, C, O, KH, KW, Stride        int
 	PadTop, PadBottom, PadLeft, PadRight int
 	Up                                   int
+	// Training says that pictures come in large batches, so that what is done
+	// once for all of them counts less.
+	Training bool
 }
 
 // up is Up, at least 1.
@@ -199,7 +202,9 @@ func useWinograd(c Conv, prec Precision, k kernel) bool {
 		return false
 	}
 	oh, ow := c.OutSize()
-	return c.C >= 32 && c.O >= 32 && ceilDiv(oh, winoOut)*ceilDiv(ow, winoOut) >= 4
+	tiles := ceilDiv(oh, winoOut) * ceilDiv(ow, winoOut)
+	enough := tiles >= 4 || c.Training && min(oh, ow) >= winoOut-1
+	return c.C >= 32 && c.O >= 32 && enough
 }
 
 // winoMaxFilters bounds the memory for the sums of the gradient to the weights,
