@@ -35,14 +35,14 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		return lowerNorm(n), nil
 	case graph.Attention:
 		a := attention(op, in(0), in(1))
-		return bound(func(b *binding) []par.Phase {
-			return a.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1], c.workers)
-		}), nil
+		return lowered{scratch: a.ScratchLen(c.workers, false), bind: func(b *binding) []par.Phase {
+			return a.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1], b.scratch, c.workers)
+		}}, nil
 	case graph.AttentionGrad:
 		a := attention(graph.Attention(op), in(0), in(1))
-		return bound(func(b *binding) []par.Phase {
-			return a.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.in[5], b.out[0], b.out[1], b.out[2], c.workers)
-		}), nil
+		return lowered{scratch: a.ScratchLen(c.workers, true), bind: func(b *binding) []par.Phase {
+			return a.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.in[5], b.out[0], b.out[1], b.out[2], b.scratch, c.workers)
+		}}, nil
 	case graph.GEGLU, graph.GEGLUGrad, graph.Softmax, graph.SoftmaxGrad:
 		return lowerRows(n), nil
 	case graph.Upsample, graph.AvgPool, graph.MaxPool, graph.MaxPoolGrad:

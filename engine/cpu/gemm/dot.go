@@ -154,19 +154,28 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 	for i := range p.workers {
 		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.rows)
 		p.workers[i].shifted = make([]uintptr, k.rows)
-		if p.copies {
-			p.workers[i].copied = make([]float32, p.tilesPerTask*k.rows*(p.depth+copyGap))
-		}
 	}
 	return &Plan{
-		Algorithm: describe(k.name, k.rows, k.cols),
-		PackedLen: p.panels * p.taps * p.depth * k.cols,
-		pack:      func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
-		bind:      p.bind,
+		Algorithm:  describe(k.name, k.rows, k.cols),
+		PackedLen:  p.panels * p.taps * p.depth * k.cols,
+		ScratchLen: len(p.workers) * p.copySize(),
+		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
+		bind:       p.bind,
 	}
 }
 
+// copySize is the memory for the copied rows of one task.
+func (p *dotPlan) copySize() int {
+	if !p.copies {
+		return 0
+	}
+	return p.tilesPerTask * p.kernel.rows * (p.depth + copyGap)
+}
+
 func (p *dotPlan) bind(a Args) []par.Phase {
+	for i := range p.workers {
+		p.workers[i].copied = a.Scratch[i*p.copySize():][:p.copySize()]
+	}
 	tiles := ceilDiv(p.rows, p.kernel.rows)
 	blocks := ceilDiv(tiles, p.tilesPerTask)
 	groups := ceilDiv(p.panels, p.panelsPerTask)

@@ -50,10 +50,10 @@ func planGathered(c Conv, workers int, k kernel) *Plan {
 	}
 	bind := func(a Args) []par.Phase {
 		gathering := gather(src, width, a.Scratch, a.X)
-		a.X = a.Scratch[:rows*width]
+		a.X, a.Scratch = a.Scratch[:rows*width], a.Scratch[rows*width:]
 		return append([]par.Phase{gathering}, dot.Bind(a)...)
 	}
-	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows * width, pack: pack, bind: bind}
+	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, pack: pack, bind: bind}
 }
 
 // planGatheredGradW is the gradient to the weights over gathered rows.

@@ -44,7 +44,7 @@ type winogradWorker struct {
 	pixels   [winoAll]uintptr
 	results  [winoOut * winoOut]uintptr
 	tmp      [winoAll * 16]float32
-	filter   []float32 // one row of U for one panel: [6][C][cols]
+	filter   []float32 // one row of U for one panel: [6][C][cols], in the scratch memory
 	bias     [maxCols]float32
 	partial  [maxRows * maxCols]float32
 	biasLong []float32 // of all output channels, for whole vectors
@@ -62,13 +62,12 @@ func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel) *Plan 
 	p := newWinograd(c, flipped, workers, k)
 	for i := range p.workers {
 		p.workers[i].table = make([]uintptr, k.rows)
-		p.workers[i].filter = make([]float32, winoTile*c.C*k.cols)
 		p.workers[i].biasLong = make([]float32, roundUp(c.O, 16))
 	}
 	return &Plan{
 		Algorithm:  k.name + " Winograd F(4x4,3x3)",
 		PackedLen:  p.panels * 9 * c.C * k.cols,
-		ScratchLen: winoAll * p.round * (c.C + c.O),
+		ScratchLen: winoAll*p.round*(c.C+c.O) + len(p.workers)*winoTile*c.C*k.cols,
 		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
 		bind:       p.bind,
 	}
@@ -92,6 +91,10 @@ func (p *winogradPlan) tiles() int { return p.conv.N * p.across * p.down }
 func (p *winogradPlan) bind(a Args) []par.Phase {
 	v := a.Scratch[:winoAll*p.round*p.conv.C]
 	m := a.Scratch[len(v):][:winoAll*p.round*p.conv.O]
+	row := winoTile * p.conv.C * p.kernel.cols
+	for i := range p.workers {
+		p.workers[i].filter = a.Scratch[len(v)+len(m)+i*row:][:row]
+	}
 	const block = 4 // tiles in a task of the transforms
 	var phases []par.Phase
 	for first := 0; first < p.tiles(); first += p.round {

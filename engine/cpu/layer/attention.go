@@ -40,29 +40,53 @@ type attentionScratch struct {
 	top, total    []float32 // of each query: largest score and sum of exponentials so far
 }
 
-func (a Attention) scratch(workers int, backward bool) []attentionScratch {
+// ScratchLen is the number of words of scratch memory that so many workers need.
+func (a Attention) ScratchLen(workers int, backward bool) int {
+	var s attentionScratch
+	return max(workers, 1) * a.divide(&s, nil, backward)
+}
+
+// scratch gives every worker its share of the memory.
+func (a Attention) scratch(memory []float32, workers int, backward bool) []attentionScratch {
 	all := make([]attentionScratch, max(workers, 1))
-	block := min(queryBlock, a.T)
+	size := a.ScratchLen(1, backward)
 	for i := range all {
-		s := &all[i]
-		s.k = make([]float32, gemm.SmallPanels(a.S, a.D))
-		if !backward {
-			blocks := (a.S + keyBlock - 1) / keyBlock
-			s.v = make([]float32, blocks*gemm.SmallPanels(a.D, keyBlock))
-			s.scores = make([]float32, block*min(keyBlock, a.S))
-			s.sum = make([]float32, block*a.D)
-			s.top, s.total = make([]float32, block), make([]float32, block)
-			continue
-		}
-		s.v = make([]float32, gemm.SmallPanels(a.S, a.D))
-		s.scores = make([]float32, block*a.S)
-		s.kBack = make([]float32, gemm.SmallPanels(a.D, a.S))
-		s.grads = make([]float32, block*a.S)
-		s.flipped = make([]float32, block*a.S)
-		s.q, s.dy = make([]float32, gemm.SmallPanels(a.D, block)), make([]float32, gemm.SmallPanels(a.D, block))
-		s.dk, s.dv = make([]float32, a.S*a.D), make([]float32, a.S*a.D)
+		a.divide(&all[i], memory[i*size:][:size], backward)
 	}
 	return all
+}
+
+// divide cuts memory into the arrays of one worker and returns the words they
+// take; without memory it only counts.
+func (a Attention) divide(s *attentionScratch, memory []float32, backward bool) int {
+	used := 0
+	take := func(array *[]float32, n int) {
+		if memory != nil {
+			*array = memory[used:][:n:n]
+		}
+		used += (n + 15) / 16 * 16
+	}
+	block := min(queryBlock, a.T)
+	take(&s.k, gemm.SmallPanels(a.S, a.D))
+	if !backward {
+		blocks := (a.S + keyBlock - 1) / keyBlock
+		take(&s.v, blocks*gemm.SmallPanels(a.D, keyBlock))
+		take(&s.scores, block*min(keyBlock, a.S))
+		take(&s.sum, block*a.D)
+		take(&s.top, block)
+		take(&s.total, block)
+		return used
+	}
+	take(&s.v, gemm.SmallPanels(a.S, a.D))
+	take(&s.scores, block*a.S)
+	take(&s.kBack, gemm.SmallPanels(a.D, a.S))
+	take(&s.grads, block*a.S)
+	take(&s.flipped, block*a.S)
+	take(&s.q, gemm.SmallPanels(a.D, block))
+	take(&s.dy, gemm.SmallPanels(a.D, block))
+	take(&s.dk, a.S*a.D)
+	take(&s.dv, a.S*a.D)
+	return used
 }
 
 // Forward computes y and lse, block by block: with m the largest score so far
@@ -71,8 +95,8 @@ func (a Attention) scratch(workers int, backward bool) []attentionScratch {
 //	y ← y·exp(m-m') + Σ exp(s-m')·v,  l ← l·exp(m-m') + Σ exp(s-m')
 //
 // (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135).
-func (a Attention) Forward(q, k, v, y, lse []float32, workers int) []par.Phase {
-	own := a.scratch(workers, false)
+func (a Attention) Forward(q, k, v, y, lse, memory []float32, workers int) []par.Phase {
+	own := a.scratch(memory, workers, false)
 	width := a.Heads * a.D
 	return []par.Phase{{Name: "attention", Tasks: a.N * a.Heads, Run: func(task, worker int) {
 		s := &own[worker]
@@ -141,8 +165,8 @@ func (a Attention) block(s *attentionScratch, q []float32, rows, t, from int) {
 // q, k and lse,
 //
 //	dv = Pᵀ·dy,  dS = P∘(dy·vᵀ - rowsum(dy∘y)),  dq = Scale·dS·k,  dk = Scale·dSᵀ·q
-func (a Attention) Backward(q, k, v, y, lse, dy, dq, dk, dv []float32, workers int) []par.Phase {
-	own := a.scratch(workers, true)
+func (a Attention) Backward(q, k, v, y, lse, dy, dq, dk, dv, memory []float32, workers int) []par.Phase {
+	own := a.scratch(memory, workers, true)
 	width := a.Heads * a.D
 	return []par.Phase{{Name: "attention gradient", Tasks: a.N * a.Heads, Run: func(task, worker int) {
 		s := &own[worker]
