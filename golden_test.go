@@ -37,7 +37,7 @@ func TestGolden(t *testing.T) {
 }
 
 // sampled is what the sampler of a case begins with.
-type sampled struct{ x, cond, uncond, mask, x0 *tensor.Tensor }
+type sampled struct{ x, cond, uncond, mask, x0, image *tensor.Tensor }
 
 // readInputs encodes the inputs of a case by their names.
 func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
@@ -50,6 +50,8 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 			in.x = v.ToNHWC()
 		case name == "mask":
 			in.mask = v.ToNHWC()
+		case name == "image":
+			in.image = v.ToNHWC()
 		case name == "x0":
 			in.x0 = v.ToNHWC()
 		case name == "tokens":
@@ -69,6 +71,12 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
+	if in.image != nil { // an inpainting model: 1 is the hole
+		var err error
+		if in.cond, err = m.EncodeMasked(in.image, in.mask); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return in
 }
 
@@ -81,13 +89,15 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	perStep := 1 // draws, the one for what a mask keeps before the step's own
-	if in.mask != nil {
+	perStep, keep := 1, in.mask // draws, the one for what a mask keeps before the step's own
+	if in.x0 != nil {
 		perStep = 2
+	} else {
+		keep = nil
 	}
 	draw := func(i int, dst *tensor.Tensor) { copy(dst.F32, c.Output(t, fmt.Sprintf("noise/%03d", i)).ToNHWC().F32) }
 	options := sampler.Options{
-		Grid: grid, Eta: golden.Number(c.Eta), Temperature: c.Temperature, Mask: in.mask, X0: in.x0,
+		Grid: grid, Eta: golden.Number(c.Eta), Temperature: c.Temperature, Mask: keep, X0: in.x0,
 		Noise:     func(step int, dst *tensor.Tensor) { draw((step+1)*perStep-1, dst) },
 		MaskNoise: func(step int, dst *tensor.Tensor) { draw(step*perStep, dst) },
 		Progress: func(done, _ int, x, x0 *tensor.Tensor) {
@@ -112,6 +122,13 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 		t.Fatal(err)
 	}
 	compare(t, c, "decoded", y, golden.Decoded)
+	if in.image != nil {
+		for i, v := range y.F32 {
+			hole := in.mask.F32[i/3]
+			y.F32[i] = (1-hole)*(in.image.F32[i]+1)/2 + hole*min(max((v+1)/2, 0), 1)
+		}
+		compare(t, c, "inpainted_0_1", y, golden.Decoded)
+	}
 }
 
 func compareSteps(t *testing.T, c *golden.Case, name string, done int, got *tensor.Tensor) {

@@ -21,8 +21,7 @@ import (
 //
 //	08 (latents of KL first stages are sampled in training): package train
 //	11 (masks of the inpainting script: 1 is the hole, coded as ±1), 20 (the
-//	   hole is black, its mask shrinks to the nearest): the inpainting task,
-//	   which does not exist yet
+//	   hole is black, its mask shrinks to the nearest): TestMaskedCondition
 //	17 (weight decay on every parameter): package train
 //	19 (FID depends on how the data were prepared): a matter of the data
 //	22 (checkpointed gradients of frozen blocks): there is no such function here

@@ -1,0 +1,43 @@
+package ldm
+
+import (
+	"testing"
+
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/unet"
+)
+
+// TestMaskedCondition: the hole is 1 in the mask and black in the picture, the
+// mask is ±1 and every f-th pixel of it (traps 11 and 20).
+func TestMaskedCondition(t *testing.T) {
+	net := &Network{
+		Conditioner: Conditioner{Target: FirstStageAsCond}, Key: KeyConcat, ScaleFactor: 1,
+		FirstStage: autoencoder.Config{Kind: autoencoder.Identity}, UNet: unet.Config{InChannels: 7, OutChannels: 3},
+	}
+	m := NewModel(net, config.Target{}, nil, engine.Vars{}, Options{Engine: cpu.New()})
+	x, mask := tensor.New(1, 2, 2, 3), tensor.New(1, 2, 2, 1)
+	for i := range x.F32 {
+		x.F32[i] = 0.5
+	}
+	mask.F32[3] = 1
+	c, err := m.EncodeMasked(x, mask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		picture, hole := float32(0.5), float32(-1)
+		if i == 3 {
+			picture, hole = -1, 1
+		}
+		if got := c.F32[i*4:][:4]; got[0] != picture || got[2] != picture || got[3] != hole {
+			t.Errorf("pixel %d: %v, want %g and %g", i, got, picture, hole)
+		}
+	}
+	if _, err := m.EncodeMasked(x, tensor.New(1, 2, 2, 3)); err == nil {
+		t.Error("a mask of three channels is accepted")
+	}
+}
