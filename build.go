@@ -65,10 +65,7 @@ func (s *Source) Network(o LoadOptions) (*Network, error) {
 
 // averages tells whether the averaged weights are to be used.
 func (s *Source) averages(net *Network, o LoadOptions) (bool, error) {
-	_, has := s.Info(prefixEMA + "decay")
-	for _, name := range s.Names() {
-		has = has || strings.HasPrefix(name, prefixEMA)
-	}
+	has := slices.ContainsFunc(s.Names(), func(name string) bool { return strings.HasPrefix(name, prefixEMA) })
 	switch o.Weights {
 	case WeightsRaw:
 		return false, nil
@@ -79,8 +76,11 @@ func (s *Source) averages(net *Network, o LoadOptions) (bool, error) {
 		return true, nil
 	case "", WeightsAuto:
 		use := has && (net.Params.UseEMA == nil || *net.Params.UseEMA)
-		if has {
-			o.log("the file holds averaged weights too; using the %s", map[bool]string{true: "averaged ones", false: "plain ones, as use_ema is false"}[use])
+		switch {
+		case use:
+			o.log("the file holds averaged weights too; using the averaged ones")
+		case has:
+			o.log("the file holds averaged weights too; using the plain ones, as use_ema is false")
 		}
 		return use, nil
 	}
@@ -162,12 +162,7 @@ func stray(name string) bool {
 			return true
 		}
 	}
-	for _, buffer := range scheduleBuffers {
-		if name == buffer {
-			return true
-		}
-	}
-	return strings.HasSuffix(name, ".position_ids")
+	return slices.Contains(scheduleBuffers, name) || strings.HasSuffix(name, ".position_ids")
 }
 
 // stageTarget is the configuration of the source's first stage, and the prefix

@@ -13,24 +13,24 @@ import (
 
 // Targets of the reference's YAML that this package builds.
 const (
-	TargetAutoencoderKL    = "ldm.models.autoencoder.AutoencoderKL"
-	TargetVQModel          = "ldm.models.autoencoder.VQModel"
-	TargetVQModelInterface = "ldm.models.autoencoder.VQModelInterface"
-	TargetIdentityStage    = "ldm.models.autoencoder.IdentityFirstStage"
-	TargetLatentDiffusion  = "ldm.models.diffusion.ddpm.LatentDiffusion"
-	TargetUNet             = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
-	TargetTransformer      = "ldm.modules.encoders.modules.BERTEmbedder"
-	TargetPlainTransformer = "ldm.modules.encoders.modules.TransformerEmbedder"
-	TargetClassEmbedder    = "ldm.modules.encoders.modules.ClassEmbedder"
-	TargetSpatialRescaler  = "ldm.modules.encoders.modules.SpatialRescaler"
-	TargetFrozenCLIP       = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
-	TargetIdentity         = "torch.nn.Identity"
+	TargetAutoencoderKL    = config.TargetAutoencoderKL
+	TargetVQModel          = config.TargetVQModel
+	TargetVQModelInterface = config.TargetVQModelInterface
+	TargetIdentityStage    = config.TargetIdentityStage
+	TargetLatentDiffusion  = config.TargetLatentDiffusion
+	TargetUNet             = config.TargetUNet
+	TargetTransformer      = config.TargetTransformer
+	TargetPlainTransformer = config.TargetPlainTransformer
+	TargetClassEmbedder    = config.TargetClassEmbedder
+	TargetSpatialRescaler  = config.TargetSpatialRescaler
+	TargetFrozenCLIP       = config.TargetFrozenCLIP
+	TargetIdentity         = config.TargetIdentity
 )
 
 // Conditioners that the YAML names without a target.
 const (
-	Unconditional    = "__is_unconditional__"
-	FirstStageAsCond = "__is_first_stage__"
+	Unconditional    = config.Unconditional
+	FirstStageAsCond = config.FirstStageAsCond
 )
 
 // unknown is the error for a target that is not among those known.

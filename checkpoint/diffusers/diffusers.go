@@ -19,16 +19,6 @@ const (
 	prefixConditioner = "cond_stage_model."
 )
 
-// Targets of the reference's YAML.
-const (
-	targetLatentDiffusion  = "ldm.models.diffusion.ddpm.LatentDiffusion"
-	targetUNet             = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
-	targetAutoencoderKL    = "ldm.models.autoencoder.AutoencoderKL"
-	targetVQModelInterface = "ldm.models.autoencoder.VQModelInterface"
-	targetFrozenCLIP       = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
-	targetTransformer      = "ldm.modules.encoders.modules.BERTEmbedder"
-)
-
 // Layout is what a directory's JSON files say.
 type Layout struct {
 	Target  config.Target // of the reference's LatentDiffusion
@@ -140,7 +130,7 @@ func target(u unetFile, v stageFile, t textFile, s scheduleFile) config.Target {
 		"cond_stage_key":       "txt",
 		"cond_stage_trainable": false,
 		"use_ema":              false, // a pipeline's weights are the averaged ones
-		"unet_config":          map[string]any{"target": targetUNet, "params": u.params},
+		"unet_config":          map[string]any{"target": config.TargetUNet, "params": u.params},
 		"first_stage_config":   map[string]any{"target": v.target, "params": v.params},
 	}
 	text := map[string]any{"target": t.target}
@@ -151,7 +141,7 @@ func target(u unetFile, v stageFile, t textFile, s scheduleFile) config.Target {
 	for k, value := range s.params {
 		params[k] = value
 	}
-	return config.Target{Target: targetLatentDiffusion, Params: params}
+	return config.Target{Target: config.TargetLatentDiffusion, Params: params}
 }
 
 // Name maps one of our parameters' names, with its prefix, to the folder of its

@@ -55,7 +55,7 @@ func decode(t *testing.T, l *Layout) (p parts) {
 	if err := l.Target.Decode(&p.model); err != nil {
 		t.Fatal(err)
 	}
-	if p.FirstStage.Target == targetVQModelInterface {
+	if p.FirstStage.Target == config.TargetVQModelInterface {
 		p.kl.Kind = autoencoder.VQ
 	}
 	for _, d := range []struct {
@@ -88,7 +88,7 @@ func (p parts) params(t *testing.T) (counts [3]int, names []string) {
 	p.kl.Encode(b.In("first_stage_model"), g.Input("picture", 1, f, f, p.kl.DD.InChannels))
 	p.kl.Decode(b.In("first_stage_model"), g.Input("z", 1, 1, 1, p.kl.EmbedDim))
 	counts[1] = len(b.Params()) - counts[0]
-	if tokens := g.IntInput("tokens", 1, 8); p.CondStage.Target == targetFrozenCLIP {
+	if tokens := g.IntInput("tokens", 1, 8); p.CondStage.Target == config.TargetFrozenCLIP {
 		conditioner.ViTL14.Build(b.In("cond_stage_model"), tokens)
 	} else {
 		p.bert.Build(b.In("cond_stage_model"), tokens)

@@ -1,5 +1,7 @@
 package diffusers
 
+import "github.com/ldm-go/ldm/config"
+
 import "slices"
 
 const defaultScale = 0.18215 // scaling_factor of diffusers, where a file has none
@@ -20,10 +22,10 @@ func readStage(d directory, folder string) (v stageFile, err error) {
 	if err != nil {
 		return v, err
 	}
-	v.target = targetAutoencoderKL
+	v.target = config.TargetAutoencoderKL
 	vq := o.get("_class_name") == "VQModel"
 	if vq {
-		v.target = targetVQModelInterface
+		v.target = config.TargetVQModelInterface
 	} else if o.get("_class_name") != "AutoencoderKL" {
 		o.bad("_class_name", `"AutoencoderKL" or "VQModel"`)
 	}

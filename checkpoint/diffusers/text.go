@@ -1,5 +1,7 @@
 package diffusers
 
+import "github.com/ldm-go/ldm/config"
+
 import "slices"
 
 // textFile is what the text encoder's config.json says.
@@ -51,7 +53,7 @@ func (t *textFile) readCLIP(o *object) {
 	o.only("max_position_embeddings", 77.0)
 	o.only("hidden_act", "quick_gelu")
 	o.only("layer_norm_eps", 1e-5)
-	t.target, t.names, t.width = targetFrozenCLIP, clipNames(), 768
+	t.target, t.names, t.width = config.TargetFrozenCLIP, clipNames(), 768
 }
 
 // readBert reads the text transformer of latent diffusion.
@@ -81,5 +83,5 @@ func (t *textFile) readBert(o *object) {
 	}
 	o.only("activation_function", "gelu")
 	o.only("scale_embedding", false)
-	t.target, t.names = targetTransformer, bertNames(layers)
+	t.target, t.names = config.TargetTransformer, bertNames(layers)
 }

@@ -11,23 +11,12 @@ import (
 	"github.com/ldm-go/ldm/unet"
 )
 
-// The targets of conditioners, and the names that stand for one.
-const (
-	targetBERT       = "ldm.modules.encoders.modules.BERTEmbedder"
-	targetClass      = "ldm.modules.encoders.modules.ClassEmbedder"
-	targetRescaler   = "ldm.modules.encoders.modules.SpatialRescaler"
-	targetCLIP       = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
-	targetIdentity   = "torch.nn.Identity"
-	firstStageAsCond = "__is_first_stage__"
-	unconditional    = "__is_unconditional__"
-)
-
 // bertVocabulary is the size of the one vocabulary that the reference has words for.
 const bertVocabulary = 30522
 
 // condition is what a model is conditioned on.
 type condition struct {
-	target    string // or firstStageAsCond or unconditional
+	target    string // or config.FirstStageAsCond or config.Unconditional
 	params    map[string]any
 	key       string // the conditioning key
 	dataKey   string // the name of the condition in a batch
@@ -62,7 +51,7 @@ func readConditioner(r *reader, present bool, u unet.Config, factor int) (condit
 	case u.NumClasses > 0:
 		c.key = "adm"
 	}
-	if (c.target == targetRescaler || c.target == firstStageAsCond) && c.key != "concat" {
+	if (c.target == config.TargetSpatialRescaler || c.target == config.FirstStageAsCond) && c.key != "concat" {
 		return c, fmt.Errorf("has a conditioner %s, but the U-Net takes no more channels than it gives", c.target)
 	}
 	return c, nil
@@ -76,12 +65,12 @@ func conditionOf(r *reader, present bool, u unet.Config, factor int) (condition,
 		return readBERT(r)
 	case r.has("embedding.weight"):
 		table := r.shape("embedding.weight", 2)
-		return condition{target: targetClass, dataKey: "class_label", width: table[1], trainable: true,
+		return condition{target: config.TargetClassEmbedder, dataKey: "class_label", width: table[1], trainable: true,
 			params: map[string]any{"n_classes": table[0], "embed_dim": table[1], "key": "class_label"}}, r.err
 	case r.has("channel_mapper.weight"):
 		return readRescaler(r, u, factor)
 	case r.has("encoder.conv_in.weight"):
-		return condition{target: firstStageAsCond, dataKey: "masked_image"}, r.err
+		return condition{target: config.FirstStageAsCond, dataKey: "masked_image"}, r.err
 	case present:
 		return condition{}, fmt.Errorf("has a conditioner (%s*) that is not known", r.prefix)
 	}
@@ -90,14 +79,14 @@ func conditionOf(r *reader, present bool, u unet.Config, factor int) (condition,
 
 // withoutWeights is the condition of a model whose file has no conditioner.
 func withoutWeights(u unet.Config) condition {
-	identity := condition{target: targetIdentity}
+	identity := condition{target: config.TargetIdentity}
 	switch extra := u.InChannels - u.OutChannels; {
 	case u.UseSpatialTransformer:
 		identity.dataKey = "nix"
 		identity.assumed = []string{"the file has no conditioner: the context comes from outside, as in retrieval-augmented models (cond_stage_config)"}
 	case extra == u.OutChannels+1:
 		// A picture's latent and a mask; files without duplicates hold the first stage once.
-		return condition{target: firstStageAsCond, dataKey: "masked_image",
+		return condition{target: config.FirstStageAsCond, dataKey: "masked_image",
 			assumed: []string{"what is joined to the latent: a masked picture's latent and the mask (cond_stage_config)"}}
 	case extra > 0:
 		identity.dataKey = "LR_image"
@@ -105,7 +94,7 @@ func withoutWeights(u unet.Config) condition {
 	case u.NumClasses > 0:
 		identity.dataKey = "class_label"
 	default:
-		return condition{target: unconditional}
+		return condition{target: config.Unconditional}
 	}
 	return identity
 }
@@ -120,7 +109,7 @@ func readCLIP(r *reader) (condition, error) {
 	if err := exact(g, r.prefix, nil, nil, r.shapes); err != nil {
 		r.fail("looks like a CLIP text encoder other than ViT-L/14, which is not supported: %w", err)
 	}
-	return condition{target: targetCLIP, dataKey: "txt", width: conditioner.ViTL14.Width}, r.err
+	return condition{target: config.TargetFrozenCLIP, dataKey: "txt", width: conditioner.ViTL14.Width}, r.err
 }
 
 // readBERT infers the paper's text transformer.
@@ -136,7 +125,7 @@ func readBERT(r *reader) (condition, error) {
 	}
 	inner := r.shape(layers+"0.1.to_q.weight", 2)[0]
 	n.Heads = r.ratio(layers+"0.1.to_q", inner, n.HeadDim)
-	c := condition{target: targetBERT, dataKey: "caption", width: n.NEmbed, trainable: true}
+	c := condition{target: config.TargetTransformer, dataKey: "caption", width: n.NEmbed, trainable: true}
 	c.params = map[string]any{"n_embed": n.NEmbed, "n_layer": n.NLayer, "vocab_size": n.VocabSize, "max_seq_len": n.MaxSeqLen}
 	if n.VocabSize != bertVocabulary {
 		c.params["use_tokenizer"], c.dataKey = false, "coordinates_bbox"
@@ -168,7 +157,7 @@ func readRescaler(r *reader, u unet.Config, factor int) (condition, error) {
 		}
 		params["bias"] = true
 	}
-	return condition{target: targetRescaler, params: params, dataKey: "segmentation", trainable: true,
+	return condition{target: config.TargetSpatialRescaler, params: params, dataKey: "segmentation", trainable: true,
 		assumed: []string{fmt.Sprintf("the condition shrinks %d times by ½, to the latent's size, bilinearly (n_stages, multiplier, method)", stages)}}, r.err
 }
 
@@ -181,7 +170,7 @@ func (c condition) fill(params map[string]any) {
 	if c.dataKey != "" {
 		params["cond_stage_key"] = c.dataKey
 	}
-	if c.target == unconditional || c.target == firstStageAsCond {
+	if c.target == config.Unconditional || c.target == config.FirstStageAsCond {
 		params["cond_stage_config"] = c.target
 		return
 	}

@@ -10,13 +10,6 @@ import (
 	"github.com/ldm-go/ldm/nn"
 )
 
-// The targets of first stages.
-const (
-	targetKL          = "ldm.models.autoencoder.AutoencoderKL"
-	targetVQ          = "ldm.models.autoencoder.VQModel"          // alone
-	targetVQInterface = "ldm.models.autoencoder.VQModelInterface" // in a diffusion model
-)
-
 // resolution places the attention of first stages. Another one would do, with
 // attn_resolutions to match.
 const resolution = 256
@@ -69,11 +62,11 @@ func (c firstStage) kind() string {
 func (c firstStage) target(alone bool) string {
 	switch {
 	case c.Kind == autoencoder.KL:
-		return targetKL
+		return config.TargetAutoencoderKL
 	case alone:
-		return targetVQ
+		return config.TargetVQModel
 	}
-	return targetVQInterface
+	return config.TargetVQModelInterface
 }
 
 // params are the arguments of the first stage, whose loss training would need.
@@ -86,7 +79,7 @@ func (c firstStage) params() map[string]any {
 	if c.DD.AttnType != "" {
 		dd["attn_type"] = c.DD.AttnType
 	}
-	m := map[string]any{"embed_dim": c.EmbedDim, "ddconfig": dd, "lossconfig": map[string]any{"target": targetIdentity}}
+	m := map[string]any{"embed_dim": c.EmbedDim, "ddconfig": dd, "lossconfig": map[string]any{"target": config.TargetIdentity}}
 	if c.Kind == autoencoder.VQ {
 		m["n_embed"] = c.NEmbed
 	}

@@ -3,6 +3,7 @@ package recognise
 import (
 	"slices"
 
+	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/unet"
 )
 
@@ -44,7 +45,7 @@ var models = []published{
 		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 32, heads: 8, notLegacy: true},
 	{name: "RDM 768x768", in: 16, out: 16, channels: 448, context: 768, mult: []int{1, 2, 3, 4}, stage: "kl-f16",
 		start: 0.0015, end: 0.015, scale: 0.22765929, loss: "l2", imageSize: 48, headChannels: 32},
-	{name: "LDM LSUN churches 256", in: 4, out: 4, channels: 192, context: none, scaleShift: true, cond: unconditional, mult: []int{1, 2, 2, 4, 4}, stage: "kl-f8",
+	{name: "LDM LSUN churches 256", in: 4, out: 4, channels: 192, context: none, scaleShift: true, cond: config.Unconditional, mult: []int{1, 2, 2, 4, 4}, stage: "kl-f8",
 		start: 0.0015, end: 0.0155, scaleByStd: true, loss: "l1", imageSize: 32, heads: 8},
 	{name: "LDM cin256-v2", in: 3, out: 3, channels: 192, context: 512, mult: []int{1, 2, 3, 5}, stage: "vq-f4",
 		start: 0.0015, end: 0.0195, loss: "l2", imageSize: 64, heads: 1},
@@ -52,19 +53,19 @@ var models = []published{
 		start: 0.0015, end: 0.0195, loss: "l2", imageSize: 32, heads: 1, oneHeadByDate: true},
 	{name: "LDM text2img256", in: 3, out: 3, channels: 192, context: 640, mult: []int{1, 2, 3, 5}, stage: "vq-f4",
 		start: 0.0015, end: 0.0195, loss: "l2", imageSize: 64, heads: 1, oneHeadByDate: true},
-	{name: "LDM layout2img-openimages256", in: 3, out: 3, channels: 128, context: 512, cond: targetBERT, mult: []int{1, 2, 3, 4}, depth: 3, stage: "vq-f4",
+	{name: "LDM layout2img-openimages256", in: 3, out: 3, channels: 128, context: 512, cond: config.TargetTransformer, mult: []int{1, 2, 3, 4}, depth: 3, stage: "vq-f4",
 		start: 0.0015, end: 0.0205, loss: "l1", imageSize: 64, heads: 1, oneHeadByDate: true},
-	{name: "LDM CelebA-HQ, FFHQ or LSUN bedrooms 256", in: 3, out: 3, channels: 224, context: none, cond: unconditional, mult: []int{1, 2, 3, 4}, stage: "vq-f4",
+	{name: "LDM CelebA-HQ, FFHQ or LSUN bedrooms 256", in: 3, out: 3, channels: 224, context: none, cond: config.Unconditional, mult: []int{1, 2, 3, 4}, stage: "vq-f4",
 		start: 0.0015, end: 0.0195, loss: "l2", imageSize: 64, headChannels: 32},
-	{name: "LDM bsr_sr", in: 6, out: 3, channels: 160, context: none, cond: targetIdentity, mult: []int{1, 2, 2, 4}, stage: "vq-f4",
+	{name: "LDM bsr_sr", in: 6, out: 3, channels: 160, context: none, cond: config.TargetIdentity, mult: []int{1, 2, 2, 4}, stage: "vq-f4",
 		start: 0.0015, end: 0.0155, loss: "l2", imageSize: 64, headChannels: 32},
-	{name: "LDM inpainting_big", in: 7, out: 3, channels: 256, context: none, cond: firstStageAsCond, mult: []int{1, 2, 3, 4}, stage: "vq-f4-noattn",
+	{name: "LDM inpainting_big", in: 7, out: 3, channels: 256, context: none, cond: config.FirstStageAsCond, mult: []int{1, 2, 3, 4}, stage: "vq-f4-noattn",
 		start: 0.0015, end: 0.0205, loss: "l1", imageSize: 64, heads: 8},
-	{name: "LDM semantic_synthesis256 or 512", in: 6, out: 3, channels: 128, context: none, cond: targetRescaler, mult: []int{1, 4, 8}, stage: "vq-f4",
+	{name: "LDM semantic_synthesis256 or 512", in: 6, out: 3, channels: 128, context: none, cond: config.TargetSpatialRescaler, mult: []int{1, 4, 8}, stage: "vq-f4",
 		start: 0.0015, end: 0.0205, loss: "l1", imageSize: 64, heads: 8},
-	{context: 768, cond: targetCLIP, start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8},
-	{cond: firstStageAsCond, start: 0.0015, end: 0.0205, loss: "l1", imageSize: 32, heads: 8},
-	{cond: targetRescaler, start: 0.0015, end: 0.0205, loss: "l1", imageSize: 32, heads: 8},
+	{context: 768, cond: config.TargetFrozenCLIP, start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8},
+	{cond: config.FirstStageAsCond, start: 0.0015, end: 0.0205, loss: "l1", imageSize: 32, heads: 8},
+	{cond: config.TargetSpatialRescaler, start: 0.0015, end: 0.0205, loss: "l1", imageSize: 32, heads: 8},
 	{start: 0.0015, end: 0.0195, loss: "l2", imageSize: 32, heads: 8},
 }
 

@@ -30,8 +30,6 @@ const (
 	prefixEMA         = "model_ema."
 )
 
-const targetLatentDiffusion = "ldm.models.diffusion.ddpm.LatentDiffusion"
-
 // Model is what names and shapes say of a file.
 type Model struct {
 	Kind    string        // KindLatentDiffusion, KindKL or KindVQ
@@ -143,7 +141,7 @@ func latentDiffusion(names []string, shapes map[string][]int) (*Model, error) {
 	}
 	p := publishedLike(u, cond.target)
 	m := &Model{Kind: KindLatentDiffusion, Name: p.nameOf(u, stage)}
-	unetTarget := config.Target{Target: targetUNet, Params: unetParams(u, p)}
+	unetTarget := config.Target{Target: config.TargetUNet, Params: unetParams(u, p)}
 	stageTarget := config.Target{Target: stage.target(false), Params: stage.params()}
 	params := p.params(m, shapes)
 	params["channels"] = u.OutChannels
@@ -151,7 +149,7 @@ func latentDiffusion(names []string, shapes map[string][]int) (*Model, error) {
 	params["unet_config"] = nested(unetTarget)
 	params["first_stage_config"] = nested(stageTarget)
 	cond.fill(params)
-	m.Target = config.Target{Target: targetLatentDiffusion, Params: params}
+	m.Target = config.Target{Target: config.TargetLatentDiffusion, Params: params}
 	p.assumeHeads(m, u)
 	stage.assume(m)
 	m.Assumed = append(m.Assumed, cond.assumed...)

@@ -9,8 +9,6 @@ import (
 	"github.com/ldm-go/ldm/unet"
 )
 
-const targetUNet = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
-
 // readUNet infers all but the heads of a U-Net. It looks at the places that tell
 // something; checkUNet compares the rest.
 func readUNet(r *reader) (unet.Config, error) {

@@ -5,8 +5,10 @@
 // found through an address of its own, so a convolution is a product whose
 // rows are pixels shifted by each tap of the kernel, and no im2col is built.
 // In float32 the tiles are registers (AVX-512, AVX2, or plain Go); in bfloat16
-// they are AMX tiles over a zero-padded copy of the picture, where a shift by a
-// tap is a constant distance.
+// they are tiles of 32x32 (AMX or AVX-512 BF16) over a zero-padded copy of the
+// picture, where a shift by a tap is a constant distance. Float32 uses those on
+// AMX too, with every number split into two; elsewhere its 3x3 convolutions take
+// Winograd's way where that is faster.
 //
 // A plan depends on the shape of one picture and on the processor, never on
 // the number of pictures or workers, and each result's sums have one order:
@@ -23,8 +25,9 @@ import (
 // Precision of the products; sums are float32 in both.
 type Precision int
 
-// F32 multiplies float32 numbers, by Winograd's algorithm where that is faster;
-// the results then differ from direct sums by about 3e-6 of the largest. BF16
+// F32 multiplies float32 numbers, by Winograd's algorithm or split products where
+// that is faster; the results then differ from direct sums by about 4e-6 of the
+// largest. BF16
 // rounds both operands to bfloat16 where the processor multiplies those, and is
 // F32 elsewhere. Exact is float32 by direct sums alone.
 const (

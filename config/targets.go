@@ -1,0 +1,23 @@
+package config
+
+// Targets of the reference's YAML.
+const (
+	TargetAutoencoderKL    = "ldm.models.autoencoder.AutoencoderKL"
+	TargetVQModel          = "ldm.models.autoencoder.VQModel"          // alone
+	TargetVQModelInterface = "ldm.models.autoencoder.VQModelInterface" // in a diffusion model
+	TargetIdentityStage    = "ldm.models.autoencoder.IdentityFirstStage"
+	TargetLatentDiffusion  = "ldm.models.diffusion.ddpm.LatentDiffusion"
+	TargetUNet             = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
+	TargetTransformer      = "ldm.modules.encoders.modules.BERTEmbedder"
+	TargetPlainTransformer = "ldm.modules.encoders.modules.TransformerEmbedder"
+	TargetClassEmbedder    = "ldm.modules.encoders.modules.ClassEmbedder"
+	TargetSpatialRescaler  = "ldm.modules.encoders.modules.SpatialRescaler"
+	TargetFrozenCLIP       = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
+	TargetIdentity         = "torch.nn.Identity"
+)
+
+// Conditioners that the YAML names without a target.
+const (
+	Unconditional    = "__is_unconditional__"
+	FirstStageAsCond = "__is_first_stage__"
+)
