@@ -38,6 +38,11 @@
 	DECQ CX               \
 	JZ   done
 
+// PREFETCHW of the line at DI, as in dot512.
+#define EXPECT256 \
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x0F \
+	ADDQ SI, DI
+
 // func dot256(a *dotArgs)
 TEXT ·dot256(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), BP
@@ -49,6 +54,14 @@ TEXT ·dot256(SB), NOSPLIT, $32-8
 	MOVQ AX, depth-24(SP)
 	ANDQ $~3, AX
 	MOVQ AX, depth4-32(SP)
+	MOVQ 40(BP), DI
+	MOVQ 48(BP), SI
+	EXPECT256
+	EXPECT256
+	EXPECT256
+	EXPECT256
+	EXPECT256
+	EXPECT256
 	MOVQ 24(BP), R15
 	MOVQ 32(BP), AX
 	VMOVUPS (AX), Y0
@@ -150,16 +163,19 @@ done:
 	VMOVUPS hi, (i*64+32)(DI)
 
 // func outer256(a *outerArgs)
+//
+// Twelve accumulators leave no registers for the masks of missing columns: there
+// they are read again for every point.
 TEXT ·outer256(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9
-	MOVQ 8(R8), R10
-	MOVQ 16(R8), R11
-	MOVQ 24(R8), R12
-	MOVQ 32(R8), DI
-	MOVQ 48(R8), AX     // masks of the columns
-	VMOVDQU (AX), Y12
-	VMOVDQU 32(AX), Y13
+	MOVQ 0(R8), R9   // segments
+	MOVQ 8(R8), R10  // their number
+	MOVQ 16(R8), R11 // stride of x in bytes
+	MOVQ 24(R8), R12 // stride of d in bytes
+	MOVQ R11, R13
+	SHLQ $6, R13     // 64 points on, the next block's: pointsPerBlock
+	MOVQ 32(R8), DI  // y, a tile
+	MOVQ 48(R8), DX  // masks of the columns
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -170,10 +186,8 @@ TEXT ·outer256(SB), NOSPLIT, $0-8
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-
-	// Ten accumulators leave two registers for the masks: rows 0-4 first, row 5 apart.
-	MOVQ R9, SI
-	MOVQ R10, DX
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
 
 segment:
 	MOVQ 0(R9), AX
@@ -181,46 +195,85 @@ segment:
 	MOVQ 16(R9), CX
 	ADDQ $24, R9
 
+	CMPL 40(R8), $0xffff
+	JNE  masked
+
 point:
-	VMASKMOVPS (BX), Y12, Y14
-	VMASKMOVPS 32(BX), Y13, Y15
-	OUTER256(0, Y10, Y0, Y1)
-	OUTER256(1, Y11, Y2, Y3)
-	OUTER256(2, Y10, Y4, Y5)
-	OUTER256(3, Y11, Y6, Y7)
-	OUTER256(4, Y10, Y8, Y9)
+	PREFETCHT1 (AX)(R13*1)
+	VMOVUPS (BX), Y14
+	VMOVUPS 32(BX), Y15
+	OUTER256(0, Y12, Y0, Y1)
+	OUTER256(1, Y13, Y2, Y3)
+	OUTER256(2, Y12, Y4, Y5)
+	OUTER256(3, Y13, Y6, Y7)
+	OUTER256(4, Y12, Y8, Y9)
+	OUTER256(5, Y13, Y10, Y11)
 	ADDQ R11, AX
 	ADDQ R12, BX
 	DECQ CX
 	JNZ  point
+	JMP  next
+
+masked:
+	VMOVDQU (DX), Y12
+	VMOVDQU 32(DX), Y13
+	VMASKMOVPS (BX), Y12, Y14
+	VMASKMOVPS 32(BX), Y13, Y15
+	OUTER256(0, Y12, Y0, Y1)
+	OUTER256(1, Y13, Y2, Y3)
+	OUTER256(2, Y12, Y4, Y5)
+	OUTER256(3, Y13, Y6, Y7)
+	OUTER256(4, Y12, Y8, Y9)
+	OUTER256(5, Y13, Y10, Y11)
+	ADDQ R11, AX
+	ADDQ R12, BX
+	DECQ CX
+	JNZ  masked
+
+next:
 	DECQ R10
 	JNZ  segment
+
 	ACC256(0, Y0, Y1)
 	ACC256(1, Y2, Y3)
 	ACC256(2, Y4, Y5)
 	ACC256(3, Y6, Y7)
 	ACC256(4, Y8, Y9)
+	ACC256(5, Y10, Y11)
+	VZEROUPPER
+	RET
 
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+// func panel256(a *panelArgs)
+TEXT ·panel256(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	MOVQ 0(R8), DI
+	MOVQ 8(R8), R9   // segments
+	MOVQ 16(R8), R10 // their number
+	MOVQ 24(R8), R12 // stride of d in bytes
+	MOVQ R12, R14
+	SHLQ $6, R14     // 64 points on: the next block's
+	MOVQ 40(R8), AX
+	VMOVDQU (AX), Y2
+	VMOVDQU 32(AX), Y3
 
-segment5:
-	MOVQ 0(SI), AX
-	MOVQ 8(SI), BX
-	MOVQ 16(SI), CX
-	ADDQ $24, SI
+segment:
+	MOVQ 8(R9), BX
+	MOVQ 16(R9), CX
+	MOVQ DI, 8(R9)
+	ADDQ $24, R9
 
-point5:
-	VMASKMOVPS (BX), Y12, Y14
-	VMASKMOVPS 32(BX), Y13, Y15
-	OUTER256(5, Y10, Y0, Y1)
-	ADDQ R11, AX
+point:
+	PREFETCHT1 (BX)(R14*1)
+	VMASKMOVPS (BX), Y2, Y0
+	VMASKMOVPS 32(BX), Y3, Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
 	ADDQ R12, BX
+	ADDQ $64, DI
 	DECQ CX
-	JNZ  point5
-	DECQ DX
-	JNZ  segment5
-	ACC256(5, Y0, Y1)
+	JNZ  point
+	DECQ R10
+	JNZ  segment
 	VZEROUPPER
 	RET
 

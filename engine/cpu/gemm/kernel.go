@@ -8,7 +8,8 @@ type kernel struct {
 	rows, cols int
 	dot        func(*dotArgs)
 	outer      func(*outerArgs)
-	winograd   *winogradKernel // none where direct sums are as fast
+	panel      func(*panelArgs) // none where the tile is wide enough to hide its cost
+	winograd   *winogradKernel  // none where direct sums are as fast
 }
 
 // Largest tile of any kernel.
@@ -55,6 +56,19 @@ type outerArgs struct {
 	masks            *[16]int32 // 48: the same as lanes, for AVX2
 }
 
+// panelArgs describes the copy of some columns of the rows d of segments to one
+// place, [points][cols], zero where there is no column: rows a power of two apart
+// would push each other out of the first-level cache, which a kernel of narrow
+// tiles feels. The segments then have their d there.
+type panelArgs struct {
+	dst      *float32   // 0
+	segments *segment   // 8
+	count    int        // 16
+	stride   int        // 24: bytes from one row to the next
+	mask     uint32     // 32: columns that exist, one bit each
+	masks    *[16]int32 // 40: the same as lanes, for AVX2
+}
+
 func addressOf(x []float32) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(x))) }
 
 // floatsAt views n floats at an address taken from a slice that is still alive.
@@ -63,7 +77,7 @@ func floatsAt(p uintptr, n int) []float32 {
 }
 
 // portable is the reference for the others: plain Go, the same order of sums.
-var portable = kernel{"portable", 4, 16, dotPortable, outerPortable, nil}
+var portable = kernel{"portable", 4, 16, dotPortable, outerPortable, panelPortable, nil}
 
 func dotPortable(a *dotArgs) {
 	const rows, cols = 4, 16
@@ -112,6 +126,20 @@ func outerPortable(a *outerArgs) {
 	}
 	for i, v := range acc {
 		y[i] += v
+	}
+}
+
+func panelPortable(a *panelArgs) {
+	const cols = 16
+	n := columns(a.mask)
+	dst := uintptr(unsafe.Pointer(a.dst))
+	for i, s := range unsafe.Slice(a.segments, a.count) {
+		unsafe.Slice(a.segments, a.count)[i].d = dst
+		for p := range s.count {
+			row := floatsAt(dst, cols)
+			clear(row[copy(row, floatsAt(s.d+uintptr(p*a.stride), n)):])
+			dst += cols * 4
+		}
 	}
 }
 

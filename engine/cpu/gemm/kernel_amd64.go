@@ -31,6 +31,9 @@ func dot256(a *dotArgs)
 func outer256(a *outerArgs)
 
 //go:noescape
+func panel256(a *panelArgs)
+
+//go:noescape
 func fma512(n int)
 
 //go:noescape
@@ -96,9 +99,9 @@ func winoFilterGrad256(a *winoFilterArgs)
 func kernelFor(level isa.Level) kernel {
 	switch {
 	case level >= isa.AVX512:
-		return kernel{"avx512", 12, 32, dotMask512, outer512, &winogradKernel{winoIn512, winoFilter512, winoOut512, winoGrad512, winoFilterGrad512, 1}}
+		return kernel{"avx512", 12, 32, dotMask512, outer512, nil, &winogradKernel{winoIn512, winoFilter512, winoOut512, winoGrad512, winoFilterGrad512, 1}}
 	case level == isa.AVX2:
-		return kernel{"avx2", 6, 16, dot256, outer256, &winogradKernel{winoIn256, winoFilter256, winoOut256, winoGrad256, winoFilterGrad256, 8}}
+		return kernel{"avx2", 6, 16, dot256, outer256, panel256, &winogradKernel{winoIn256, winoFilter256, winoOut256, winoGrad256, winoFilterGrad256, 8}}
 	}
 	return portable
 }

@@ -3,7 +3,8 @@ package gemm
 import "github.com/ldm-go/ldm/engine/cpu/par"
 
 // pointsPerBlock bounds the points whose rows stay in the first-level cache
-// while all tiles of a task go over them.
+// while all tiles of a task go over them. The kernels fetch the rows of the next
+// block ahead, so many points on.
 const pointsPerBlock = 64
 
 // outerPlan sums outer products of pixels of x with pixels of dy: the gradient
@@ -22,7 +23,9 @@ type outerPlan struct {
 
 type outerWorker struct {
 	args     outerArgs
+	panel    panelArgs
 	segments []segment
+	d        []float32 // the block's part of dy: [points][cols]
 	acc      []float32
 	masks    [16]int32
 }
@@ -39,6 +42,7 @@ func planOuter(c Conv, out layout, workers int, k kernel) *Plan {
 	p.workers = make([]outerWorker, max(workers, 1))
 	for i := range p.workers {
 		p.workers[i].segments = make([]segment, max(p.rowsPerBlock, ceilDiv(p.ow, pointsPerBlock)))
+		p.workers[i].d = make([]float32, pointsPerBlock*k.cols)
 		p.workers[i].acc = make([]float32, p.group*k.rows*k.cols)
 	}
 	return &Plan{Algorithm: describe(k.name+" outer", k.rows, k.cols), bind: p.bind}
@@ -59,8 +63,12 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 	clear(w.acc)
 	w.masks = laneMasks(n)
 	w.args = outerArgs{
-		strideX: p.conv.Stride * p.conv.C * 4, strideD: p.conv.O * 4,
+		segments: &w.segments[0], strideX: p.conv.Stride * p.conv.C * 4, strideD: p.conv.O * 4,
 		mask: lowMask(n), masks: &w.masks,
+	}
+	if p.kernel.panel != nil {
+		w.panel = panelArgs{dst: &w.d[0], segments: &w.segments[0], stride: p.conv.O * 4, mask: lowMask(n), masks: &w.masks}
+		w.args.strideD = p.kernel.cols * 4
 	}
 	rows := p.conv.N * p.oh
 	for row := 0; row < rows; row += p.rowsPerBlock {
@@ -69,9 +77,13 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 			if count == 0 {
 				continue
 			}
+			w.args.count = count
+			if p.kernel.panel != nil {
+				w.panel.count = count
+				p.kernel.panel(&w.panel)
+			}
 			for t := first; t < last; t++ {
 				p.shift(w.segments[:count], p.channel(t)-p.before(t, first))
-				w.args.segments, w.args.count = &w.segments[0], count
 				w.args.y = &w.acc[(t-first)*size]
 				p.kernel.outer(&w.args)
 			}
@@ -145,7 +157,12 @@ func (p *outerPlan) store(a *Args, acc []float32, tap, panel, t, n int) {
 	channel := p.channel(t)
 	for r := t*p.kernel.rows - channel; r < p.kernel.rows; r++ {
 		at := (channel+r)*p.out.row + panel*p.kernel.cols*p.out.col + tap*p.out.tap
-		for _, v := range acc[r*p.kernel.cols:][:n] {
+		row := acc[r*p.kernel.cols:][:n]
+		if p.out.col == 1 {
+			copy(a.Y[at:], row)
+			continue
+		}
+		for _, v := range row {
 			a.Y[at] = v
 			at += p.out.col
 		}
