@@ -1,9 +1,10 @@
 // Package cpu computes graphs on the processor: it fuses and plans a graph
 // once, and then runs it without allocating.
 //
-// compile.go turns nodes into steps; memory.go gives their values places in one
-// arena, shared by liveness; lower*.go bind every operation to its kernels;
-// program.go runs the result.
+// compile.go turns nodes into steps: fuse.go joins some, remake.go repeats some in
+// the gradient. memory.go gives their values places in one arena, shared by
+// liveness; lower.go binds every operation to its kernels; program.go runs the
+// result.
 package cpu
 
 import (
@@ -85,8 +86,7 @@ type compiler struct {
 	updated map[*graph.Node]bool // parameters written by the graph
 	uses    map[graph.Value]int
 	prog    *Program
-	// enlarged are the upsampling nodes that are part of a convolution.
-	enlarged map[*graph.Node]*graph.Node
+	fused   fusions
 }
 
 // Compile implements engine.Engine.
@@ -110,7 +110,7 @@ func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars
 	if err := c.checkVars(nodes); err != nil {
 		return nil, err
 	}
-	steps, err := c.steps(nodes, outputs)
+	steps, err := c.steps(nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -177,98 +177,40 @@ func (c *compiler) checkVars(nodes []*graph.Node) error {
 	return fmt.Errorf("parameters do not fit the network: %s%s", strings.Join(bad, "; "), more)
 }
 
-// steps lowers the nodes, fusing products with the addition behind them.
-func (c *compiler) steps(nodes []*graph.Node, outputs []graph.Value) ([]*step, error) {
-	fused := c.fuse(nodes)
-	inside := map[*graph.Node]bool{}
-	for _, f := range fused {
-		inside[f.product] = true
-	}
-	c.enlarged = c.fuseUpsampling(nodes)
-	for _, up := range c.enlarged {
-		inside[up] = true
-	}
+// steps lowers the nodes, as they are fused.
+func (c *compiler) steps(nodes []*graph.Node) ([]*step, error) {
+	c.fuse(nodes)
 	var steps []*step
 	for _, n := range nodes {
-		if inside[n] {
+		if c.fused.inside[n] {
 			continue
 		}
-		s := &step{node: n, name: n.Name(), inputs: c.inputs(n)}
-		var err error
-		if f, ok := fused[n]; ok {
-			s.inputs = append(c.inputs(f.product), f.add)
-			s.name = f.product.Name()
-			s.lowered, err = c.lowerProduct(f.product, true)
-			s.inPlace = []int{len(s.inputs) - 1}
-			s.fused = true
-		} else {
-			s.lowered, err = c.lower(n)
-		}
+		s, err := c.step(n)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 		steps = append(steps, s)
 	}
-	return steps, nil
+	return c.remake(steps)
 }
 
-// inputs are the values that a node's step reads.
-func (c *compiler) inputs(n *graph.Node) []graph.Value {
-	in := append([]graph.Value(nil), n.Inputs...)
-	if up := c.enlarged[n]; up != nil {
-		in[0] = up.Inputs[0]
+// step lowers one node, with the product that it is part of.
+func (c *compiler) step(n *graph.Node) (s *step, err error) {
+	s = &step{node: n, name: n.Name(), inputs: c.inputs(n)}
+	if sum, ok := c.fused.sums[n]; ok {
+		s.inputs = append(c.inputs(sum.product), sum.add)
+		s.name = sum.product.Name()
+		s.fused = true
+		s.lowered, err = c.lowerProduct(sum.product, productOptions{add: true})
+		s.inPlace = []int{len(s.inputs) - 1}
+		return s, err
 	}
-	return in
-}
-
-// fuseUpsampling finds the convolutions that alone read an enlarged picture:
-// they read the small one, and the large one is never made.
-func (c *compiler) fuseUpsampling(nodes []*graph.Node) map[*graph.Node]*graph.Node {
-	out := map[*graph.Node]*graph.Node{}
-	for _, n := range nodes {
-		if _, ok := n.Op.(graph.Conv2D); !ok {
-			continue
-		}
-		v := n.Inputs[0]
-		if _, ok := v.Node.Op.(graph.Upsample); ok && c.uses[v] == 1 {
-			out[n] = v.Node
-		}
+	if product := c.fused.gated[n]; product != nil {
+		s.inputs = c.inputs(product)
+		s.name = product.Name()
+		s.lowered, err = c.lowerProduct(product, productOptions{geglu: true})
+		return s, err
 	}
-	return out
-}
-
-// fusion is a product whose result is only added to another value.
-type fusion struct {
-	product *graph.Node
-	add     graph.Value
-}
-
-func (c *compiler) fuse(nodes []*graph.Node) map[*graph.Node]fusion {
-	out := map[*graph.Node]fusion{}
-	for _, n := range nodes {
-		op, ok := n.Op.(graph.Binary)
-		if !ok || op.Fn != graph.Add || !n.Inputs[0].Shape().Equal(n.Inputs[1].Shape()) {
-			continue
-		}
-		best := -1 // the later one, so that what the other reads is free sooner
-		for i, v := range n.Inputs {
-			if c.uses[v] == 1 && fusible(v.Node) && (best < 0 || v.Node.ID > n.Inputs[best].Node.ID) {
-				best = i
-			}
-		}
-		if best >= 0 {
-			out[n] = fusion{n.Inputs[best].Node, n.Inputs[1-best]}
-		}
-	}
-	return out
-}
-
-func fusible(n *graph.Node) bool {
-	switch op := n.Op.(type) {
-	case graph.Conv2D, graph.Conv2DGradX:
-		return true
-	case graph.MatMul:
-		return !op.TransA
-	}
-	return false
+	s.lowered, err = c.lower(n)
+	return s, err
 }

@@ -93,6 +93,11 @@ func networks() []network {
 			})
 		}
 	}
+	add("GroupNorm of a sum", func(g *graph.Graph) graph.Value { // which is fused
+		x := g.Conv2D(g.Param("x", 3, 4, 5, 9), g.Param("w", 40, 9, 1, 1), g.Param("bias", 40), graph.Conv2D{Stride: 1})
+		x = g.Add(x, g.Affine(g.Param("e", 3, 1, 1, 40), 3, 1))
+		return g.GroupNorm(x, g.Param("g", 40), g.Param("b", 40), graph.GroupNorm{Groups: 8, Eps: 1e-5, SiLU: true})
+	})
 	add("LayerNorm", func(g *graph.Graph) graph.Value {
 		return g.LayerNorm(g.Param("x", 3, 50, 37), g.Param("g", 37), g.Param("b", 37), 1e-5)
 	})
@@ -107,6 +112,16 @@ func networks() []network {
 		})
 	}
 	add("GEGLU", func(g *graph.Graph) graph.Value { return g.GEGLU(g.Param("x", 2, 9, 38)) })
+	for _, s := range [][3]int{{5, 24, 64}, {200, 36, 192}, {33, 7, 50}} {
+		add(fmt.Sprint("GEGLU of a product", s), func(g *graph.Graph) graph.Value { // which is fused, and made again in the gradient
+			x := g.Linear(g.LayerNorm(g.Param("x", s[0], s[1]), g.Param("g", s[1]), g.Param("b", s[1]), 1e-5), g.Param("w", s[2], s[1]), g.Param("bias", s[2]))
+			y := g.Linear(g.GEGLU(x), g.Param("v", 3, s[2]/2), graph.Value{})
+			for range 8 {
+				y = g.Affine(y, .9, .1)
+			}
+			return y
+		})
+	}
 	add("Softmax", func(g *graph.Graph) graph.Value { return g.Softmax(g.Param("x", 2, 9, 21)) })
 	add("Upsample", func(g *graph.Graph) graph.Value { return g.Upsample(g.Param("x", 3, 2, 3, 5), 2) })
 	add("AvgPool", func(g *graph.Graph) graph.Value { return g.AvgPool(g.Param("x", 3, 4, 6, 5), 2) })
@@ -193,28 +208,38 @@ func checkNetwork(t *testing.T, n network, precision engine.Precision, seen map[
 		vars[name] = fill(name, p.Shape())
 		floats[name] = floats64(vars[name].F32)
 	}
-	prog, err := New().Compile(g, append([]graph.Value{y, loss}, grads...), vars, engine.Options{Precision: precision, Threads: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, node := range g.Nodes() {
-		seen[opName(node)] = true
-	}
-	weight := prog.Input("weight")
-	copy(weight.F32, fill("weight", weight.Shape).F32)
-	floats["weight"] = floats64(weight.F32)
-	for name, ids := range n.ids {
-		copy(prog.Input(name).I32, ids)
-	}
-	if err := prog.Run(); err != nil {
-		t.Fatal(err)
-	}
 	valueTol, gradTol := 3e-6, 2e-4
 	if precision == engine.BF16 {
 		valueTol, gradTol = 2e-2, 5e-2
 	}
-	if e := relErr(prog.Output(0).F32, twin(y, floats, n.ids)); !(e < valueTol) {
+	opt := engine.Options{Precision: precision, Threads: 2}
+	run := func(outputs ...graph.Value) engine.Program {
+		prog, err := New().Compile(g, outputs, vars, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if weight := prog.Input("weight"); weight != nil {
+			copy(weight.F32, fill("weight", weight.Shape).F32)
+			floats["weight"] = floats64(weight.F32)
+		}
+		for name, ids := range n.ids {
+			copy(prog.Input(name).I32, ids)
+		}
+		if err := prog.Run(); err != nil {
+			t.Fatal(err)
+		}
+		return prog
+	}
+	for _, node := range g.Nodes() {
+		seen[opName(node)] = true
+	}
+	prog := run(append([]graph.Value{y, loss}, grads...)...)
+	want := twin(y, floats, n.ids)
+	if e := relErr(prog.Output(0).F32, want); !(e < valueTol) {
 		t.Errorf("value: error %g", e)
+	}
+	if e := relErr(run(y).Output(0).F32, want); !(e < valueTol) { // without gradients more is fused
+		t.Errorf("value alone: error %g", e)
 	}
 	const h = 1e-5
 	for i, p := range params {

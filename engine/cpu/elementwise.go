@@ -31,6 +31,8 @@ func unary(op graph.Unary, y, x []float32) {
 		vec.SiLU(y, x)
 	case graph.GELU:
 		vec.GELU(y, x)
+	case graph.QuickGELU:
+		vec.QuickGELU(y, x)
 	case graph.ReLU:
 		vec.ReLU(y, x)
 	case graph.Square:

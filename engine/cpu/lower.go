@@ -14,7 +14,7 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 	in := func(i int) graph.Shape { return n.Inputs[i].Shape() }
 	switch op := n.Op.(type) {
 	case graph.MatMul, graph.Conv2D, graph.Conv2DGradX, graph.Conv2DGradW:
-		return c.lowerProduct(n, false)
+		return c.lowerProduct(n, productOptions{})
 	case graph.Unary:
 		return lowerUnary(op), nil
 	case graph.UnaryGrad:
@@ -32,7 +32,7 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 	case graph.Slice, graph.Pad, graph.Concat:
 		return lowerCopies(n), nil
 	case graph.GroupNorm, graph.GroupNormGrad, graph.LayerNorm, graph.LayerNormGrad:
-		return lowerNorm(n), nil
+		return c.lowerNorm(n), nil
 	case graph.Attention:
 		a := attention(op, in(0), in(1))
 		return lowered{scratch: a.ScratchLen(c.workers, false), bind: func(b *binding) []par.Phase {
@@ -74,14 +74,20 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 // bound is an operation that needs nothing but its operands.
 func bound(bind func(b *binding) []par.Phase) lowered { return lowered{bind: bind} }
 
-// lowerProduct plans a product; with add, an input more is added to the result.
-func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
+// productOptions are what a product does besides.
+type productOptions struct {
+	add   bool // one more input is added to the result
+	geglu bool // the result is value·GELU(gate) of the product's halves
+}
+
+// lowerProduct plans a product.
+func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, error) {
 	var plan *gemm.Plan
 	x, w := n.Inputs[0].Shape(), n.Inputs[1].Shape()
 	switch op := n.Op.(type) {
 	case graph.MatMul:
 		last := x[len(x)-1]
-		s := gemm.MatMul{M: x.Size() / last, K: last, N: w[len(w)-1], TransA: op.TransA, TransB: op.TransB}
+		s := gemm.MatMul{M: x.Size() / last, K: last, N: w[len(w)-1], TransA: op.TransA, TransB: op.TransB, GEGLU: opt.geglu}
 		if op.TransA {
 			s.M, s.K = s.K, s.M
 		}
@@ -92,7 +98,7 @@ func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
 	case graph.Conv2D:
 		conv := convolution(op, x, w)
 		conv.Training = c.updated[unshaped(n.Inputs[1].Node)]
-		if up := c.enlarged[n]; up != nil {
+		if up := c.fused.enlarged[n]; up != nil {
 			conv.Up = up.Op.(graph.Upsample).Factor
 		}
 		plan = gemm.PlanConv(conv, c.prec, c.workers)
@@ -117,7 +123,7 @@ func (c *compiler) lowerProduct(n *graph.Node, add bool) (lowered, error) {
 		if len(n.Inputs) == 3 {
 			a.Bias = b.in[2]
 		}
-		if add {
+		if opt.add {
 			a.Add = b.in[len(b.in)-1]
 		}
 		if plan.PackedLen == 0 {
@@ -164,31 +170,39 @@ func attention(op graph.Attention, q, k graph.Shape) layer.Attention {
 	}
 }
 
-func lowerNorm(n *graph.Node) lowered {
+func (c *compiler) lowerNorm(n *graph.Node) lowered {
 	s := n.Inputs[0].Shape()
-	c := s[len(s)-1]
+	width := s[len(s)-1]
 	group := func(op graph.GroupNorm) layer.GroupNorm {
-		return layer.GroupNorm{N: s[0], P: s.Size() / s[0] / c, C: c, Groups: op.Groups, Eps: op.Eps, SiLU: op.SiLU}
+		return layer.GroupNorm{N: s[0], P: s.Size() / s[0] / width, C: width, Groups: op.Groups, Eps: op.Eps, SiLU: op.SiLU}
+	}
+	shift := func(b *binding) []float32 {
+		if c.fused.shifted[n] == nil {
+			return nil
+		}
+		return b.in[len(b.in)-1]
 	}
 	switch op := n.Op.(type) {
 	case graph.GroupNorm:
-		l := bound(func(b *binding) []par.Phase { return group(op).Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]) })
+		l := bound(func(b *binding) []par.Phase {
+			return group(op).Forward(b.in[0], shift(b), b.in[1], b.in[2], b.out[0], b.out[1])
+		})
 		l.inPlace = []int{0}
 		return l
 	case graph.GroupNormGrad:
 		return bound(func(b *binding) []par.Phase {
-			return group(graph.GroupNorm(op)).Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2])
+			return group(graph.GroupNorm(op)).Backward(b.in[0], shift(b), b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2])
 		})
 	case graph.LayerNorm:
 		l := bound(func(b *binding) []par.Phase {
-			return layer.LayerNorm{Rows: s.Size() / c, C: c, Eps: op.Eps}.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1])
+			return layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1])
 		})
 		l.inPlace = []int{0}
 		return l
 	}
 	op := n.Op.(graph.LayerNormGrad)
 	return bound(func(b *binding) []par.Phase {
-		return layer.LayerNorm{Rows: s.Size() / c, C: c, Eps: op.Eps}.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.out[0], b.out[1], b.out[2])
+		return layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.out[0], b.out[1], b.out[2])
 	})
 }
 

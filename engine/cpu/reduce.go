@@ -147,7 +147,7 @@ func lowerSquaredNorm() lowered {
 		}
 		part := make([]float64, len(all))
 		return []par.Phase{
-			{Name: "squared norm", Tasks: len(all), Run: func(t, _ int) { part[t] = squares(all[t].x) }},
+			{Name: "squared norm", Tasks: len(all), Run: func(t, _ int) { part[t] = vec.SquaredNorm(all[t].x) }},
 			par.Serial("squared norm", func() {
 				var sum float64
 				for _, v := range part {
@@ -160,12 +160,4 @@ func lowerSquaredNorm() lowered {
 			}),
 		}
 	})
-}
-
-func squares(x []float32) float64 {
-	var s [4]float64
-	for i, v := range x {
-		s[i&3] += float64(v) * float64(v)
-	}
-	return s[0] + s[1] + s[2] + s[3]
 }

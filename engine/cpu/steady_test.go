@@ -114,3 +114,37 @@ func TestGoldenTimesteps(t *testing.T) {
 		}
 	}
 }
+
+// TestRemake: with gradients a GEGLU is computed twice, alone as part of its product.
+func TestRemake(t *testing.T) {
+	count := func(training bool) (steps int) {
+		for _, n := range networks() {
+			if n.name != "GEGLU of a product[200 36 192]" {
+				continue
+			}
+			g, y, _, params, grads := objective(n)
+			vars := engine.Vars{}
+			for _, p := range params {
+				name := p.Node.Op.(graph.Param).Name
+				vars[name] = fill(name, p.Shape())
+			}
+			outputs := []graph.Value{y}
+			if training {
+				outputs = append(outputs, grads...)
+			}
+			prog, err := New().Compile(g, outputs, vars, engine.Options{Threads: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range prog.(*Program).Profile() {
+				if s.Op == "GEGLU" && s.Flops == 0 {
+					steps++
+				}
+			}
+		}
+		return steps
+	}
+	if alone, training := count(false), count(true); alone != 0 || training != 2 {
+		t.Errorf("%d steps of GEGLU alone, %d with gradients: want 0 and 2", alone, training)
+	}
+}

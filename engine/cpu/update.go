@@ -38,11 +38,7 @@ func lowerEMA() lowered {
 			if !isFinite(norm2[0]) {
 				return
 			}
-			keep, take := decay[0], 1-decay[0]
-			s := shadow[i:j]
-			for k, v := range p[i:j] {
-				s[k] = keep*s[k] + take*v
-			}
+			vec.ScaledSum(shadow[i:j], shadow[i:j], p[i:j], decay[0], 1-decay[0])
 		})
 	}}
 }

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // source gives the addresses of the left operand's rows.
@@ -118,6 +119,7 @@ type dotPlan struct {
 	panelsPerTask           int
 	zero                    []float32
 	copies                  bool
+	gated                   bool // see MatMul.GEGLU
 	workers                 []dotWorker
 }
 
@@ -130,16 +132,38 @@ type dotWorker struct {
 	args    dotArgs
 	table   []uintptr
 	shifted []uintptr
-	copied  []float32 // rows that lie a multiple of a page apart, moved closer
+	copied  []float32    // rows that lie a multiple of a page apart, moved closer
+	halves  [2][]float32 // value and gate of a panel: [rows of a task][cols]
 	partial [maxRows * maxCols]float32
 	bias    [maxCols]float32
 }
 
+// output is where tiles of a panel go.
+type output struct {
+	y, add uintptr // of the first tile's first row; add may be 0
+	stride int     // bytes between rows
+}
+
 func planDot(src source, w weights, workers int, k kernel) *Plan {
-	p := &dotPlan{kernel: k, src: src}
+	p := newDot(src, w, workers, k, false)
+	return p.plan(w, describe(k.name, k.rows, k.cols))
+}
+
+// planGated is a product followed by GEGLU: the halves of a block of rows are made
+// side by side and joined while they are in the cache.
+func planGated(src source, w weights, workers int, k kernel) *Plan {
+	p := newDot(src, w, workers, k, true)
+	return p.plan(w, describe(k.name, k.rows, k.cols)+" GEGLU")
+}
+
+func newDot(src source, w weights, workers int, k kernel, gated bool) *dotPlan {
+	p := &dotPlan{kernel: k, src: src, gated: gated}
 	p.rows, p.depth, p.taps = src.size()
 	p.cols = w.cols
-	p.panels = ceilDiv(w.cols, k.cols)
+	p.panels = ceilDiv(w.cols, k.cols) // with gated, those of values
+	if gated {
+		p.cols, p.panels = w.cols/2, p.panels/2
+	}
 	p.parts = parts(p.taps, p.depth, k.cols)
 	p.zero = make([]float32, p.depth+maxRows)
 	_, plain := src.(rowSource)
@@ -154,12 +178,22 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 	for i := range p.workers {
 		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.rows)
 		p.workers[i].shifted = make([]uintptr, k.rows)
+		if gated {
+			for j := range p.workers[i].halves {
+				p.workers[i].halves[j] = make([]float32, p.tilesPerTask*k.rows*k.cols)
+			}
+		}
 	}
+	return p
+}
+
+func (p *dotPlan) plan(w weights, algorithm string) *Plan {
+	cols := p.kernel.cols
 	return &Plan{
-		Algorithm:  describe(k.name, k.rows, k.cols),
-		PackedLen:  p.panels * p.taps * p.depth * k.cols,
+		Algorithm:  algorithm,
+		PackedLen:  ceilDiv(w.cols, cols) * p.taps * p.depth * cols,
 		ScratchLen: len(p.workers) * p.copySize(),
-		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
+		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, cols) },
 		bind:       p.bind,
 	}
 }
@@ -205,11 +239,41 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 		}
 	}
 	for panel := from; panel < to; panel++ {
-		for i, part := range p.parts {
-			p.setPart(a, w, panel, i, part)
-			for t := first; t < last; t++ {
-				p.tile(a, w, t, panel, i, part, w.table[(t-first)*size:])
-			}
+		if p.gated {
+			p.gate(a, w, panel, first, last)
+			continue
+		}
+		at := uintptr((first*rows*p.cols + panel*p.kernel.cols) * 4)
+		out := output{y: addressOf(a.Y) + at, stride: p.cols * 4}
+		if a.Add != nil {
+			out.add = addressOf(a.Add) + at
+		}
+		p.panel(a, w, panel, min(p.kernel.cols, p.cols-panel*p.kernel.cols), first, last, out)
+	}
+}
+
+// gate writes value·GELU(gate) of a panel of values and its panel of gates.
+func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
+	rows, cols := p.kernel.rows, p.kernel.cols
+	for i, half := range w.halves {
+		p.panel(a, w, i*p.panels+panel, cols, first, last, output{y: addressOf(half), stride: cols * 4})
+	}
+	n := min(last*rows, p.rows) - first*rows
+	value := w.halves[0][:n*cols]
+	vec.GEGLU(value, value, w.halves[1][:n*cols])
+	for r := range n {
+		copy(a.Y[(first*rows+r)*p.cols+panel*cols:][:cols], value[r*cols:])
+	}
+}
+
+// panel computes tiles first … last-1 of one panel, n columns wide.
+func (p *dotPlan) panel(a *Args, w *dotWorker, panel, n, first, last int, out output) {
+	size := p.taps * p.kernel.rows
+	for i, part := range p.parts {
+		p.setPart(a, w, panel, n, i, part)
+		w.args.stride = out.stride
+		for t := first; t < last; t++ {
+			p.tile(w, t, t-first, i, part, w.table[(t-first)*size:], out)
 		}
 	}
 }
@@ -224,25 +288,23 @@ func (p *dotPlan) copyRows(w *dotWorker, table []uintptr, at int) {
 }
 
 // setPart prepares what the tiles of one panel and part have in common.
-func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, i int, part part) {
+func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, n, i int, part part) {
 	cols := p.kernel.cols
-	first := panel * cols
-	n := min(cols, p.cols-first)
 	clear(w.bias[:])
 	if a.Bias != nil && i == 0 {
-		copy(w.bias[:n], a.Bias[first:first+n])
+		copy(w.bias[:n], a.Bias[panel*cols:])
 	}
 	w.args = dotArgs{
 		taps: part.taps, depth: part.depth,
-		b:      &a.W[((panel*p.taps+part.tap)*p.depth+part.from)*cols],
-		bias:   &w.bias[0],
-		stride: p.cols * 4, mask: lowMask(n), partial: &w.partial[0],
+		b:    &a.W[((panel*p.taps+part.tap)*p.depth+part.from)*cols],
+		bias: &w.bias[0], mask: lowMask(n), partial: &w.partial[0],
 	}
 }
 
-func (p *dotPlan) tile(a *Args, w *dotWorker, t, panel, i int, part part, table []uintptr) {
+// tile computes tile t, which is at place at of its output.
+func (p *dotPlan) tile(w *dotWorker, t, at, i int, part part, table []uintptr, out output) {
 	rows, cols := p.kernel.rows, p.kernel.cols
-	offset := uintptr((t*rows*p.cols + panel*cols) * 4)
+	offset := uintptr(at * rows * out.stride)
 	args := &w.args
 	args.table = &table[part.tap*rows]
 	if part.from > 0 {
@@ -251,14 +313,14 @@ func (p *dotPlan) tile(a *Args, w *dotWorker, t, panel, i int, part part, table 
 		}
 		args.table = &w.shifted[0]
 	}
-	args.y = addressOf(a.Y) + offset
+	args.y = out.y + offset
 	args.valid = min(rows, p.rows-t*rows)
 	args.add = 0
 	switch {
 	case i > 0:
 		args.add = args.y
-	case a.Add != nil:
-		args.add = addressOf(a.Add) + offset
+	case out.add != 0:
+		args.add = out.add + offset
 	}
 	p.kernel.dot(args)
 	if p.kernel.name == "avx2" && args.mask != lowMask(cols) {

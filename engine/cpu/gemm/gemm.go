@@ -20,6 +20,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // Precision of the products; sums are float32 in both.
@@ -68,10 +69,12 @@ func (p *Plan) Pack(dst, w []float32) []par.Phase {
 func (p *Plan) Bind(a Args) []par.Phase { return p.bind(a) }
 
 // MatMul is Y[M,N] = op(A)·op(B), row-major; A is [M,K], or [K,M] with TransA;
-// B, the operand that is packed, is [K,N], or [N,K] with TransB.
+// B, the operand that is packed, is [K,N], or [N,K] with TransB. With GEGLU, Y is
+// [M,N/2]: the first half of the columns times GELU of the second.
 type MatMul struct {
 	M, N, K        int
 	TransA, TransB bool
+	GEGLU          bool
 }
 
 // Conv is a convolution of x [N,H,W,C] with w [O,C,KH,KW] to y [N,OH,OW,O]. With
@@ -143,10 +146,38 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 	if s.TransB {
 		w.strideCol, w.strideDepth = s.K, 1
 	}
+	if s.GEGLU {
+		return planMatMulGEGLU(s, w, prec, workers, level).with(flops)
+	}
 	if use, split := useTiles(prec, level); use {
 		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level), split).with(flops)
 	}
 	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
+}
+
+// planMatMulGEGLU joins the halves where they are made, or after all of the product.
+func planMatMulGEGLU(s MatMul, w weights, prec Precision, workers int, level isa.Level) *Plan {
+	k := kernelFor(level)
+	if use, _ := useTiles(prec, level); !use && s.N%(2*k.cols) == 0 {
+		return planGated(rowSource{s.M, s.K}, w, workers, k)
+	}
+	s.GEGLU = false
+	product := planMatMul(s, prec, workers, level)
+	n, c := s.M*s.N, s.N/2
+	const block = 16 // rows in a task
+	return &Plan{
+		Algorithm: product.Algorithm + ", GEGLU", PackedLen: product.PackedLen, ScratchLen: n + product.ScratchLen, pack: product.pack,
+		bind: func(a Args) []par.Phase {
+			x, y := a.Scratch[:n], a.Y
+			a.Y, a.Scratch = x, a.Scratch[n:]
+			return append(product.Bind(a), par.Phase{Name: "geglu", Tasks: ceilDiv(s.M, block), Run: func(task, _ int) {
+				for r := task * block; r < min((task+1)*block, s.M); r++ {
+					row := x[r*s.N:][:s.N]
+					vec.GEGLU(y[r*c:][:c], row[:c], row[c:])
+				}
+			}})
+		},
+	}
 }
 
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {

@@ -10,6 +10,7 @@ import (
 // GroupNorm normalises groups of channels over all pixels of a picture.
 //
 //	x, y         [N, P, C]
+//	e            [N, C], added to every pixel before; nil: nothing
 //	gamma, beta  [C]
 //	stats        [N, Groups, 2]: mean and 1/sqrt(var+Eps)
 //
@@ -87,8 +88,9 @@ func (c *normChunks) total(n, ch int) (a, b float64) {
 }
 
 // Forward computes y and stats. The squares are summed around the picture's
-// first pixel, so that a large mean costs no precision.
-func (g GroupNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
+// first pixel, so that a large mean costs no precision. What is added to a channel
+// moves its mean alone: x+e is never made.
+func (g GroupNorm) Forward(x, e, gamma, beta, y, stats []float32) []par.Phase {
 	c := g.chunks(2)
 	return []par.Phase{
 		{Name: "moments", Tasks: g.N * c.count, Run: func(task, _ int) {
@@ -99,8 +101,8 @@ func (g GroupNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
 			})
 		}},
 		{Name: "statistics", Tasks: g.N, Run: func(n, _ int) {
-			c.statistics(n, x[n*g.P*g.C:], stats[n*g.Groups*2:])
-			g.coefficients(stats[n*g.Groups*2:], gamma, c.coef[n*2*g.C:])
+			c.statistics(n, x[n*g.P*g.C:], g.added(e, n), stats[n*g.Groups*2:])
+			g.coefficients(stats[n*g.Groups*2:], g.added(e, n), gamma, c.coef[n*2*g.C:])
 		}},
 		{Name: "normalise", Tasks: g.N * c.count, Run: func(task, _ int) {
 			coef := c.coef[task/c.count*2*g.C:]
@@ -114,8 +116,16 @@ func (g GroupNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
 	}
 }
 
+// added is the part of e that belongs to picture n.
+func (g GroupNorm) added(e []float32, n int) []float32 {
+	if e == nil {
+		return nil
+	}
+	return e[n*g.C:][:g.C]
+}
+
 // statistics of picture n from its channels' sums around shift.
-func (c *normChunks) statistics(n int, shift, stats []float32) {
+func (c *normChunks) statistics(n int, shift, e, stats []float32) {
 	g := c.g
 	size := g.C / g.Groups
 	count := float64(size * g.P)
@@ -124,6 +134,9 @@ func (c *normChunks) statistics(n int, shift, stats []float32) {
 		for ch := group * size; ch < (group+1)*size; ch++ {
 			a, b := c.total(n, ch)
 			k := float64(shift[ch])
+			if e != nil {
+				k += float64(e[ch])
+			}
 			sum += a + k*float64(g.P)
 			square += b + 2*k*a + k*k*float64(g.P)
 		}
@@ -134,13 +147,17 @@ func (c *normChunks) statistics(n int, shift, stats []float32) {
 	}
 }
 
-// coefficients of y = (x-mean)·a + beta for each channel, a then mean.
-func (g GroupNorm) coefficients(stats, gamma, coef []float32) {
+// coefficients of y = (x-mean)·a + beta for each channel, a then mean, from which
+// e is taken.
+func (g GroupNorm) coefficients(stats, e, gamma, coef []float32) {
 	size := g.C / g.Groups
 	for ch := range g.C {
 		mean, rstd := stats[ch/size*2], stats[ch/size*2+1]
 		coef[ch] = rstd * gamma[ch]
 		coef[g.C+ch] = mean
+		if e != nil {
+			coef[g.C+ch] = mean - e[ch]
+		}
 	}
 }
 
@@ -151,12 +168,12 @@ func (g GroupNorm) coefficients(stats, gamma, coef []float32) {
 //	dx = rstd·(gamma·d - mean(gamma·d) - x̂·mean(gamma·d·x̂))
 //
 // where the means are over a group. dx may be neither x nor dy.
-func (g GroupNorm) Backward(x, gamma, beta, stats, dy, dx, dgamma, dbeta []float32) []par.Phase {
+func (g GroupNorm) Backward(x, e, gamma, beta, stats, dy, dx, dgamma, dbeta []float32) []par.Phase {
 	c := g.chunks(4)
 	return []par.Phase{
 		{Name: "coefficients", Tasks: g.N, Run: func(n, _ int) {
 			coef := c.coef[n*4*g.C:]
-			g.coefficients(stats[n*g.Groups*2:], gamma, coef)
+			g.coefficients(stats[n*g.Groups*2:], g.added(e, n), gamma, coef)
 			size := g.C / g.Groups
 			for ch := range g.C {
 				coef[2*g.C+ch] = stats[(n*g.Groups+ch/size)*2+1]

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // LayerNorm normalises rows.
@@ -29,27 +30,15 @@ func (l LayerNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
 			rstd := float32(1 / math.Sqrt(variance+float64(l.Eps)))
 			m := float32(mean)
 			stats[2*r], stats[2*r+1] = m, rstd
-			for i, v := range in {
-				out[i] = (v-m)*rstd*gamma[i] + beta[i]
-			}
+			vec.LayerNorm(out, in, gamma, beta, m, rstd)
 		}
 	}}}
 }
 
 // moments of a row, the variance around the mean.
 func moments(x []float32) (mean, variance float64) {
-	var s [4]float32
-	for i, v := range x {
-		s[i&3] += v
-	}
-	mean = float64(s[0]+s[1]+s[2]+s[3]) / float64(len(x))
-	m := float32(mean)
-	s = [4]float32{}
-	for i, v := range x {
-		d := v - m
-		s[i&3] += d * d
-	}
-	return mean, float64(s[0]+s[1]+s[2]+s[3]) / float64(len(x))
+	mean = float64(vec.Sum(x)) / float64(len(x))
+	return mean, float64(vec.Deviation(x, float32(mean))) / float64(len(x))
 }
 
 // Backward computes dx, dgamma and dbeta; see GroupNorm.Backward for the formula.
@@ -80,16 +69,6 @@ func (l LayerNorm) Backward(x, gamma, stats, dy, dx, dgamma, dbeta []float32) []
 }
 
 func (l LayerNorm) row(x, dy, gamma []float32, mean, rstd float32, dx, sum, dot []float32) {
-	var m1, m2 float32
-	for i, d := range dy {
-		n := (x[i] - mean) * rstd
-		sum[i] += d
-		dot[i] += d * n
-		m1 += d * gamma[i]
-		m2 += d * gamma[i] * n
-	}
-	m1, m2 = m1/float32(l.C), m2/float32(l.C)
-	for i, d := range dy {
-		dx[i] = rstd * (d*gamma[i] - m1 - (x[i]-mean)*rstd*m2)
-	}
+	m1, m2 := vec.LayerNormSums(x, dy, gamma, sum, dot, mean, rstd)
+	vec.LayerNormGrad(dx, x, dy, gamma, mean, rstd, m1/float32(l.C), m2/float32(l.C))
 }

@@ -14,8 +14,7 @@ func (g GEGLU) Forward(x, y []float32) []par.Phase {
 	return []par.Phase{{Name: "geglu", Tasks: ceilDiv(g.Rows, block), Run: func(task, _ int) {
 		for r := task * block; r < min((task+1)*block, g.Rows); r++ {
 			in, out := x[r*2*g.C:][:2*g.C], y[r*g.C:][:g.C]
-			vec.GELU(out, in[g.C:])
-			vec.Mul(out, out, in[:g.C])
+			vec.GEGLU(out, in[:g.C], in[g.C:])
 		}
 	}}}
 }
@@ -26,10 +25,7 @@ func (g GEGLU) Backward(x, dy, dx []float32) []par.Phase {
 	return []par.Phase{{Name: "geglu gradient", Tasks: ceilDiv(g.Rows, block), Run: func(task, _ int) {
 		for r := task * block; r < min((task+1)*block, g.Rows); r++ {
 			in, d, out := x[r*2*g.C:][:2*g.C], dy[r*g.C:][:g.C], dx[r*2*g.C:][:2*g.C]
-			vec.Mul(out[:g.C], d, in[:g.C]) // for a moment
-			vec.GELUGrad(out[g.C:], in[g.C:], out[:g.C])
-			vec.GELU(out[:g.C], in[g.C:])
-			vec.Mul(out[:g.C], out[:g.C], d)
+			vec.GEGLUGrad(out[:g.C], out[g.C:], in[:g.C], in[g.C:], d)
 		}
 	}}}
 }
@@ -43,11 +39,7 @@ func (s Softmax) Forward(x, y []float32) []par.Phase {
 	return []par.Phase{{Name: "softmax", Tasks: ceilDiv(s.Rows, block), Run: func(task, _ int) {
 		for r := task * block; r < min((task+1)*block, s.Rows); r++ {
 			in, out := x[r*s.C:][:s.C], y[r*s.C:][:s.C]
-			top := in[0]
-			for _, v := range in {
-				top = max(top, v)
-			}
-			sum := vec.ExpSum(out, in, top)
+			sum := vec.ExpSum(out, in, vec.Max(in))
 			vec.Affine(out, out, 1/sum, 0)
 		}
 	}}}
@@ -59,10 +51,7 @@ func (s Softmax) Backward(y, dy, dx []float32) []par.Phase {
 	return []par.Phase{{Name: "softmax gradient", Tasks: ceilDiv(s.Rows, block), Run: func(task, _ int) {
 		for r := task * block; r < min((task+1)*block, s.Rows); r++ {
 			out, d, g := y[r*s.C:][:s.C], dy[r*s.C:][:s.C], dx[r*s.C:][:s.C]
-			sum := dot(out, d)
-			for i, v := range out {
-				g[i] = v * (d[i] - sum)
-			}
+			vec.SoftmaxGrad(g, out, d, vec.Dot(out, d))
 		}
 	}}}
 }

@@ -64,10 +64,10 @@ func (m MaxPool) Forward(x, y []float32) []par.Phase {
 			out := y[(task*w+i)*m.C:][:m.C]
 			for k := range m.Kernel * m.Kernel {
 				in := x[m.pixel(n, row, i, k)*m.C:][:m.C]
-				for c, v := range in {
-					if k == 0 || v > out[c] || v != v {
-						out[c] = v
-					}
+				if k == 0 {
+					copy(out, in)
+				} else {
+					vec.Maximum(out, out, in)
 				}
 			}
 		}

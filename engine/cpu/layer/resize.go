@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // Resize samples pictures anew, rows and columns apart: x [N, H, W, C] to
@@ -71,9 +72,7 @@ func (r Resize) Forward(x, y []float32) []par.Phase {
 			for _, a := range r.rows[i] {
 				for _, b := range cols {
 					w := float32(a.weight * b.weight)
-					for c, v := range x[((n*r.H+a.at)*r.W+b.at)*r.C:][:r.C] {
-						out[c] += w * v
-					}
+					vec.ScaledSum(out, out, x[((n*r.H+a.at)*r.W+b.at)*r.C:][:r.C], 1, w)
 				}
 			}
 		}

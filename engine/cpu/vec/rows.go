@@ -1,5 +1,7 @@
 package vec
 
+import "unsafe"
+
 // rowArgs describes an operation on rows of c channels in which every channel
 // has numbers of its own. The assembly knows the offsets of the fields.
 type rowArgs struct {
@@ -12,12 +14,14 @@ type rowArgs struct {
 // of their own.
 type Rows struct{ args rowArgs }
 
+func first(x []float32) *float32 { return unsafe.SliceData(x) }
+
 func (r *Rows) run(fn, c int, x []float32) {
 	if c == 0 || len(x) == 0 {
 		return
 	}
 	r.args.rows, r.args.c = len(x)/c, c
-	rowOps[fn](&r.args)
+	use.rows[fn](&r.args)
 }
 
 // Affine is y = (x-mean)·a + b for rows of len(a) channels.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -16,56 +17,6 @@ func sample(n int, scale float32) []float32 {
 	return x
 }
 
-// TestFunctions measures errors against float64, relative to max(|x|, 1).
-func TestFunctions(t *testing.T) {
-	for _, f := range []struct {
-		name string
-		run  func(dst, x []float32)
-		want func(float64) float64
-		tol  float64
-	}{
-		{"SiLU", SiLU, func(x float64) float64 { return x * sigmoid(x) }, 4e-7},
-		{"GELU", GELU, func(x float64) float64 { return x * phi(x) }, 3e-7},
-		{"ReLU", ReLU, func(x float64) float64 { return max(x, 0) }, 0},
-		{"SiLUGrad", func(d, x []float32) { SiLUGrad(d, x, ones(len(x))) }, func(x float64) float64 {
-			s := sigmoid(x)
-			return s * (1 + x*(1-s))
-		}, 1e-6},
-		{"GELUGrad", func(d, x []float32) { GELUGrad(d, x, ones(len(x))) }, func(x float64) float64 {
-			return phi(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
-		}, 6e-7},
-	} {
-		for _, n := range []int{1, 15, 16, 33, 70001} {
-			x := sample(n, 4)
-			got := make([]float32, n)
-			f.run(got, x)
-			var worst float64
-			for i, v := range x {
-				want := f.want(float64(v))
-				worst = max(worst, math.Abs(float64(got[i])-want)/max(math.Abs(float64(v)), 1))
-			}
-			if !(worst <= f.tol) {
-				t.Errorf("%s of %d: error %g", f.name, n, worst)
-			}
-		}
-	}
-	x := sample(5000, 20)
-	got := make([]float32, len(x))
-	Exp(got, x)
-	for i, v := range x {
-		if want := math.Exp(float64(v)); math.Abs(float64(got[i])/want-1) > 2e-7 {
-			t.Fatalf("Exp(%g) = %g, want %g", v, got[i], want)
-		}
-	}
-	nan := []float32{float32(math.NaN())}
-	for _, f := range []func(d, x []float32){SiLU, GELU, Exp} {
-		f(got[:1], nan)
-		if got[0] == got[0] {
-			t.Error("a NaN got lost")
-		}
-	}
-}
-
 func ones(n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
@@ -74,73 +25,183 @@ func ones(n int) []float32 {
 	return x
 }
 
-// TestAgainstPortable holds what is in use against plain Go.
-func TestAgainstPortable(t *testing.T) {
-	const rows = 7
-	for _, c := range []int{1, 16, 37, 160} {
-		for fn := range rowOps {
-			make6 := func() (a rowArgs, all [][]float32) {
-				for i := range 9 {
-					n := c
-					if i < 3 {
-						n *= rows
-					}
-					x := make([]float32, n)
-					tensor.NewStream(uint64(i), 9).Normal(x)
-					all = append(all, x)
+// levels runs a test with every implementation this machine has.
+func levels(t *testing.T, run func(t *testing.T)) {
+	before := use
+	defer func() { use = before }()
+	for _, l := range []isa.Level{isa.Portable, isa.AVX2, isa.AVX512} {
+		if l > isa.Available()[len(isa.Available())-1] {
+			break
+		}
+		use = kernelsOf(l)
+		t.Run(l.String(), run)
+	}
+}
+
+// elements is what functions of elements are held against; the error of each is
+// relative to scale.
+var elements = []struct {
+	name  string
+	run   func(dst, x, y []float32)
+	want  func(x, y float64) float64
+	scale func(x, y float64) float64
+	tol   float64
+}{
+	{"Exp", func(d, x, _ []float32) { Exp(d, x) }, func(x, _ float64) float64 { return math.Exp(min(max(x, -87), 88)) },
+		func(x, _ float64) float64 { return math.Exp(min(max(x, -87), 88)) }, 2e-7},
+	{"SiLU", func(d, x, _ []float32) { SiLU(d, x) }, func(x, _ float64) float64 { return x * sigmoid(x) }, ofX, 2e-7},
+	{"GELU", func(d, x, _ []float32) { GELU(d, x) }, func(x, _ float64) float64 { return x * phi(x) }, ofX, 3e-7},
+	{"QuickGELU", func(d, x, _ []float32) { QuickGELU(d, x) }, func(x, _ float64) float64 { return x * sigmoid(1.702*x) }, ofX, 2e-7},
+	{"ReLU", func(d, x, _ []float32) { ReLU(d, x) }, func(x, _ float64) float64 { return max(x, 0) }, ofX, 0},
+	{"Add", Add, func(x, y float64) float64 { return x + y }, func(x, y float64) float64 { return math.Abs(x + y) }, 6e-8},
+	{"Sub", Sub, func(x, y float64) float64 { return x - y }, func(x, y float64) float64 { return math.Abs(x - y) }, 6e-8},
+	{"Mul", Mul, func(x, y float64) float64 { return x * y }, func(x, y float64) float64 { return math.Abs(x * y) }, 6e-8},
+	{"Div", Div, func(x, y float64) float64 { return x / y }, func(x, y float64) float64 { return math.Abs(x / y) }, 6e-8},
+	{"Maximum", Maximum, func(x, y float64) float64 { return max(x, y) }, ofX, 0},
+	{"SiLUGrad", SiLUGrad, func(x, d float64) float64 {
+		s := sigmoid(x)
+		return d * s * (1 + x*(1-s))
+	}, ofGrad, 3e-7},
+	{"GELUGrad", GELUGrad, func(x, d float64) float64 {
+		return d * (phi(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi))
+	}, ofGrad, 4e-7},
+	{"ReLUGrad", ReLUGrad, func(x, d float64) float64 {
+		if x > 0 {
+			return d
+		}
+		return 0
+	}, ofX, 0},
+	{"GEGLU", GEGLU, func(v, g float64) float64 { return v * g * phi(g) }, ofGate, 4e-7},
+	{"Affine", func(d, x, _ []float32) { Affine(d, x, .75, -.5) }, func(x, _ float64) float64 { return .75*x - .5 }, ofGrad0, 2e-7},
+	{"ScaledSum", func(d, x, y []float32) { ScaledSum(d, x, y, .75, -.5) }, func(x, y float64) float64 { return .75*x - .5*y },
+		func(x, y float64) float64 { return math.Abs(x) + math.Abs(y) }, 2e-7},
+	{"SoftmaxGrad", func(d, x, y []float32) { SoftmaxGrad(d, x, y, .5) }, func(x, y float64) float64 { return x * (y - .5) },
+		func(x, y float64) float64 { return math.Abs(x * (y - .5)) }, 2e-7},
+	{"GEGLUGrad value", func(d, v, g []float32) { GEGLUGrad(d, make([]float32, len(d)), v, g, v) },
+		func(v, g float64) float64 { return v * g * phi(g) }, ofGate, 4e-7},
+	{"GEGLUGrad gate", func(d, v, g []float32) { GEGLUGrad(make([]float32, len(d)), d, v, g, ones(len(d))) },
+		func(v, g float64) float64 { return v * (phi(g) + g*math.Exp(-g*g/2)/math.Sqrt(2*math.Pi)) },
+		func(v, g float64) float64 { return math.Abs(v) * max(math.Abs(g), 1) }, 5e-7},
+}
+
+// ofGate allows for a denormal between.
+func ofGate(v, g float64) float64 { return math.Abs(v) * max(math.Abs(g), 1.2e-38) }
+
+func ofX(x, _ float64) float64     { return math.Abs(x) }
+func ofGrad(x, d float64) float64  { return max(math.Abs(x), 1) * math.Abs(d) }
+func ofGrad0(x, _ float64) float64 { return max(math.Abs(x), 1) }
+
+// disagreement is the error of got in units of scale, infinite where want is
+// finite and got NaN, or the other way round. Results that denormals of float32
+// cannot hold any better are taken as exact.
+func disagreement(got float32, want, scale float64) float64 {
+	g := float64(got)
+	switch finite := math.Abs(want) <= math.MaxFloat32; {
+	case !finite && g-g != 0 && (g != g || want != want || (g > 0) == (want > 0)):
+		return 0
+	case g != g:
+		return math.Inf(1)
+	case g-g != 0:
+		return (math.MaxFloat32 - math.Abs(want)) / scale // what overflowed was this wrong at least
+	case math.Abs(g-want) <= 3e-45:
+		return 0
+	default:
+		return math.Abs(g-want) / scale
+	}
+}
+
+// TestErrors measures functions of elements against float64, over the whole
+// range of x for those of one array.
+func TestErrors(t *testing.T) {
+	var x []float32
+	for b := uint32(1); b < 0x7f800000; b += 14983 {
+		x = append(x, math.Float32frombits(b), -math.Float32frombits(b))
+	}
+	for i := range 1 << 16 {
+		x = append(x, float32(i-1<<15)/2048) // the range that matters, densely
+	}
+	y := sample(len(x), 2)
+	got := make([]float32, len(x))
+	levels(t, func(t *testing.T) {
+		for _, f := range elements {
+			f.run(got, x, y)
+			var worst float64
+			at := 0
+			for i := range x {
+				a, b := float64(x[i]), float64(y[i])
+				if e := disagreement(got[i], f.want(a, b), f.scale(a, b)); e > worst {
+					worst, at = e, i
 				}
-				return rowArgs{rows, c, &all[0][0], &all[1][0], &all[2][0], &all[3][0], &all[4][0], &all[5][0], &all[6][0], &all[7][0], &all[8][0]}, all
 			}
-			a, got := make6()
-			b, want := make6()
-			rowOps[fn](&a)
-			portableRowOps[fn](&b)
+			t.Logf("%s: %.3g at %g, %g", f.name, worst, x[at], y[at])
+			if !(worst <= f.tol) {
+				t.Errorf("%s(%g, %g) = %g: error %g", f.name, x[at], y[at], got[at], worst)
+			}
+		}
+	})
+}
+
+var special = []float32{
+	0, float32(math.Copysign(0, -1)), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()),
+	1e-45, -1e-45, 3e-39, -3e-39, 1e-30, math.MaxFloat32, -math.MaxFloat32, 1e30, -1e30, 88.5, -88.5, 87.5, -87.5, 1, -1,
+}
+
+// TestSpecialValues puts special values at every place of short arrays, and
+// looks at what lies beside the results.
+func TestSpecialValues(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for n := range 71 {
+			for shift := range special {
+				x, y := sample(n, 2), sample(2*n, 2)[n:]
+				for i := 0; i < n; i += 3 {
+					x[i], y[(i+1)%n] = special[(i+shift)%len(special)], special[(i*7+shift)%len(special)]
+				}
+				for _, f := range elements {
+					got := sample(n+2, 1)
+					left, right := got[0], got[n+1]
+					f.run(got[1:][:n], x, y)
+					if got[0] != left || got[n+1] != right {
+						t.Fatalf("%s of %d writes beside its result", f.name, n)
+					}
+					for i := range n {
+						a, b := float64(x[i]), float64(y[i])
+						want := f.want(a, b)
+						if e := disagreement(got[i+1], want, f.scale(a, b)); !(e <= f.tol) {
+							t.Fatalf("%s(%g, %g) = %g, want %g", f.name, a, b, got[i+1], want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestSameBits: an element's result depends neither on its place nor on the
+// width of the vectors.
+func TestSameBits(t *testing.T) {
+	best := isa.Available()[len(isa.Available())-1]
+	if best < isa.AVX2 {
+		t.Skip("no vectors here")
+	}
+	before := use
+	defer func() { use = before }()
+	x, y := append(sample(500, 6), special...), append(sample(520, 3), special...)[20:]
+	for _, f := range elements {
+		use = kernelsOf(isa.AVX2)
+		want := make([]float32, len(x))
+		f.run(want, x, y)
+		for _, l := range []isa.Level{isa.AVX2, best} {
+			use = kernelsOf(l)
+			got := make([]float32, len(x))
+			for i, step := 0, 1; i < len(x); i, step = i+step, step%37+1 {
+				to := min(i+step, len(x))
+				f.run(got[i:to], x[i:to], y[i:to])
+			}
 			for i := range got {
-				near(t, fn, got[i], want[i])
+				if math.Float32bits(got[i]) != math.Float32bits(want[i]) && (got[i] == got[i] || want[i] == want[i]) {
+					t.Fatalf("%s(%g, %g) is %g with %v, in pieces, and %g with avx2", f.name, x[i], y[i], got[i], l, want[i])
+				}
 			}
-		}
-	}
-	step := NewAdamWStep(.1, .9, .99, 1e-8, .01, .5, 3)
-	p, m, v, g := sample(100, 1), sample(100, .1), ones(100), sample(100, 2)
-	p2, m2, v2 := append([]float32(nil), p...), append([]float32(nil), m...), append([]float32(nil), v...)
-	step.Apply(p, m, v, g)
-	portableAdamW(&p2[0], &m2[0], &v2[0], &g[0], 100, &step.k[0])
-	near(t, -1, p, p2)
-	near(t, -1, m, m2)
-	near(t, -1, v, v2)
-	x := sample(99, 3)
-	y := make([]float32, 99)
-	sum := ExpSum(y, x, 2)
-	var want float64
-	for _, v := range x {
-		want += math.Exp(float64(v) - 2)
-	}
-	if math.Abs(float64(sum)/want-1) > 1e-6 {
-		t.Errorf("ExpSum %g, want %g", sum, want)
-	}
-}
-
-func near(t *testing.T, fn int, got, want []float32) {
-	t.Helper()
-	for i := range got {
-		if d := math.Abs(float64(got[i] - want[i])); !(d < 1e-5*max(1, math.Abs(float64(want[i])))) {
-			t.Fatalf("operation %d: element %d is %g, want %g", fn, i, got[i], want[i])
-		}
-	}
-}
-
-func TestMax(t *testing.T) {
-	for _, n := range []int{1, 2, 15, 16, 17, 31, 32, 33, 100} {
-		x := make([]float32, n+1)
-		tensor.NewStream(3, uint64(n)).Uniform(x, -3, -1)
-		x[n] = 5 // beyond
-		for i := range n {
-			before := x[i]
-			x[i] = -.5
-			if got := Max(x[:n]); got != -.5 {
-				t.Errorf("%d numbers, largest at %d: %g", n, i, got)
-			}
-			x[i] = before
 		}
 	}
 }

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package vec
+
+import "github.com/ldm-go/ldm/engine/cpu/isa"
+
+func kernelsOf(isa.Level) kernels { return portable }
