@@ -181,69 +181,84 @@ func planMatMulGEGLU(s MatMul, w weights, prec Precision, workers int, level isa
 }
 
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	w := c.weights()
 	if use, split := useTiles(prec, level); use {
-		return planTiles(forward(c), w, workers, tilesFor(level), split).with(c.flops())
+		return planTiles(forward(c), c.weights(), workers, tilesFor(level), split).with(c.flops())
 	}
-	if useWinograd(c, prec, kernelFor(level)) {
-		return planWinograd(c, w, false, workers, kernelFor(level)).with(c.flops())
+	k := kernelFor(level)
+	return planConvBy(chooseConv(c, prec, k), c, workers, k)
+}
+
+func planConvBy(m method, c Conv, workers int, k kernel) *Plan {
+	switch {
+	case m != direct:
+		return planWinograd(c, c.weights(), false, workers, k, m.size(k)).with(c.flops())
+	case c.pointwise():
+		return planPointwise(c.N*c.H*c.W, c.weights(), workers, k).with(c.flops())
+	case c.C < smallDepth && c.KH*c.KW > 1:
+		return planGathered(c, workers, k).with(c.flops())
 	}
-	if c.C < smallDepth && c.KH*c.KW > 1 {
-		return planGathered(c, workers, kernelFor(level)).with(c.flops())
-	}
-	return planDot(forwardSource(c), w, workers, kernelFor(level)).with(c.flops())
+	return planDot(forwardSource(c), c.weights(), workers, k).with(c.flops())
 }
 
 func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	w := c.weightsBackward()
 	if use, split := useTiles(prec, level); use {
-		return planTiles(backward(c), w, workers, tilesFor(level), split).with(c.flops())
+		return planTiles(backward(c), c.weightsBackward(), workers, tilesFor(level), split).with(c.flops())
 	}
-	if full := c.full(); c.Stride == 1 && useWinograd(full, prec, kernelFor(level)) {
-		return planWinograd(full, w, true, workers, kernelFor(level)).with(c.flops())
+	k := kernelFor(level)
+	return planConvGradXBy(chooseConvGradX(c, prec, k), c, workers, k)
+}
+
+func planConvGradXBy(m method, c Conv, workers int, k kernel) *Plan {
+	switch {
+	case m != direct:
+		return planWinograd(c.full(), c.weightsBackward(), true, workers, k, m.size(k)).with(c.flops())
+	case c.pointwise():
+		return planPointwise(c.N*c.H*c.W, c.weightsBackward(), workers, k).with(c.flops())
 	}
-	return planDot(backwardSource(c), w, workers, kernelFor(level)).with(c.flops())
+	return planDot(backwardSource(c), c.weightsBackward(), workers, k).with(c.flops())
 }
 
 func planConvGradW(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	taps := c.KH * c.KW
-	out := layout{row: taps, col: c.C * taps, tap: 1}
 	if use, split := useTiles(prec, level); use {
-		return planTileGradW(c, out, workers, tilesFor(level), split).with(c.flops())
+		return planTileGradW(c, c.gradLayout(), workers, tilesFor(level), split).with(c.flops())
 	}
-	if useWinograd(c, prec, kernelFor(level)) && c.C*c.O <= winoMaxFilters {
-		return planWinogradGradW(c, out, workers, kernelFor(level)).with(c.flops())
+	k := kernelFor(level)
+	return planConvGradWBy(chooseConvGradW(c, prec, k), c, workers, k)
+}
+
+func planConvGradWBy(m method, c Conv, workers int, k kernel) *Plan {
+	switch {
+	case m != direct:
+		return planWinogradGradW(c, workers, k, m.size(k)).with(c.flops())
+	case c.C < smallDepth && c.KH*c.KW > 1:
+		return planGatheredGradW(c, workers, k).with(c.flops())
 	}
-	if c.C < smallDepth && taps > 1 {
-		return planGatheredGradW(c, workers, kernelFor(level)).with(c.flops())
-	}
-	return planOuter(c, out, workers, kernelFor(level)).with(c.flops())
+	return planOuter(c, c.gradLayout(), workers, k).with(c.flops())
+}
+
+// pointwise tells whether a convolution is a product of pixels and weights alone.
+func (c Conv) pointwise() bool {
+	pads := [4]int{c.PadTop, c.PadBottom, c.PadLeft, c.PadRight}
+	return c.KH == 1 && c.KW == 1 && c.Stride == 1 && c.up() == 1 && pads == [4]int{}
+}
+
+// planPointwise is a 1x1 convolution of so many pixels, or its gradient to the picture.
+func planPointwise(pixels int, w weights, workers int, k kernel) *Plan {
+	p := planDot(rowSource{pixels, w.depth}, w, workers, k)
+	p.Algorithm += " 1x1"
+	return p
+}
+
+// gradLayout is the order of the weights, [O][C][tap].
+func (c Conv) gradLayout() layout {
+	taps := c.KH * c.KW
+	return layout{row: taps, col: c.C * taps, tap: 1}
 }
 
 func (p *Plan) with(flops int64) *Plan {
 	p.Flops = flops
 	return p
 }
-
-// useWinograd tells whether Winograd's algorithm is the faster one: with few
-// channels the transforms cost more than they save, with few tiles the filters
-// are transformed for too little use.
-func useWinograd(c Conv, prec Precision, k kernel) bool {
-	if k.winograd == nil || c.C%k.winograd.lanes != 0 || c.O%k.winograd.lanes != 0 || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 {
-		return false
-	}
-	if min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight) < 0 || max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight) > 2 {
-		return false
-	}
-	oh, ow := c.OutSize()
-	tiles := ceilDiv(oh, winoOut) * ceilDiv(ow, winoOut)
-	enough := tiles >= 4 || c.Training && min(oh, ow) >= winoOut-1
-	return c.C >= 32 && c.O >= 32 && enough
-}
-
-// winoMaxFilters bounds the memory for the sums of the gradient to the weights,
-// 36 numbers for every filter.
-const winoMaxFilters = 512 * 1024
 
 // weights says where the weight of (tap, depth, column) lies in the raw operand.
 type weights struct {

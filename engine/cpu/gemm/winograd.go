@@ -1,97 +1,140 @@
 package gemm
 
 import (
+	"unsafe"
+
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
-// Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308):
-// with d a 6x6 tile of the picture and g a 3x3 filter, 4x4 results are
+// Winograd's minimal filtering F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray, arXiv
+// 1509.09308): with d a tile of the picture and g a 3x3 filter, the results are
 //
 //	Y = Aᵀ [ (G g Gᵀ) ∘ (Bᵀ d B) ] A
 //
-// 36 products in place of 144. Summed over channels, the 36 elements ξ are 36
-// matrix products [tiles, C]·[C, O]. The results differ from those of direct
-// sums by about 3e-6 of the largest: the transforms multiply by up to 8.
+// F(4x4) makes 4x4 results of a 6x6 tile with 36 products in place of 144, F(2x2)
+// makes 2x2 of 4x4 with 16 in place of 36. Summed over channels, the elements ξ
+// are as many matrix products [tiles, C]·[C, O]. F(4x4)'s results differ from exact
+// ones by 3e-6 to 1e-5 of the largest, as its transforms multiply by up to 8;
+// F(2x2)'s, which add and halve, by 3e-7 to 9e-7, no more than direct sums do.
 //
-// Tiles are taken in rounds, so that what lies between the three phases (V =
-// BᵀdB and M = V·U) stays in the caches. Filters are transformed in every
-// round, next to where they are used: in memory they would be four times as
-// large as the weights, and slower to read than to make.
+// The work is cut in one of two ways, with the same bits. Few filters are
+// transformed once, and a task then goes all the way with a block of tiles: see
+// bindBlocks. Many would fill the caches, as they grow fourfold; then tiles are
+// taken in rounds of three phases, so that what lies between them (V = BᵀdB and
+// M = V·U) stays in the caches, and filters are transformed in every round, next to
+// where they are used, which takes less time than to read them would.
 type winogradPlan struct {
 	kernel
+	size           winogradSize
 	conv           Conv
 	oh, ow         int
 	across, down   int // tiles in a row and in a column of a picture
 	panels, groups int
+	deep           bool // all rows of a panel are taken one after the other
 	flipped        bool // the filter is turned by 180°, as the gradient to the picture wants
-	round          int  // tiles
+	round          int  // tiles of a round, or of a block
+	pitchV, pitchM int  // numbers from one ξ to the next in V and M, see spread
 	zero           []float32
 	workers        []winogradWorker
 }
 
-const (
-	winoTile = 6 // side of a tile of the picture
-	winoOut  = 4 // side of its results
-	winoAll  = winoTile * winoTile
-)
-
 type winogradWorker struct {
-	in       winoInArgs
-	filters  winoFilterArgs
-	out      winoOutArgs
-	dot      dotArgs
-	table    []uintptr
-	pixels   [winoAll]uintptr
-	results  [winoOut * winoOut]uintptr
-	tmp      [winoAll * 16]float32
-	filter   []float32 // one row of U for one panel: [6][C][cols], in the scratch memory
-	bias     [maxCols]float32
-	partial  [maxRows * maxCols]float32
-	biasLong []float32 // of all output channels, for whole vectors
+	in      winoInArgs
+	filters winoFilterArgs
+	out     winoOutArgs
+	dot     dotArgs
+	table   []uintptr
+	pixels  [winoMaxTile * winoMaxTile]uintptr
+	results [winoMaxOut * winoMaxOut]uintptr
+	tmp     []float32 // [ξ][16]
+	filter  []float32 // one row of U for one panel: [tile][C][cols], in the scratch memory
+	v, m    []float32 // of a block: [ξ][round][C] and [ξ][round][cols], in the scratch memory
+	noBias  [maxCols]float32
+	partial [maxRows * maxCols]float32
+	bias    []float32 // of all output channels, for whole vectors
 
 	outer   outerArgs // of the gradient to the weights
 	segment []segment
 	masks   [16]int32
-	sums    []float32 // [9][rows][cols]
+	sums    []float32 // [rows][9][cols]
 }
 
-// winoVBytes bounds the part of V that the products of one task go through.
-const winoVBytes = 1 << 20
+// winoVBytes is about the part of V that the products of one task of a round go
+// through, for the second-level cache.
+const winoVBytes = 768 << 10
 
-func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel) *Plan {
-	p := newWinograd(c, flipped, workers, k)
-	for i := range p.workers {
-		p.workers[i].table = make([]uintptr, k.rows)
-		p.workers[i].biasLong = make([]float32, roundUp(c.O, 16))
+// winoDeepBytes bounds V where the tasks take all rows of one panel before the
+// next: its weights then come from memory once, and not once for every row.
+const winoDeepBytes = 8 << 20
+
+func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel, size winogradSize) *Plan {
+	p := newWinograd(c, flipped, workers, k, size)
+	plan := &Plan{
+		Algorithm: k.name + " " + size.String(),
+		PackedLen: p.panels * 9 * c.C * k.cols,
+		pack:      func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
 	}
-	return &Plan{
-		Algorithm:  k.name + " Winograd F(4x4,3x3)",
-		PackedLen:  p.panels * 9 * c.C * k.cols,
-		ScratchLen: winoAll*p.round*(c.C+c.O) + len(p.workers)*winoTile*c.C*k.cols,
-		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
-		bind:       p.bind,
+	if n := p.blockTiles(); n > 0 {
+		p.round, p.pitchV, p.pitchM = n, spread(n*c.C), spread(n*k.cols)
+		plan.ScratchLen = p.filtersLen() + len(p.workers)*p.blockLen()
+		plan.bind = p.bindBlocks
+		return plan
 	}
+	most := max(winoVBytes/(size.tile*c.C*4), 36)
+	p.round = roundUp(alike(p.tiles(), most), k.rows)
+	p.pitchV, p.pitchM = spread(p.round*c.C), spread(p.round*c.O)
+	if p.deep = size.all()*p.pitchV*4 <= winoDeepBytes; p.deep {
+		p.groups = p.panels
+	}
+	plan.ScratchLen = size.all()*(p.pitchV+p.pitchM) + len(p.workers)*size.tile*c.C*k.cols
+	plan.bind = p.bind
+	return plan
 }
 
-func newWinograd(c Conv, flipped bool, workers int, k kernel) *winogradPlan {
+func newWinograd(c Conv, flipped bool, workers int, k kernel, size winogradSize) *winogradPlan {
 	oh, ow := c.OutSize()
-	p := &winogradPlan{kernel: k, conv: c, oh: oh, ow: ow, flipped: flipped}
-	p.across, p.down = ceilDiv(ow, winoOut), ceilDiv(oh, winoOut)
+	p := &winogradPlan{kernel: k, size: size, conv: c, oh: oh, ow: ow, flipped: flipped}
+	p.across, p.down = ceilDiv(ow, size.out), ceilDiv(oh, size.out)
 	p.panels = ceilDiv(c.O, k.cols)
-	p.groups = min(p.panels, 2)
-	p.round = roundUp(min(max(winoVBytes/(winoTile*c.C*4), 36), p.tiles()), k.rows)
-	p.zero = make([]float32, roundUp(c.C, 16)+maxRows)
+	p.groups = min(p.panels, 4)
+	p.zero = make([]float32, roundUp(max(c.C, c.O), 16)+maxRows)
 	p.workers = make([]winogradWorker, max(workers, 1))
+	for i := range p.workers {
+		w := &p.workers[i]
+		w.table = make([]uintptr, k.rows)
+		w.bias = make([]float32, roundUp(c.O, 16))
+		w.tmp = alignedFloats(size.all() * 16)
+	}
 	return p
+}
+
+// spread is the least odd number of the cache's lines that hold n numbers, in
+// numbers: the elements ξ of a tile, so far apart, then lie in different sets of
+// the cache and do not push each other out.
+func spread(n int) int { return (ceilDiv(n, 16) | 1) * 16 }
+
+// alignedFloats are n floats that begin with a line of the cache, for whole vectors.
+func alignedFloats(n int) []float32 {
+	x := make([]float32, n+15)
+	skip := -uintptr(unsafe.Pointer(&x[0])) % 64 / 4
+	return x[skip:][:n]
+}
+
+// alike is the number of tiles in each of some rounds of about most tiles that are
+// alike, as every round costs something whatever its tiles.
+func alike(tiles, most int) int {
+	rounds := max((tiles+most/2)/most, 1)
+	return ceilDiv(tiles, rounds)
 }
 
 // tiles of all pictures.
 func (p *winogradPlan) tiles() int { return p.conv.N * p.across * p.down }
 
 func (p *winogradPlan) bind(a Args) []par.Phase {
-	v := a.Scratch[:winoAll*p.round*p.conv.C]
-	m := a.Scratch[len(v):][:winoAll*p.round*p.conv.O]
-	row := winoTile * p.conv.C * p.kernel.cols
+	c, all, tile := p.conv, p.size.all(), p.size.tile
+	v := a.Scratch[:all*p.pitchV]
+	m := a.Scratch[len(v):][:all*p.pitchM]
+	row := tile * c.C * p.kernel.cols
 	for i := range p.workers {
 		p.workers[i].filter = a.Scratch[len(v)+len(m)+i*row:][:row]
 	}
@@ -102,15 +145,21 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 		phases = append(phases,
 			par.Phase{Name: "winograd input", Tasks: ceilDiv(n, block), Run: func(task, worker int) {
 				for t := task * block; t < min((task+1)*block, n); t++ {
-					p.transformInput(&p.workers[worker], a.X, v, p.conv.C, first+t, t)
+					p.transformInput(&p.workers[worker], a.X, v, c.C, first+t, t)
 				}
 			}},
-			par.Phase{Name: "winograd products", Tasks: winoTile * p.groups, Run: func(task, worker int) {
-				p.products(&p.workers[worker], a.W, v, m, task/p.groups, task%p.groups, n)
+			par.Phase{Name: "winograd products", Tasks: tile * p.groups, Run: func(task, worker int) {
+				row, group := task/p.groups, task%p.groups
+				if p.deep {
+					row, group = task%tile, task/tile
+				}
+				p.products(&p.workers[worker], a.W, v, m, row, group, n)
 			}},
 			par.Phase{Name: "winograd output", Tasks: ceilDiv(n, block), Run: func(task, worker int) {
+				w := &p.workers[worker]
+				p.setBias(w, &a)
 				for t := task * block; t < min((task+1)*block, n); t++ {
-					p.transformOutput(&p.workers[worker], &a, m, first+t, t)
+					p.transformOutput(w, &a, m, first+t, t, 0, c.O, c.O)
 				}
 			}},
 		)
@@ -120,97 +169,126 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 
 // at is the picture and the first result's row and column of a tile.
 func (p *winogradPlan) at(tile int) (n, y, x int) {
-	return tile / (p.across * p.down), tile / p.across % p.down * winoOut, tile % p.across * winoOut
+	row := tile / p.across
+	return row / p.down, row % p.down * p.size.out, (tile - row*p.across) * p.size.out
 }
 
-// transformInput writes V[ξ][t][c] of one tile; a row of V has pitch numbers.
-func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, pitch, tile, t int) {
+// transformInput writes V[ξ][t] of one tile; those of a ξ are row numbers apart.
+func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, row, tile, t int) {
 	c := &p.conv
 	n, y0, x0 := p.at(tile)
 	y0, x0 = y0-c.PadTop, x0-c.PadLeft
-	zero := addressOf(p.zero)
-	up := c.up()
+	up, side := c.up(), p.size.tile
 	width := c.W / up
 	picture := addressOf(x) + uintptr(n*(c.H/up)*width*c.C*4)
-	for i := range winoAll {
-		iy, ix := y0+i/winoTile, x0+i%winoTile
-		w.pixels[i] = zero
-		if uint(iy) < uint(c.H) && uint(ix) < uint(c.W) {
-			w.pixels[i] = picture + uintptr((iy/up*width+ix/up)*c.C*4)
+	var columns [winoMaxTile]int // their bytes from the start of a row, or -1
+	for j := range side {
+		columns[j] = -1
+		if ix := x0 + j; uint(ix) < uint(c.W) {
+			columns[j] = ix / up * c.C * 4
 		}
 	}
-	w.in = winoInArgs{
-		pixels: &w.pixels[0], channels: c.C, dst: addressOf(v[t*pitch:]), stride: p.round * pitch * 4, tmp: &w.tmp[0],
-	}
-	p.winograd.input(&w.in)
-}
-
-// products multiplies row i of V by row i of U for one group of panels: the six
-// elements ξ = (i, 0…5) of M.
-func (p *winogradPlan) products(w *winogradWorker, packed, v, m []float32, i, group, n int) {
-	c, o, cols := p.conv.C, p.conv.O, p.kernel.cols
-	for panel := group * p.panels / p.groups; panel < (group+1)*p.panels/p.groups; panel++ {
-		w.filters = winoFilterArgs{
-			src: &packed[panel*9*c*cols], tap: c * cols * 4, dst: &w.filter[0], row: &winoG[i], words: c * cols, flipped: p.flip(),
-		}
-		p.winograd.filter(&w.filters)
-		w.dot = dotArgs{
-			table: &w.table[0], taps: 1, depth: c, bias: &w.bias[0],
-			stride: o * 4, mask: lowMask(min(cols, o-panel*cols)), partial: &w.partial[0],
-		}
-		for j := range winoTile {
-			xi := i*winoTile + j
-			w.dot.b = &w.filter[j*c*cols]
-			for t := 0; t < n; t += p.kernel.rows {
-				p.tile(w, v[xi*p.round*c:], m[xi*p.round*o+panel*cols:], t, min(p.kernel.rows, n-t))
+	zero := addressOf(p.zero)
+	for i := range side {
+		pixels := w.pixels[i*side:][:side]
+		iy := y0 + i
+		line, inside := picture+uintptr(iy/up*width*c.C*4), uint(iy) < uint(c.H)
+		for j := range pixels {
+			pixels[j] = zero
+			if inside && columns[j] >= 0 {
+				pixels[j] = line + uintptr(columns[j])
 			}
 		}
 	}
+	w.in = winoInArgs{
+		pixels: &w.pixels[0], channels: c.C, dst: addressOf(v[t*row:]), stride: p.pitchV * 4, tmp: &w.tmp[0],
+		ahead: p.size.out / up * width * c.C * 4,
+	}
+	p.size.input(&w.in)
 }
 
-func (p *winogradPlan) flip() int {
-	if p.flipped {
-		return 1
-	}
-	return 0
-}
-
-// tile multiplies some rows of V by a panel.
-func (p *winogradPlan) tile(w *winogradWorker, v, m []float32, t, n int) {
-	at := addressOf(v) + uintptr(t*p.conv.C*4)
-	for r := range w.table {
-		w.table[r] = at + uintptr(min(r, n-1)*p.conv.C*4)
-	}
-	w.dot.y = addressOf(m) + uintptr(t*p.conv.O*4)
-	w.dot.valid = n
-	p.kernel.dot(&w.dot)
-	if p.kernel.name == "avx2" && w.dot.mask != lowMask(p.kernel.cols) {
-		storePartial(&w.dot, p.kernel.cols)
-	}
-}
-
-// transformOutput makes the results of one tile of M[ξ][t][o].
-func (p *winogradPlan) transformOutput(w *winogradWorker, a *Args, m []float32, tile, t int) {
-	o := p.conv.O
-	n, y0, x0 := p.at(tile)
-	base := addressOf(a.Y)
-	for i := range w.results {
-		y, x := y0+i/winoOut, x0+i%winoOut
-		w.results[i] = 0
-		if y < p.oh && x < p.ow {
-			w.results[i] = base + uintptr(((n*p.oh+y)*p.ow+x)*o*4)
+// products multiplies row i of V by row i of U for one group of panels: the
+// elements ξ of a row of M.
+func (p *winogradPlan) products(w *winogradWorker, packed, v, m []float32, i, group, n int) {
+	c, cols := p.conv.C, p.kernel.cols
+	for panel := group * p.panels / p.groups; panel < (group+1)*p.panels/p.groups; panel++ {
+		p.transformFilters(w, packed, w.filter, panel, i)
+		for j := range p.size.tile {
+			xi := i*p.size.tile + j
+			p.multiply(w, w.filter[j*c*cols:], v[xi*p.pitchV:], m[xi*p.pitchM+panel*cols:], p.conv.O, panel, n)
 		}
 	}
-	w.out = winoOutArgs{
-		src: addressOf(m[t*o:]), stride: p.round * o * 4, channels: o, results: &w.results[0], bias: &w.biasLong[0], tmp: &w.tmp[0],
+}
+
+// transformFilters writes row i of U of one panel to u, [tile][C][cols].
+func (p *winogradPlan) transformFilters(w *winogradWorker, packed, u []float32, panel, i int) {
+	words := p.conv.C * p.kernel.cols
+	w.filters = winoFilterArgs{src: &packed[panel*9*words], tap: words * 4, dst: &u[0], row: &p.size.g[i], words: words}
+	if p.flipped {
+		w.filters.flipped = 1
 	}
+	p.size.filter(&w.filters)
+}
+
+// multiply is the product of n tiles of V with a panel of U for one ξ; rows of m
+// are pitch numbers apart.
+func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, panel, n int) {
+	c, rows, cols := p.conv.C, p.kernel.rows, p.kernel.cols
+	w.dot = dotArgs{
+		table: &w.table[0], taps: 1, depth: c, b: &u[0], bias: &w.noBias[0],
+		stride: pitch * 4, mask: lowMask(min(cols, p.conv.O-panel*cols)), partial: &w.partial[0],
+	}
+	for t := 0; t < n; t += rows {
+		w.dot.valid = min(rows, n-t)
+		at := addressOf(v) + uintptr(t*c*4)
+		for r := range w.table {
+			w.table[r] = at + uintptr(min(r, w.dot.valid-1)*c*4)
+		}
+		w.dot.y = addressOf(m) + uintptr(t*pitch*4)
+		p.kernel.dot(&w.dot)
+		if p.kernel.name == "avx2" && w.dot.mask != lowMask(cols) {
+			storePartial(&w.dot, cols)
+		}
+	}
+}
+
+// setBias copies the bias to where whole vectors of it may be read.
+func (p *winogradPlan) setBias(w *winogradWorker, a *Args) {
+	clear(w.bias)
 	if a.Bias != nil {
-		copy(w.biasLong, a.Bias[:o])
-	} else {
-		clear(w.biasLong)
+		copy(w.bias, a.Bias[:p.conv.O])
+	}
+}
+
+// transformOutput makes count channels, from channel from on, of the results of
+// one tile; M[ξ][t] begins with the first of them and has pitch numbers.
+func (p *winogradPlan) transformOutput(w *winogradWorker, a *Args, m []float32, tile, t, from, count, pitch int) {
+	base := addressOf(a.Y)
+	p.findResults(w, base+uintptr(from*4), 0, tile)
+	w.out = winoOutArgs{
+		src: addressOf(m[t*pitch:]), stride: p.pitchM * 4, channels: count,
+		results: &w.results[0], bias: &w.bias[from], tmp: &w.tmp[0],
+		ahead: p.size.out * p.conv.O * 4,
 	}
 	if a.Add != nil {
 		w.out.add, w.out.delta = 1, addressOf(a.Add)-base
 	}
-	p.winograd.output(&w.out)
+	p.size.output(&w.out)
+}
+
+// findResults lists the addresses of a tile's results in an array of their shape
+// at base, with none for those beyond the rim.
+func (p *winogradPlan) findResults(w *winogradWorker, base, none uintptr, tile int) {
+	side, o := p.size.out, p.conv.O
+	n, y0, x0 := p.at(tile)
+	for i := range side {
+		y := y0 + i
+		row := base + uintptr(((n*p.oh+y)*p.ow+x0)*o*4)
+		for j := range side {
+			w.results[i*side+j] = none
+			if y < p.oh && x0+j < p.ow {
+				w.results[i*side+j] = row + uintptr(j*o*4)
+			}
+		}
+	}
 }

@@ -19,64 +19,110 @@ GLOBL winoconst<>(SB), RODATA|NOPTR, $32
 	SHLL CX, AX      \
 	DECL AX
 
-// Bᵀ of Z0-Z5 to Z6-Z11.
-#define BT \
-	VMOVAPS Z4, Z6             \
-	VFMADD231PS Z31, Z0, Z6    \
-	VFNMADD231PS Z30, Z2, Z6   \
-	VMOVAPS Z4, Z12            \
-	VFNMADD231PS Z31, Z2, Z12  \
-	VMOVAPS Z3, Z13            \
-	VFNMADD231PS Z31, Z1, Z13  \
+// Bᵀ of a row to Z6-Z11.
+#define BT(a, b, c, d, e, f) \
+	VMOVAPS e, Z6              \
+	VFMADD231PS Z31, a, Z6     \
+	VFNMADD231PS Z30, c, Z6    \
+	VMOVAPS e, Z12             \
+	VFNMADD231PS Z31, c, Z12   \
+	VMOVAPS d, Z13             \
+	VFNMADD231PS Z31, b, Z13   \
 	VADDPS Z13, Z12, Z7        \
 	VSUBPS Z13, Z12, Z8        \
-	VSUBPS Z2, Z4, Z9          \
-	VSUBPS Z1, Z3, Z13         \
+	VSUBPS c, e, Z9            \
+	VSUBPS b, d, Z13           \
 	VMOVAPS Z9, Z10            \
 	VFMADD231PS Z29, Z13, Z9   \
 	VFNMADD231PS Z29, Z13, Z10 \
-	VMOVAPS Z5, Z11            \
-	VFMADD231PS Z31, Z1, Z11   \
-	VFNMADD231PS Z30, Z3, Z11
+	VMOVAPS f, Z11             \
+	VFMADD231PS Z31, b, Z11    \
+	VFNMADD231PS Z30, d, Z11
 
 #define PIXEL(i, z) \
 	MOVQ (i*8)(R8), AX            \
 	VMOVUPS.Z (AX)(R14*1), K1, z
 
-// Column j of the tile.
-#define INCOLUMN(j) \
-	PIXEL((j), Z0)               \
-	PIXEL((6+j), Z1)             \
-	PIXEL((12+j), Z2)            \
-	PIXEL((18+j), Z3)            \
-	PIXEL((24+j), Z4)            \
-	PIXEL((30+j), Z5)            \
-	BT                           \
-	VMOVUPS Z6, (j*64)(R9)       \
-	VMOVUPS Z7, ((6+j)*64)(R9)   \
-	VMOVUPS Z8, ((12+j)*64)(R9)  \
-	VMOVUPS Z9, ((18+j)*64)(R9)  \
-	VMOVUPS Z10, ((24+j)*64)(R9) \
-	VMOVUPS Z11, ((30+j)*64)(R9)
+// The same, and what the tile below will see first.
+#define PIXELAHEAD(i, z) \
+	MOVQ (i*8)(R8), AX           \
+	VMOVUPS.Z (AX)(R14*1), K1, z \
+	PREFETCHT1 (AX)(R13*1)
+
+// Column j of rows 0 and 5 of Bᵀd, of the pixels a, b and c.
+#define RIM(a, b, c, j, z) \
+	PIXEL((a+j), Z20)          \
+	PIXEL((b+j), Z21)          \
+	PIXEL((c+j), z)            \
+	VFMADD231PS Z31, Z20, z    \
+	VFNMADD231PS Z30, Z21, z
+
+#define RIMAHEAD(a, b, c, j, z) \
+	PIXEL((a+j), Z20)          \
+	PIXEL((b+j), Z21)          \
+	PIXELAHEAD((c+j), z)       \
+	VFMADD231PS Z31, Z20, z    \
+	VFNMADD231PS Z30, Z21, z
+
+// Column j of rows 1 and 2, of the pixels Z20-Z23 of rows 1 to 4.
+#define INNER(y, z) \
+	VFNMADD231PS Z31, Z21, Z23 \
+	VFNMADD231PS Z31, Z20, Z22 \
+	VADDPS Z22, Z23, y         \
+	VSUBPS Z22, Z23, z
+
+#define PAIR12(j, y, z) \
+	PIXEL((6+j), Z20)          \
+	PIXEL((12+j), Z21)         \
+	PIXEL((18+j), Z22)         \
+	PIXEL((24+j), Z23)         \
+	INNER(y, z)
+
+#define PAIR12AHEAD(j, y, z) \
+	PIXEL((6+j), Z20)          \
+	PIXELAHEAD((12+j), Z21)    \
+	PIXELAHEAD((18+j), Z22)    \
+	PIXELAHEAD((24+j), Z23)    \
+	INNER(y, z)
+
+// Column j of rows 3 and 4.
+#define PAIR34(j, y, z) \
+	PIXEL((6+j), Z20)          \
+	PIXEL((12+j), Z21)         \
+	PIXEL((18+j), Z22)         \
+	PIXEL((24+j), y)           \
+	VSUBPS Z21, y, y           \
+	VSUBPS Z20, Z22, Z22       \
+	VMOVAPS y, z               \
+	VFMADD231PS Z29, Z22, y    \
+	VFNMADD231PS Z29, Z22, z
 
 #define PUTV(z) \
 	VMOVUPS z, K1, (DI) \
 	ADDQ R10, DI
 
-#define INROW(i) \
-	VMOVUPS (i*384)(R9), Z0       \
-	VMOVUPS (i*384+64)(R9), Z1    \
-	VMOVUPS (i*384+128)(R9), Z2   \
-	VMOVUPS (i*384+192)(R9), Z3   \
-	VMOVUPS (i*384+256)(R9), Z4   \
-	VMOVUPS (i*384+320)(R9), Z5   \
-	BT                            \
-	PUTV(Z6)                      \
-	PUTV(Z7)                      \
-	PUTV(Z8)                      \
-	PUTV(Z9)                      \
-	PUTV(Z10)                     \
+#define INROW(a, b, c, d, e, f) \
+	BT(a, b, c, d, e, f) \
+	PUTV(Z6)             \
+	PUTV(Z7)             \
+	PUTV(Z8)             \
+	PUTV(Z9)             \
+	PUTV(Z10)            \
 	PUTV(Z11)
+
+// The assembler has no name for PREFETCHW; these are its bytes for the line at DI.
+// A store to a line that is not in the first-level cache holds up all after it.
+#define EXPECT \
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x0F \
+	ADDQ R10, DI
+
+#define EXPECT6 \
+	EXPECT \
+	EXPECT \
+	EXPECT \
+	EXPECT \
+	EXPECT \
+	EXPECT
 
 // func winoIn512(a *winoInArgs)
 TEXT ·winoIn512(SB), NOSPLIT, $0-8
@@ -85,7 +131,7 @@ TEXT ·winoIn512(SB), NOSPLIT, $0-8
 	MOVQ 8(DX), CX   // channels
 	MOVQ 16(DX), R11 // V
 	MOVQ 24(DX), R10 // from one ξ to the next
-	MOVQ 32(DX), R9  // tmp
+	MOVQ 40(DX), R13 // to the tile below
 	VBROADCASTSS winoconst<>+0(SB), Z31
 	VBROADCASTSS winoconst<>+4(SB), Z30
 	VBROADCASTSS winoconst<>+8(SB), Z29
@@ -96,20 +142,46 @@ group:
 
 full:
 	KMOVW AX, K1
-	INCOLUMN(0)
-	INCOLUMN(1)
-	INCOLUMN(2)
-	INCOLUMN(3)
-	INCOLUMN(4)
-	INCOLUMN(5)
 	LEAQ (R11)(R14*1), DI
-	INROW(0)
-	INROW(1)
-	INROW(2)
-	INROW(3)
-	INROW(4)
-	INROW(5)
+	EXPECT6
+	EXPECT6
+	EXPECT6
+	EXPECT6
+	EXPECT6
+	EXPECT6
+	LEAQ (R11)(R14*1), DI
+	RIM(0, 12, 24, 0, Z0)
+	RIM(0, 12, 24, 1, Z1)
+	RIM(0, 12, 24, 2, Z2)
+	RIM(0, 12, 24, 3, Z3)
+	RIM(0, 12, 24, 4, Z4)
+	RIM(0, 12, 24, 5, Z5)
+	INROW(Z0, Z1, Z2, Z3, Z4, Z5)
+	PAIR12(0, Z0, Z14)
+	PAIR12AHEAD(1, Z1, Z15)
+	PAIR12AHEAD(2, Z2, Z16)
+	PAIR12AHEAD(3, Z3, Z17)
+	PAIR12AHEAD(4, Z4, Z18)
+	PAIR12(5, Z5, Z19)
+	INROW(Z0, Z1, Z2, Z3, Z4, Z5)
+	INROW(Z14, Z15, Z16, Z17, Z18, Z19)
+	PAIR34(0, Z0, Z14)
+	PAIR34(1, Z1, Z15)
+	PAIR34(2, Z2, Z16)
+	PAIR34(3, Z3, Z17)
+	PAIR34(4, Z4, Z18)
+	PAIR34(5, Z5, Z19)
+	INROW(Z0, Z1, Z2, Z3, Z4, Z5)
+	INROW(Z14, Z15, Z16, Z17, Z18, Z19)
+	RIM(6, 18, 30, 0, Z0)
+	RIMAHEAD(6, 18, 30, 1, Z1)
+	RIMAHEAD(6, 18, 30, 2, Z2)
+	RIMAHEAD(6, 18, 30, 3, Z3)
+	RIMAHEAD(6, 18, 30, 4, Z4)
+	RIM(6, 18, 30, 5, Z5)
+	INROW(Z0, Z1, Z2, Z3, Z4, Z5)
 	ADDQ $64, R14
+	ADDQ $64, R13
 	SUBQ $16, CX
 	JGT  group
 	VZEROUPPER
@@ -229,6 +301,12 @@ vector:
 	JZ   plain                    \
 	VADDPS.Z (DI)(R13*1), z, K1, z
 
+// The line of result n of the tile to the right.
+#define EXPECTY(n) \
+	MOVQ (n*8)(R8), DI                 \
+	ADDQ DX, DI                        \
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x0F
+
 // func winoOut512(a *winoOutArgs)
 TEXT ·winoOut512(SB), NOSPLIT, $8-8
 	MOVQ a+0(FP), DX
@@ -240,6 +318,7 @@ TEXT ·winoOut512(SB), NOSPLIT, $8-8
 	MOVQ 40(DX), R15 // whether to add
 	MOVQ 48(DX), R13 // what lies so far away
 	MOVQ 56(DX), R9  // tmp
+	MOVQ 64(DX), DX  // to the tile to the right
 	LEAQ (R10)(R10*2), R11
 	SHLQ $1, R11     // six ξ
 	LEAQ (R11)(R11*2), R12
@@ -255,6 +334,22 @@ full:
 	KMOVW AX, K1
 	VMOVUPS (BP)(R14*1), Z27
 	LEAQ (SI)(R14*1), BX
+	EXPECTY(0)
+	EXPECTY(1)
+	EXPECTY(2)
+	EXPECTY(3)
+	EXPECTY(4)
+	EXPECTY(5)
+	EXPECTY(6)
+	EXPECTY(7)
+	EXPECTY(8)
+	EXPECTY(9)
+	EXPECTY(10)
+	EXPECTY(11)
+	EXPECTY(12)
+	EXPECTY(13)
+	EXPECTY(14)
+	EXPECTY(15)
 	OUTCOLUMN(0)
 	OUTCOLUMN(1)
 	OUTCOLUMN(2)
@@ -362,6 +457,7 @@ plain15:
 
 skip15:
 	ADDQ $64, R14
+	ADDQ $64, DX
 	SUBQ $16, CX
 	JGT  group
 	VZEROUPPER
@@ -383,10 +479,10 @@ skip15:
 	VMOVAPS Z3, Z11
 
 #define GRADCOLUMN(j) \
-	PIXEL((j), Z0)               \
-	PIXEL((4+j), Z1)             \
-	PIXEL((8+j), Z2)             \
-	PIXEL((12+j), Z3)            \
+	PIXELAHEAD((j), Z0)          \
+	PIXELAHEAD((4+j), Z1)        \
+	PIXELAHEAD((8+j), Z2)        \
+	PIXELAHEAD((12+j), Z3)       \
 	AMAP                         \
 	VMOVUPS Z6, (j*64)(R9)       \
 	VMOVUPS Z7, ((4+j)*64)(R9)   \
@@ -416,6 +512,7 @@ TEXT ·winoGrad512(SB), NOSPLIT, $0-8
 	MOVQ 16(DX), R11 // the result
 	MOVQ 24(DX), R10 // from one ξ to the next
 	MOVQ 32(DX), R9  // tmp
+	MOVQ 40(DX), R13 // to the tile below
 	VBROADCASTSS winoconst<>+0(SB), Z31
 	VBROADCASTSS winoconst<>+8(SB), Z29
 	VBROADCASTSS winoconst<>+12(SB), Z28
@@ -426,6 +523,13 @@ group:
 
 full:
 	KMOVW AX, K1
+	LEAQ (R11)(R14*1), DI
+	EXPECT6
+	EXPECT6
+	EXPECT6
+	EXPECT6
+	EXPECT6
+	EXPECT6
 	GRADCOLUMN(0)
 	GRADCOLUMN(1)
 	GRADCOLUMN(2)
@@ -438,6 +542,7 @@ full:
 	GRADROW(4)
 	GRADROW(5)
 	ADDQ $64, R14
+	ADDQ $64, R13
 	SUBQ $16, CX
 	JGT  group
 	VZEROUPPER

@@ -2,37 +2,38 @@ package gemm
 
 import "unsafe"
 
-// winogradKernel are the transforms in one instruction set.
+// winogradKernel are the transforms of one size of tiles in one instruction set.
 type winogradKernel struct {
 	input      func(*winoInArgs)     // Bᵀ d B
 	filter     func(*winoFilterArgs) // a row of G g Gᵀ
 	output     func(*winoOutArgs)    // Aᵀ m A
-	grad       func(*winoInArgs)     // A dY Aᵀ, of [4][4] pixels
-	filterGrad func(*winoFilterArgs) // Gᵀ u G: [9][words] of [36][words], tap being the distance of the ξ
+	grad       func(*winoInArgs)     // A dY Aᵀ, of [out][out] pixels
+	filterGrad func(*winoFilterArgs) // Gᵀ u G: [9][words] of [ξ][words], tap being the distance of the ξ
 	lanes      int                   // the numbers of channels must be multiples of it
 }
 
-// winoG are the rows of G.
-var winoG = [winoTile][3]float32{
+// winoG are the rows of G of F(4x4,3x3).
+var winoG = [6][3]float32{
 	{1. / 4, 0, 0}, {-1. / 6, -1. / 6, -1. / 6}, {-1. / 6, 1. / 6, -1. / 6},
 	{1. / 24, 1. / 12, 1. / 6}, {1. / 24, -1. / 12, 1. / 6}, {0, 0, 1},
 }
 
 // winoInArgs describes Bᵀ d B for all channels of one tile.
 type winoInArgs struct {
-	pixels   *uintptr // 0: [6][6] addresses of pixels
+	pixels   *uintptr // 0: [tile][tile] addresses of pixels
 	channels int      // 8
 	dst      uintptr  // 16: of ξ = 0
 	stride   int      // 24: bytes from one ξ to the next
-	tmp      *float32 // 32: [36][16]
+	tmp      *float32 // 32: [ξ][16]
+	ahead    int      // 40: bytes to what the tile below sees, to be fetched
 }
 
-// winoFilterArgs describes row · g · Gᵀ, six numbers for every filter; a panel of
-// filters is [9 taps][words].
+// winoFilterArgs describes row · g · Gᵀ, a row of the tile for every filter; a panel
+// of filters is [9 taps][words].
 type winoFilterArgs struct {
 	src     *float32    // 0
 	tap     int         // 8: bytes from one tap to the next
-	dst     *float32    // 16: [6][words]
+	dst     *float32    // 16: [tile][words]
 	row     *[3]float32 // 24: of G
 	words   int         // 32: a multiple of 16
 	flipped int         // 40: the taps run backwards
@@ -43,11 +44,12 @@ type winoOutArgs struct {
 	src      uintptr  // 0: of ξ = 0
 	stride   int      // 8: bytes from one ξ to the next
 	channels int      // 16
-	results  *uintptr // 24: [4][4] addresses, 0 where there is no result
+	results  *uintptr // 24: [out][out] addresses, 0 where there is no result
 	bias     *float32 // 32: whole vectors of 16
 	add      int      // 40: whether to add what lies delta bytes from the results
 	delta    uintptr  // 48
-	tmp      *float32 // 56: [24][16]
+	tmp      *float32 // 56: [ξ][16]
+	ahead    int      // 64: bytes to the results of the tile to the right, to be fetched
 }
 
 var winogradPortable = winogradKernel{winoInPortable, winoFilterPortable, winoOutPortable, winoGradPortable, winoFilterGradPortable, 1}
@@ -66,7 +68,7 @@ func winoAT(m [6]float32) [4]float32 {
 }
 
 func winoInPortable(a *winoInArgs) {
-	pixels := unsafe.Slice(a.pixels, winoAll)
+	pixels := unsafe.Slice(a.pixels, 36)
 	for c := range a.channels {
 		var rows [6][6]float32
 		for j := range 6 {
@@ -86,27 +88,44 @@ func winoInPortable(a *winoInArgs) {
 	}
 }
 
+// filterRow is row · g for filter k.
+func (a *winoFilterArgs) filterRow(k int) (w [3]float32) {
+	for i := range 3 {
+		for j := range 3 {
+			tap := i*3 + j
+			if a.flipped != 0 {
+				tap = 8 - tap
+			}
+			w[j] += a.row[i] * *(*float32)(unsafe.Add(unsafe.Pointer(a.src), tap*a.tap+k*4))
+		}
+	}
+	return w
+}
+
 func winoFilterPortable(a *winoFilterArgs) {
 	dst := unsafe.Slice(a.dst, 6*a.words)
 	for k := range a.words {
-		var w [3]float32
-		for i := range 3 {
-			for j := range 3 {
-				tap := i*3 + j
-				if a.flipped != 0 {
-					tap = 8 - tap
-				}
-				w[j] += a.row[i] * *(*float32)(unsafe.Add(unsafe.Pointer(a.src), tap*a.tap+k*4))
-			}
-		}
+		w := a.filterRow(k)
 		for j, g := range winoG {
 			dst[j*a.words+k] = g[0]*w[0] + g[1]*w[1] + g[2]*w[2]
 		}
 	}
 }
 
+// put stores channel c of the result at y, if there is one.
+func (a *winoOutArgs) put(y uintptr, c int, v float32) {
+	if y == 0 {
+		return
+	}
+	v += unsafe.Slice(a.bias, a.channels)[c]
+	if a.add != 0 {
+		v += floatsAt(y+a.delta+uintptr(c*4), 1)[0]
+	}
+	floatsAt(y+uintptr(c*4), 1)[0] = v
+}
+
 func winoOutPortable(a *winoOutArgs) {
-	results, bias := unsafe.Slice(a.results, 16), unsafe.Slice(a.bias, a.channels)
+	results := unsafe.Slice(a.results, 16)
 	for c := range a.channels {
 		var rows [4][6]float32
 		for j := range 6 {
@@ -120,15 +139,7 @@ func winoOutPortable(a *winoOutArgs) {
 		}
 		for i, row := range rows {
 			for j, v := range winoAT(row) {
-				y := results[i*4+j]
-				if y == 0 {
-					continue
-				}
-				v += bias[c]
-				if a.add != 0 {
-					v += floatsAt(y+a.delta+uintptr(c*4), 1)[0]
-				}
-				floatsAt(y+uintptr(c*4), 1)[0] = v
+				a.put(results[i*4+j], c, v)
 			}
 		}
 	}

@@ -20,7 +20,20 @@ func winogradKernels() []kernel {
 	return all
 }
 
-// TestWinograd compares both directions with plain sums, over odd sizes,
+// eachWinograd runs a test for every kernel and size that can compute a shape.
+func eachWinograd(t *testing.T, c Conv, test func(t *testing.T, c Conv, k kernel, size winogradSize)) {
+	c.KH, c.KW, c.Stride = 3, 3, 1
+	for _, k := range winogradKernels() {
+		if c.C%k.winograd.lanes != 0 || c.O%k.winograd.lanes != 0 {
+			continue
+		}
+		for _, size := range []winogradSize{winogradF2(k), winogradF4(k)} {
+			t.Run(fmt.Sprint(k.name, " ", size, c), func(t *testing.T) { test(t, c, k, size) })
+		}
+	}
+}
+
+// TestWinograd compares all directions with plain sums, over odd sizes,
 // paddings and channel counts.
 func TestWinograd(t *testing.T) {
 	for _, c := range []Conv{
@@ -28,20 +41,17 @@ func TestWinograd(t *testing.T) {
 		{N: 3, H: 5, W: 7, C: 19, O: 37, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{N: 2, H: 1, W: 1, C: 16, O: 5, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{N: 1, H: 9, W: 4, C: 40, O: 70, PadTop: 0, PadBottom: 2, PadLeft: 2, PadRight: 0},
+		{N: 2, H: 3, W: 6, C: 16, O: 24, PadTop: 2, PadBottom: 2, PadLeft: 0, PadRight: 0},
+		{N: 3, H: 2, W: 2, C: 48, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{N: 2, H: 6, W: 11, C: 40, O: 56, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{N: 2, H: 30, W: 30, C: 48, O: 64, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+		{N: 3, H: 29, W: 31, C: 16, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	} {
-		c.KH, c.KW, c.Stride = 3, 3, 1
-		for _, k := range winogradKernels() {
-			if c.C%k.winograd.lanes != 0 || c.O%k.winograd.lanes != 0 {
-				continue
-			}
-			t.Run(fmt.Sprint(k.name, c), func(t *testing.T) { checkWinograd(t, c, k) })
-		}
+		eachWinograd(t, c, checkWinograd)
 	}
 }
 
-func checkWinograd(t *testing.T, c Conv, k kernel) {
+func checkWinograd(t *testing.T, c Conv, k kernel, size winogradSize) {
 	oh, ow := c.OutSize()
 	x, w, dy := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*9, 2), random(c.N*oh*ow*c.O, 3)
 	bias, add := random(c.O, 4), random(len(dy), 5)
@@ -55,16 +65,72 @@ func checkWinograd(t *testing.T, c Conv, k kernel) {
 		dw[wi] += float64(dy[yi]) * float64(x[xi])
 	})
 	gotY, gotX, gotW := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
-	run(planWinograd(c, c.weights(), false, 2, k), 2, Args{X: x, W: w, Y: gotY, Bias: bias, Add: add})
-	run(planWinograd(c.full(), c.weightsBackward(), true, 2, k), 2, Args{X: dy, W: w, Y: gotX})
-	run(planWinogradGradW(c, layout{row: 9, col: c.C * 9, tap: 1}, 2, k), 2, Args{X: x, W: dy, Y: gotW})
+	run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: x, W: w, Y: gotY, Bias: bias, Add: add})
+	run(planWinograd(c.full(), c.weightsBackward(), true, 2, k, size), 2, Args{X: dy, W: w, Y: gotX})
+	run(planWinogradGradW(c, 2, k, size), 2, Args{X: x, W: dy, Y: gotW})
+	limit := 1e-5
+	if size.out == 2 {
+		limit = 1e-6 // as direct sums
+	}
 	for _, r := range []struct {
 		what string
 		got  []float32
 		want []float64
 	}{{"forward", gotY, y}, {"gradient to x", gotX, dx}, {"gradient to w", gotW, dw}} {
-		if e := relErr(r.got, r.want); !(e < 1e-5) {
+		if e := relErr(r.got, r.want); !(e < limit) {
 			t.Errorf("%s: error %g", r.what, e)
 		}
 	}
+}
+
+// TestWinogradSameBits: a picture's results and gradient do not depend on its
+// batch, which may be cut into blocks where a single picture is not, nor on the
+// number of workers; those of the weights not on the workers.
+func TestWinogradSameBits(t *testing.T) {
+	for _, c := range []Conv{
+		{H: 30, W: 30, C: 48, O: 64, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+		{H: 7, W: 5, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	} {
+		eachWinograd(t, c, func(t *testing.T, c Conv, k kernel, size winogradSize) {
+			one, many := c, c
+			one.N, many.N = 1, 3
+			if k.name != "portable" {
+				many.N = 9
+			}
+			x, w, dy := random(many.N*c.H*c.W*c.C, 1), random(9*c.C*c.O, 2), random(many.N*c.H*c.W*c.O, 3)
+			y, dx := make([]float32, len(dy)/many.N), make([]float32, len(x)/many.N)
+			at := many.N - 1
+			run(planWinograd(one, c.weights(), false, 1, k, size), 1, Args{X: x[at*len(dx):], W: w, Y: y})
+			run(planWinograd(one.full(), c.weightsBackward(), true, 1, k, size), 1, Args{X: dy[at*len(y):], W: w, Y: dx})
+			var dw [4][]float32
+			for workers := 1; workers <= 3; workers++ {
+				allY, allX := make([]float32, len(dy)), make([]float32, len(x))
+				dw[workers] = make([]float32, len(w))
+				run(planWinograd(many, c.weights(), false, workers, k, size), workers, Args{X: x, W: w, Y: allY})
+				run(planWinograd(many.full(), c.weightsBackward(), true, workers, k, size), workers, Args{X: dy, W: w, Y: allX})
+				run(planWinogradGradW(many, workers, k, size), workers, Args{X: x, W: dy, Y: dw[workers]})
+				same(t, fmt.Sprint("forward, workers ", workers), allY[at*len(y):], y)
+				same(t, fmt.Sprint("gradient to x, workers ", workers), allX[at*len(dx):], dx)
+				same(t, fmt.Sprint("gradient to w, workers ", workers), dw[workers], dw[1])
+			}
+		})
+	}
+}
+
+// TestWinogradUp: as TestUp, for both sizes of tiles.
+func TestWinogradUp(t *testing.T) {
+	c := Conv{N: 2, H: 10, W: 14, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
+	eachWinograd(t, c, func(t *testing.T, c Conv, k kernel, size winogradSize) {
+		w, small := random(9*c.C*c.O, 1), random(c.N*c.H*c.W*c.C/4, 2)
+		large := make([]float32, c.N*c.H*c.W*c.C)
+		for i := range c.N * c.H * c.W {
+			row, x := i/c.W, i%c.W
+			copy(large[i*c.C:][:c.C], small[(row/2*(c.W/2)+x/2)*c.C:])
+		}
+		want, got := make([]float32, c.N*c.H*c.W*c.O), make([]float32, c.N*c.H*c.W*c.O)
+		run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: large, W: w, Y: want})
+		c.Up = 2
+		run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: small, W: w, Y: got})
+		same(t, "enlarged", got, want)
+	})
 }

@@ -1,0 +1,214 @@
+package gemm
+
+import "math"
+
+// method is a way to compute a convolution of float32 numbers, or a gradient.
+type method int
+
+const (
+	direct     method = iota // the indirect product, of pixels or of gathered rows
+	winograd22               // F(2x2,3x3)
+	winograd44               // F(4x4,3x3)
+)
+
+// size is that of Winograd's algorithm.
+func (m method) size(k kernel) winogradSize {
+	if m == winograd22 {
+		return winogradF2(k)
+	}
+	return winogradF4(k)
+}
+
+// trainingBatch is what a batch of training is taken to be: what is done once for
+// a batch, as filters are transformed, is divided by it, and partial tiles of rows
+// are filled by the next picture. Otherwise a picture is taken to be alone.
+const trainingBatch = 32
+
+// winoChannels is the least number of channels for Winograd's algorithm: with
+// fewer the products are shorter than what begins and ends them.
+const winoChannels = 8
+
+// winoSumsBytes bounds the sums of the gradient to the weights, whose memory is
+// the number of elements ξ for every filter.
+const winoSumsBytes = 72 << 20
+
+// costs are what a method's parts take, in cycles, measured over the shapes of
+// BenchmarkMethods. They are the model's only numbers that are not counts.
+type costs struct {
+	dot, dotTile, address float64 // direct: a multiply-add of a vector; a tile of results; finding a row
+	outer, segment        float64 // its gradient to the weights: a multiply-add; a run of points of a tile
+
+	product, productTile float64 // Winograd: a multiply-add; a tile of M
+	sum                  float64 // a multiply-add of the gradient to the weights
+	tile                 float64 // finding the pixels and the results of a tile of the picture
+	result               float64 // a vector of a filter's gradient, for each ξ
+
+	transform, filter [3]float64 // of a vector of channels of a tile, and of filters, by method
+}
+
+var (
+	costs512 = costs{
+		dot: 1, dotTile: 1700, address: 9, outer: 1, segment: 25,
+		product: 1.27, productTile: 150, sum: 1.33, tile: 205, result: 17,
+		transform: [3]float64{winograd22: 5, winograd44: 104}, filter: [3]float64{winograd22: 63, winograd44: 94},
+	}
+	costs256 = costs{
+		dot: 0.51, dotTile: 160, address: 19, outer: 0.9, segment: 5,
+		product: 0.63, productTile: 25, sum: 1.13, tile: 330, result: 14,
+		transform: [3]float64{winograd22: 5, winograd44: 71}, filter: [3]float64{winograd22: 51, winograd44: 125},
+	}
+)
+
+// A costModel estimates the cycles that a picture takes by each method. It knows
+// the shape of one picture and the kernel, so the choice is the same for any batch
+// and any number of workers.
+type costModel struct {
+	costs
+	k             kernel
+	conv          Conv
+	oh, ow        int
+	panels, lanes int
+	vectors       float64 // of output channels that are multiplied
+	batch         int     // pictures that are taken to come together
+}
+
+func newCostModel(c Conv, k kernel) costModel {
+	m := costModel{costs: costs256, k: k, conv: c, panels: ceilDiv(c.O, k.cols), lanes: k.cols / 2, batch: 1}
+	m.oh, m.ow = c.OutSize()
+	m.vectors = float64(2 * m.panels)
+	if k.name == "avx512" {
+		m.costs = costs512
+		if rest := c.O % k.cols; rest > 0 && rest <= m.lanes {
+			m.vectors-- // the kernel of half a tile
+		}
+	}
+	if c.Training {
+		m.batch = trainingBatch
+	}
+	return m
+}
+
+// filled is the number of rows of a picture, with its share of those that are
+// multiplied for nothing in the last tile.
+func (m *costModel) filled(rows int) float64 {
+	return float64(roundUp(rows*m.batch, m.k.rows)) / float64(m.batch)
+}
+
+// rowTiles is the number of tiles of the input channels in a gradient to the weights.
+func (m *costModel) rowTiles() float64 { return float64(ceilDiv(m.conv.C, m.k.rows)) }
+
+// transforms is the cost of all transforms of a picture's tiles.
+func (m *costModel) transforms(by method, tiles float64) float64 {
+	vectors := float64(ceilDiv(m.conv.C, m.lanes) + ceilDiv(m.conv.O, m.lanes))
+	return tiles * (m.tile + m.transform[by]*vectors)
+}
+
+// tiles is the number of tiles of a picture.
+func (m *costModel) tiles(s winogradSize) int { return ceilDiv(m.oh, s.out) * ceilDiv(m.ow, s.out) }
+
+// forward estimates a convolution, or a gradient to the picture as one.
+func (m *costModel) forward(by method) float64 {
+	c, rows := m.conv, float64(m.k.rows)
+	if by == direct {
+		pixels, taps := m.filled(m.oh*m.ow), c.KH*c.KW
+		depth, addresses := c.C*taps, float64(taps)
+		if c.C < smallDepth {
+			depth, addresses = gathered(c), 2*addresses // to gather, then to multiply
+		}
+		return pixels * (m.dot*float64(depth)*m.vectors + m.dotTile*float64(m.panels)/rows + m.address*addresses)
+	}
+	size := by.size(m.k)
+	all, n := float64(size.all()), m.filled(m.tiles(size))
+	return all*n*(m.product*float64(c.C)*m.vectors+m.productTile*float64(m.panels)/rows) +
+		m.transforms(by, float64(m.tiles(size))) +
+		m.filter[by]*float64(c.C*2*m.panels)/float64(m.batch)
+}
+
+// gradW estimates a gradient to the weights.
+func (m *costModel) gradW(by method) float64 {
+	c := m.conv
+	if by == direct {
+		points, segments := m.points()
+		return m.rowTiles() * float64(m.panels) * (m.outer*float64(points*2*m.k.rows) + m.segment*float64(segments))
+	}
+	size := by.size(m.k)
+	all, n := float64(size.all()), float64(m.tiles(size))
+	return m.sum*all*n*m.rowTiles()*float64(2*m.panels*m.k.rows) +
+		m.transforms(by, n) +
+		m.result*all*float64(c.C*c.O/m.lanes)/float64(m.batch)
+}
+
+// points counts the points of a picture's outer products, which leave out those
+// that a tap sees outside the picture, and the rows that they lie in.
+func (m *costModel) points() (points, segments int) {
+	c := m.conv
+	columns := 0
+	for kx := range c.KW {
+		columns += inside(m.ow, c.Stride, kx-c.PadLeft, c.W)
+	}
+	for ky := range c.KH {
+		segments += inside(m.oh, c.Stride, ky-c.PadTop, c.H)
+	}
+	return segments * columns, segments * c.KW
+}
+
+// inside counts the i < n with 0 <= i·stride+shift < size.
+func inside(n, stride, shift, size int) (count int) {
+	for i := range n {
+		if at := i*stride + shift; at >= 0 && at < size {
+			count++
+		}
+	}
+	return count
+}
+
+// chooseConv is the method of the least cost for a convolution.
+func chooseConv(c Conv, prec Precision, k kernel) method {
+	if !winogradFits(c, prec, k) {
+		return direct
+	}
+	m := newCostModel(c, k)
+	return cheapest(m.forward)
+}
+
+// chooseConvGradX is that for the gradient to the picture.
+func chooseConvGradX(c Conv, prec Precision, k kernel) method {
+	if c.Stride != 1 {
+		return direct
+	}
+	return chooseConv(c.full(), prec, k)
+}
+
+// chooseConvGradW is that for the gradient to the weights.
+func chooseConvGradW(c Conv, prec Precision, k kernel) method {
+	if !winogradFits(c, prec, k) {
+		return direct
+	}
+	m := newCostModel(c, k)
+	return cheapest(func(by method) float64 {
+		if by != direct && by.size(k).all()*c.C*c.O*4 > winoSumsBytes {
+			return math.Inf(1)
+		}
+		return m.gradW(by)
+	})
+}
+
+func cheapest(cost func(method) float64) method {
+	best := direct
+	for _, by := range []method{winograd22, winograd44} {
+		if cost(by) < cost(best) {
+			best = by
+		}
+	}
+	return best
+}
+
+// winogradFits tells whether Winograd's algorithm can compute a convolution.
+func winogradFits(c Conv, prec Precision, k kernel) bool {
+	if k.winograd == nil || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 || c.C < winoChannels {
+		return false
+	}
+	lanes := k.winograd.lanes
+	least, most := min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight), max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight)
+	return c.C%lanes == 0 && c.O%lanes == 0 && least >= 0 && most <= 2
+}

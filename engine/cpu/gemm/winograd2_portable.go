@@ -1,0 +1,117 @@
+package gemm
+
+import "unsafe"
+
+// wino2G are the rows of G of F(2x2,3x3).
+var wino2G = [4][3]float32{{1, 0, 0}, {1. / 2, 1. / 2, 1. / 2}, {1. / 2, -1. / 2, 1. / 2}, {0, 0, 1}}
+
+var winograd2Portable = winogradKernel{wino2InPortable, wino2FilterPortable, wino2OutPortable, wino2GradPortable, wino2FilterGradPortable, 1}
+
+// wino2BT is Bᵀ·d for one column.
+func wino2BT(d [4]float32) [4]float32 {
+	return [4]float32{d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]}
+}
+
+// wino2AT is Aᵀ·m for one column.
+func wino2AT(m [4]float32) [2]float32 {
+	return [2]float32{m[0] + (m[1] + m[2]), m[1] - m[2] - m[3]}
+}
+
+// wino2A is A·y for one column.
+func wino2A(y [2]float32) [4]float32 { return [4]float32{y[0], y[0] + y[1], y[0] - y[1], -y[1]} }
+
+// wino2GT is Gᵀ·u for one column.
+func wino2GT(u [4]float32) [3]float32 {
+	s := (u[1] + u[2]) / 2
+	return [3]float32{u[0] + s, (u[1] - u[2]) / 2, u[3] + s}
+}
+
+func wino2InPortable(a *winoInArgs) {
+	pixels := unsafe.Slice(a.pixels, 16)
+	for c := range a.channels {
+		var rows [4][4]float32
+		for j := range 4 {
+			var d [4]float32
+			for i := range d {
+				d[i] = floatsAt(pixels[i*4+j]+uintptr(c*4), 1)[0]
+			}
+			for i, v := range wino2BT(d) {
+				rows[i][j] = v
+			}
+		}
+		for i, row := range rows {
+			for j, v := range wino2BT(row) {
+				floatsAt(a.dst+uintptr((i*4+j)*a.stride+c*4), 1)[0] = v
+			}
+		}
+	}
+}
+
+func wino2FilterPortable(a *winoFilterArgs) {
+	dst := unsafe.Slice(a.dst, 4*a.words)
+	for k := range a.words {
+		w := a.filterRow(k)
+		s := w[0] + w[2]
+		dst[k], dst[a.words+k], dst[2*a.words+k], dst[3*a.words+k] = w[0], (s+w[1])/2, (s-w[1])/2, w[2]
+	}
+}
+
+func wino2OutPortable(a *winoOutArgs) {
+	results := unsafe.Slice(a.results, 4)
+	for c := range a.channels {
+		var rows [2][4]float32
+		for j := range 4 {
+			var m [4]float32
+			for i := range m {
+				m[i] = floatsAt(a.src+uintptr((i*4+j)*a.stride+c*4), 1)[0]
+			}
+			for i, v := range wino2AT(m) {
+				rows[i][j] = v
+			}
+		}
+		for i, row := range rows {
+			for j, v := range wino2AT(row) {
+				a.put(results[i*2+j], c, v)
+			}
+		}
+	}
+}
+
+func wino2GradPortable(a *winoInArgs) {
+	pixels := unsafe.Slice(a.pixels, 4)
+	for c := range a.channels {
+		var rows [4][2]float32
+		for j := range 2 {
+			y := [2]float32{floatsAt(pixels[j]+uintptr(c*4), 1)[0], floatsAt(pixels[2+j]+uintptr(c*4), 1)[0]}
+			for i, v := range wino2A(y) {
+				rows[i][j] = v
+			}
+		}
+		for i, row := range rows {
+			for j, v := range wino2A(row) {
+				floatsAt(a.dst+uintptr((i*4+j)*a.stride+c*4), 1)[0] = v
+			}
+		}
+	}
+}
+
+func wino2FilterGradPortable(a *winoFilterArgs) {
+	dst := unsafe.Slice(a.dst, 9*a.words)
+	for k := range a.words {
+		var rows [3][4]float32
+		for j := range 4 {
+			var u [4]float32
+			for i := range u {
+				u[i] = *(*float32)(unsafe.Add(unsafe.Pointer(a.src), (i*4+j)*a.tap+k*4))
+			}
+			for i, v := range wino2GT(u) {
+				rows[i][j] = v
+			}
+		}
+		for i, row := range rows {
+			for j, v := range wino2GT(row) {
+				dst[(i*3+j)*a.words+k] = v
+			}
+		}
+	}
+}

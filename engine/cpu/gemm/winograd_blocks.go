@@ -1,0 +1,71 @@
+package gemm
+
+import "github.com/ldm-go/ldm/engine/cpu/par"
+
+const (
+	// winoFiltersBytes bounds the transformed filters that are kept for all blocks.
+	winoFiltersBytes = 8 << 20
+	// winoBlockBytes bounds V and M of a block, which stay in the second-level cache.
+	winoBlockBytes = 640 << 10
+	// winoBlocks is the least number of blocks, so that all workers have some.
+	winoBlocks = 8
+)
+
+// blockTiles is the number of tiles in a block, or 0 if rounds are better.
+func (p *winogradPlan) blockTiles() int {
+	perRow := p.size.all() * (p.conv.C + p.kernel.cols) * 4 * p.kernel.rows
+	n := winoBlockBytes / perRow * p.kernel.rows
+	if p.filtersLen()*4 > winoFiltersBytes || p.tiles() < winoBlocks*n {
+		return 0
+	}
+	return n
+}
+
+// filtersLen is the length of all transformed filters, [panel][ξ][C][cols].
+func (p *winogradPlan) filtersLen() int {
+	return p.panels * p.size.all() * p.conv.C * p.kernel.cols
+}
+
+// blockLen is the length of V and M of a block.
+func (p *winogradPlan) blockLen() int {
+	return p.size.all() * (p.pitchV + p.pitchM)
+}
+
+// bindBlocks transforms the filters once; a task then makes the results of a block
+// of tiles, so that V and M are a worker's own and never leave its caches.
+func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
+	u := a.Scratch[:p.filtersLen()]
+	for i := range p.workers {
+		w := &p.workers[i]
+		w.v = a.Scratch[len(u)+i*p.blockLen():][:p.size.all()*p.pitchV]
+		w.m = a.Scratch[len(u)+i*p.blockLen()+len(w.v):][:p.size.all()*p.pitchM]
+	}
+	tile, row := p.size.tile, p.size.tile*p.conv.C*p.kernel.cols
+	return []par.Phase{
+		{Name: "winograd filters", Tasks: p.panels * tile, Run: func(task, worker int) {
+			p.transformFilters(&p.workers[worker], a.W, u[task*row:], task/tile, task%tile)
+		}},
+		{Name: "winograd blocks", Tasks: ceilDiv(p.tiles(), p.round), Run: func(task, worker int) {
+			p.block(&p.workers[worker], &a, u, task*p.round)
+		}},
+	}
+}
+
+// block makes the results of the tiles of a block.
+func (p *winogradPlan) block(w *winogradWorker, a *Args, u []float32, first int) {
+	c, cols, all := p.conv.C, p.kernel.cols, p.size.all()
+	n := min(p.round, p.tiles()-first)
+	for t := range n {
+		p.transformInput(w, a.X, w.v, c, first+t, t)
+	}
+	p.setBias(w, a)
+	for panel := range p.panels {
+		for xi := range all {
+			p.multiply(w, u[(panel*all+xi)*c*cols:], w.v[xi*p.pitchV:], w.m[xi*p.pitchM:], cols, panel, n)
+		}
+		from := panel * cols
+		for t := range n {
+			p.transformOutput(w, a, w.m, first+t, t, from, min(cols, p.conv.O-from), cols)
+		}
+	}
+}
