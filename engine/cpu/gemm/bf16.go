@@ -9,197 +9,212 @@ import (
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
 //
 // In float32 (split) every number is the sum of two bfloat16, high and low, and
-// three of their four products are summed: the rows hold [high, high, low] side
-// by side, the weights [high, low, high], so that one longer sum does it. What is
-// left out is about 4e-6 of the largest result.
+// three of their four products are summed: high·high, high·low and low·high. What
+// is left out is about 4e-6 of the largest result.
+//
+// The positions are taken in bands. Of each band a copy as bfloat16 is laid out,
+// with the positions behind it that its taps reach, and then multiplied: the copy
+// is small however large the picture, and still in the caches. A result is summed
+// within one band, so where the bands begin changes no bit.
+//
+// The order of a result's sum is chosen for AMX, where a step of 32x32x32 takes 64
+// cycles, and each of its four tiles 8 from the first-level cache or 21 from the
+// second. The weights of a panel (32 columns) are larger than the first level, and
+// take 42 cycles a step. The rows of a need not: the taps of one row of the kernel
+// see all but the same pixels, so these follow one another for some channels at a
+// time, few enough that those pixels stay in the first level; of a 3x3 kernel two
+// taps of three then take 16 cycles a step in place of 42, and the loads (67) just
+// about keep up with the products. Weights held in the first level instead would
+// save the other 26, but the sums would have to be stored and loaded (128 cycles)
+// every ten steps, which costs as much. Parts of 128 steps serve another end: a
+// block's rows, a part's weights and those fetched for the next part fit into the
+// second level together, and a call stays short.
 type tilesPlan struct {
 	tiles
 	product
+	tilesCut
+	split        bool
 	cols, panels int
 	part         int // channels rounded up to whole steps
-	lanes        int // of all parts of a row
-	split        bool
-	blockTiles   int // tiles of 32 positions in a task
-	groupPanels  int // panels in a task
-	classStart   []int
+	chunk        int // channels that the taps of a row go over together
+	pitch        int // bfloat16 from one position to the next
+	sums         []tileSum
+	moves        []int // from a block's first tile to each of its rows of a, bytes
 	workers      []tilesWorker
 }
 
-type tilesWorker struct {
-	tile    tileArgs
-	put     putArgs
-	acc     [side * side]float32
-	bias    [side]float32
-	rows    []uintptr
-	offsets []int
+// tileSum is the order of the sums of one class.
+type tileSum struct {
+	start   int    // of its packed weights, words
+	size    int    // of a panel of them
+	units   []unit // stretches of the weights, high and low parts
+	offsets []int  // of each product's rows of a, bytes
+	places  []int  // of each product's weights in the panel, bytes
 }
 
+// unit is a chunk of one tap.
+type unit struct{ tap, from int }
+
+type tilesWorker struct {
+	tile tileArgs
+	put  putArgs
+	bias [side]float32
+	rows []uintptr
+
+	round   rowsArgs
+	weights [step * side]float32 // to be packed
+}
+
+const (
+	chunkSteps = 10  // of 2 KB of a and as much of b each, in the first-level cache
+	partSteps  = 128 // whose weights are 256 KB
+)
+
 func planTiles(pr product, w weights, workers int, t tiles, split bool) *Plan {
-	p := &tilesPlan{tiles: t, product: pr, cols: w.cols, panels: ceilDiv(w.cols, side), part: roundUp(pr.depth, step), split: split}
-	p.lanes = p.part
-	if split {
-		p.lanes = 3 * p.part
+	return planTilesIn(bandBytes*min(max(workers, 1), bandWorkers), pr, w, workers, t, split)
+}
+
+// planTilesIn plans with so much memory for the copy of a band, if that will do.
+func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split bool) *Plan {
+	p := &tilesPlan{tiles: t, product: pr, split: split, cols: w.cols, panels: ceilDiv(w.cols, side), part: roundUp(pr.depth, step)}
+	p.chunk = chunkSteps / p.parts() * step
+	for p.part%p.chunk != 0 {
+		p.chunk -= step
 	}
-	count := ceilDiv(pr.positions(), side)
-	p.blockTiles = max(min(16, ceilDiv(count, 4)), 1)
-	p.groupPanels = p.panels
-	for ceilDiv(count, p.blockTiles)*ceilDiv(p.panels, p.groupPanels) < 8 && p.groupPanels > 1 {
-		p.groupPanels = ceilDiv(p.groupPanels, 2)
-	}
-	packed := 0
-	most := 1
-	for _, k := range pr.classes {
-		p.classStart = append(p.classStart, packed)
-		packed += p.panels * len(k.taps) * p.lanes * side / 2
-		most = max(most, len(k.taps))
+	p.pitch = p.parts() * p.part
+	if p.pitch*2%1024 == 0 { // rows would meet in few places of the first-level cache
+		p.pitch += step
 	}
 	p.workers = make([]tilesWorker, max(workers, 1))
+	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, len(p.workers))
+	packed := 0
+	for k := range pr.classes {
+		p.sums = append(p.sums, p.order(&pr.classes[k], packed))
+		packed += p.panels * p.sums[k].size
+	}
+	for i := range p.blockTiles {
+		p.moves = append(p.moves, i*side*p.pitch*2)
+	}
 	for i := range p.workers {
 		p.workers[i].rows = make([]uintptr, p.blockTiles*side)
-		p.workers[i].offsets = make([]int, most)
 	}
 	return &Plan{
-		Algorithm:  t.name + p.kind() + " tiles 32x32",
+		Algorithm:  t.name + kindOf(split) + " tiles 32x32",
 		PackedLen:  packed,
-		ScratchLen: (p.planes*pr.positions() + pr.slack + side) * p.lanes / 2,
+		ScratchLen: p.bandLen() + len(p.workers)*p.blockTiles*side*side,
 		pack:       func(dst, raw []float32) []par.Phase { return p.pack(dst, raw, w) },
 		bind:       p.bind,
 	}
 }
 
-func (p *tilesPlan) kind() string {
-	if p.split {
+func kindOf(split bool) string {
+	if split {
 		return " split f32"
 	}
 	return " bf16"
 }
 
-// pack orders the weights as [class][panel][tap][k pair][32 columns], a word
-// holding two neighbouring k of a column; split, as [tap][part][k pair] ….
+// parts is the number of bfloat16 that a number is the sum of.
+func (p *tilesPlan) parts() int {
+	if p.split {
+		return 2
+	}
+	return 1
+}
+
+// products are, for every unit, which part of a meets which of b.
+func (p *tilesPlan) products() [][2]int { return splitProducts[:2*p.parts()-1] }
+
+var splitProducts = [][2]int{{0, 0}, {0, 1}, {1, 0}}
+
+// order lists the units of a class and the products of each.
+func (p *tilesPlan) order(k *class, start int) tileSum {
+	s := tileSum{start: start, size: len(k.taps) * p.parts() * p.part * side / 2}
+	for first := 0; first < len(k.taps); {
+		last := first + 1
+		for last < len(k.taps) && k.places[last].besides(k.places[last-1]) {
+			last++
+		}
+		for from := 0; from < p.part; from += p.chunk {
+			for tap := first; tap < last; tap++ {
+				s.units = append(s.units, unit{tap, from})
+			}
+		}
+		first = last
+	}
+	for i, u := range s.units {
+		at := k.places[u.tap]
+		row := (at.plane*p.bandRows()+at.shift)*p.pitch + u.from
+		for _, parts := range p.products() {
+			s.offsets = append(s.offsets, (row+parts[0]*p.part)*2)
+			s.places = append(s.places, (i*p.parts()+parts[1])*p.chunk*side*2)
+		}
+	}
+	return s
+}
+
+// besides tells whether two taps see neighbouring pixels.
+func (a place) besides(b place) bool {
+	return a.plane == b.plane && (a.shift-b.shift == 1 || b.shift-a.shift == 1)
+}
+
+// pack orders the weights as [class][panel][unit][part][k pair][32 columns], a
+// word holding two neighbouring k of a column.
 func (p *tilesPlan) pack(dst, raw []float32, w weights) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
-	return []par.Phase{{Name: "pack", Tasks: len(p.classes) * p.panels, Run: func(task, _ int) {
+	return []par.Phase{{Name: "pack", Tasks: len(p.classes) * p.panels, Run: func(task, worker int) {
 		k, panel := task/p.panels, task%p.panels
-		taps := p.classes[k].taps
-		size := len(taps) * p.lanes * side / 2
-		out := words[p.classStart[k]+panel*size:][:size]
-		clear(out)
-		n := min(side, p.cols-panel*side)
-		for i, tap := range taps {
-			block := out[i*p.lanes*side/2:]
-			for c := range n {
-				from := w.tap[tap] + (panel*side+c)*w.strideCol
-				for d := 0; d < p.depth; d += 2 {
-					even, odd := raw[from+d*w.strideDepth], float32(0)
-					if d+1 < p.depth {
-						odd = raw[from+(d+1)*w.strideDepth]
-					}
-					word := pairBits(even, odd)
-					block[d/2*side+c] = word
-					if p.split {
-						block[(p.part+d)/2*side+c] = pairBits(lowPart(even), lowPart(odd))
-						block[(2*p.part+d)/2*side+c] = word
-					}
-				}
-			}
+		s := &p.sums[k]
+		size := p.parts() * p.chunk * side / 2
+		for i, u := range s.units {
+			out := words[s.start+panel*s.size+i*size:][:size]
+			from := w.tap[p.classes[k].taps[u.tap]] + panel*side*w.strideCol + u.from*w.strideDepth
+			p.packUnit(&p.workers[worker], out, raw[from:], w, min(side, p.cols-panel*side), min(p.chunk, p.depth-u.from))
 		}
 	}}}
 }
 
-func (p *tilesPlan) bind(a Args) []par.Phase {
-	phases := []par.Phase{p.layOut(a.X, a.Scratch)}
-	count := ceilDiv(p.positions(), side)
-	blocks, groups := ceilDiv(count, p.blockTiles), ceilDiv(p.panels, p.groupPanels)
-	for k := range p.classes {
-		if len(p.classes[k].taps) == 0 {
-			phases = append(phases, p.noTaps(a, k))
-			continue
-		}
-		phases = append(phases, par.Phase{Name: "tiles", Tasks: blocks * groups, Run: func(task, worker int) {
-			first, panel := task/groups*p.blockTiles, task%groups*p.groupPanels
-			p.block(&a, &p.workers[worker], k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels))
-		}})
-	}
-	return phases
-}
-
-// layOut copies a picture to the grid as bfloat16 [plane][position][lanes].
-func (p *tilesPlan) layOut(x, scratch []float32) par.Phase {
-	buffer := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(scratch))), 2*len(scratch))
-	rows := p.planes * p.n * p.hp
-	block := max(1<<14/(p.wp*p.lanes), 1)
-	return par.Phase{Name: "lay out", Tasks: ceilDiv(rows, block), Run: func(task, _ int) {
-		if task == 0 { // zeros below the last picture
-			clear(buffer[rows*p.wp*p.lanes:][:(p.slack+side)*p.lanes])
-		}
-		for r := task * block; r < min((task+1)*block, rows); r++ {
-			p.layOutRow(x, buffer[r*p.wp*p.lanes:][:p.wp*p.lanes], r)
-		}
-	}}
-}
-
-// layOutRow fills row r, counted over planes and pictures, of the grid.
-func (p *tilesPlan) layOutRow(x []float32, row []uint16, r int) {
-	plane, n, y := r/(p.n*p.hp), r/p.hp%p.n, r%p.hp
-	iy := y*p.stride + plane/p.stride - p.top
-	if uint(iy) >= uint(p.h) {
-		clear(row)
-		return
-	}
-	width := p.w / p.up
-	src := x[(n*(p.h/p.up)+iy/p.up)*width*p.depth:][:width*p.depth]
-	if p.stride == 1 && p.lanes == p.depth && p.up == 1 { // never split // the whole row at once
-		count := min(p.w, p.wp-p.left)
-		clear(row[:p.left*p.lanes])
-		p.row(&row[p.left*p.lanes], &src[0], count*p.depth)
-		clear(row[(p.left+count)*p.lanes:])
-		return
-	}
-	for i := range p.wp {
-		pixel := row[i*p.lanes:][:p.lanes]
-		ix := i*p.stride + plane%p.stride - p.left
-		if uint(ix) >= uint(p.w) {
-			clear(pixel)
-			continue
-		}
-		p.layOutPixel(pixel, src[ix/p.up*p.depth:])
-	}
-}
-
-// layOutPixel fills the lanes of one pixel.
-func (p *tilesPlan) layOutPixel(pixel []uint16, src []float32) {
-	clear(pixel[p.depth:])
-	p.row(&pixel[0], &src[0], p.depth)
+// packUnit packs n columns of so many channels, a step at a time.
+func (p *tilesPlan) packUnit(own *tilesWorker, out []uint32, raw []float32, w weights, n, channels int) {
+	own.round = rowsArgs{ldd: side * 4, src: &own.weights[0], lds: side * 4, n: side, count: step / 2}
 	if p.split {
-		copy(pixel[p.part:], pixel[:p.depth])
-		p.rowLow(&pixel[2*p.part], &src[0], p.depth)
+		own.round.low = p.chunk / 2 * side * 4
+	}
+	for first := 0; first < channels; first += step {
+		count := min(step, channels-first)
+		if n < side || count < step {
+			clear(own.weights[:])
+		}
+		for c := range n {
+			from := c*w.strideCol + first*w.strideDepth
+			for d := range count {
+				own.weights[d*side+c] = raw[from]
+				from += w.strideDepth
+			}
+		}
+		own.round.dst = unsafe.Pointer(&out[first/2*side])
+		p.rowPairs(&own.round)
 	}
 }
 
-// block computes tiles first … last-1 of panels from … to-1 of class k.
-func (p *tilesPlan) block(a *Args, w *tilesWorker, k, first, last, from, to int) {
-	cl := &p.classes[k]
-	taps, lda := len(cl.taps), p.lanes*2
-	for i, offset := range cl.offsets {
-		w.offsets[i] = offset * lda
-	}
+// block computes tiles first … last-1 of a band, of panels from … to-1 of class k;
+// acc is memory for their sums.
+func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first, last, from, to int) {
 	base := addressOf(a.Y)
-	any := false
-	for i := range (last - first) * side {
-		w.rows[i] = 0
-		if r := p.result(k, first*side+i); r >= 0 {
-			w.rows[i] = base + uintptr((r*p.cols+from*side)*4)
-			any = true
-		}
-	}
-	if !any {
+	rows := w.rows[:(last-first)*side]
+	if !p.fillRows(rows, base+uintptr(from*side*4), k, band*p.band+first*side) {
 		return
 	}
-	size := taps * p.lanes * side / 2
-	w.put = putArgs{acc: &w.acc[0], count: side, bias: &w.bias[0]}
+	s := &p.sums[k]
+	w.put = putArgs{acc: &acc[0], rows: &rows[0], count: len(rows), bias: &w.bias[0]}
 	if a.Add != nil {
 		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
 	}
+	w.tile = tileArgs{
+		a: addressOf(a.Scratch) + uintptr(first*side*p.pitch*2), lda: p.pitch * 2, steps: p.chunk / step,
+		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: last - first, delta: w.put.delta,
+	}
+	weights := addressOf(a.W[s.start:])
 	for panel := from; panel < to; panel++ {
 		n := min(side, p.cols-panel*side)
 		clear(w.bias[:])
@@ -207,44 +222,54 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, k, first, last, from, to int)
 			copy(w.bias[:n], a.Bias[panel*side:])
 		}
 		w.put.mask = lowMask(n)
-		w.tile = tileArgs{
-			lda: lda, offsets: &w.offsets[0], taps: taps, steps: p.lanes / step,
-			b: addressOf(a.W[p.classStart[k]+panel*size:]), ldb: 128, second: 64, next: 2048,
-			acc: &w.acc[0],
-		}
-		for t := first; t < last; t++ {
-			rows := w.rows[(t-first)*side:][:side]
-			w.tile.a = addressOf(a.Scratch) + uintptr(t*side*lda)
-			p.tile(&w.tile)
-			w.put.rows = &rows[0]
-			p.put(&w.put)
-		}
-		for i := range w.rows { // the next panel's columns
-			if w.rows[i] != 0 {
-				w.rows[i] += side * 4
+		w.tile.b = weights + uintptr(panel*s.size*4)
+		p.sum(&w.tile, s, weights+uintptr(to*s.size*4), rows)
+		p.put(&w.put)
+		for i := range rows { // the next panel's columns
+			if rows[i] != 0 {
+				rows[i] += side * 4
 			}
 		}
 	}
 }
 
-// noTaps fills results that no tap reaches (a stride larger than the kernel).
-func (p *tilesPlan) noTaps(a Args, k int) par.Phase {
-	return par.Serial("no taps", func() {
-		for at := range p.positions() {
-			r := p.result(k, at)
-			if r < 0 {
-				continue
-			}
-			for c := range p.cols {
-				var v float32
-				if a.Bias != nil {
-					v = a.Bias[c]
-				}
-				if a.Add != nil {
-					v += a.Add[r*p.cols+c]
-				}
-				a.Y[r*p.cols+c] = v
+// sum adds up all parts of the sums of a block, for the panel at t.b; end is
+// where the panels end, rows are the results'.
+func (p *tilesPlan) sum(t *tileArgs, s *tileSum, end uintptr, rows []uintptr) {
+	products := len(p.products())
+	units := max(partSteps/(p.chunk/step*products), 1)
+	bytes := uintptr(s.size * 4 / len(s.units))
+	t.resume, t.results, t.resultsEnd = 0, nil, 0
+	for u := 0; u < len(s.units); u += units {
+		n := min(units, len(s.units)-u)
+		t.offsets, t.places, t.taps = &s.offsets[u*products], &s.places[u*products], n*products
+		t.fetch = t.b + uintptr(u+n)*bytes
+		t.fetchEnd = min(t.fetch+uintptr(units)*bytes, end)
+		if u+n == len(s.units) {
+			t.results = &rows[0]
+			t.resultsEnd = uintptr(unsafe.Pointer(&rows[0])) + uintptr(len(rows)*8)
+		}
+		p.tile(t)
+		t.resume = 1
+	}
+}
+
+// fillRows finds where the results from a position on go, 0 for those that are
+// none, and tells whether there is any.
+func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, k, position int) bool {
+	any := false
+	for i := 0; i < len(rows); {
+		r, n := p.result(k, position+i)
+		n = min(n, len(rows)-i)
+		if r < 0 {
+			clear(rows[i : i+n])
+		} else {
+			any = true
+			for j := range n {
+				rows[i+j] = base + uintptr((r+j*p.every)*p.cols*4)
 			}
 		}
-	})
+		i += n
+	}
+	return any
 }

@@ -6,60 +6,97 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
-// chunk is the number of positions of which all taps are summed before going
-// on, so that both operands stay in the second-level cache.
-const chunk = 1024
-
 // tileGradW is the gradient to the weights with bfloat16 tiles: rows are
 // channels of x, columns channels of dy, and k runs over positions. x is stored
 // transposed, so that a tap is a shift along its rows; dy as words of two
-// neighbouring positions. The positions are cut into splits whose sums are
-// added in order at the end. In float32 (split) both operands are stored twice,
+// neighbouring positions, in panels of 32 channels. In float32 (split) both operands are stored twice,
 // as high and low parts, and three products are summed; see tilesPlan.
+//
+// The positions are taken in bands, as in tilesPlan, and the sums go on from band
+// to band in memory. Every band is cut into splits with sums of their own, so that
+// few channels make enough tasks too; they are added in order at the end. The sizes
+// of both follow from the shapes alone, as they are the order of the sums.
+//
+// Within a split, k goes in chunks that stay in the first-level cache, x and dy
+// both, while the sums of all taps come and go: 128 cycles for the 640 of ten steps.
+// Operands from the second level would take 20 cycles more every step.
 type tileGradW struct {
 	tiles
 	product
-	split        bool
-	conv         Conv
-	out          layout
-	rowTiles     int
-	colTiles     int
-	length       int // positions of a plane, rounded up to whole chunks' steps
-	pitch        int // positions in a row of the transposed x
-	splits       int
-	chunksPer    int
-	workers      []tilesWorker
-	zero         []float32
-	wordsX, wide int // size of the transposed x in words; columns of dy rounded up
+	split              bool
+	conv               Conv
+	out                layout
+	rowTiles, colTiles int
+	band               int // positions
+	reach              int // positions of a band in a plane of the transposed x
+	pitch              int // positions in a row of the transposed x
+	splits             int
+	group              int   // tiles of rows in a task
+	moves              []int // from a group's first rows to those of each tile of rows and tap, bytes
+	offsets, places    []int // of each product's parts of x and dy, bytes
+	workers            []gradWorker
+	zero               []float32
 }
 
+type gradWorker struct {
+	tile  tileArgs
+	rows  rowsArgs
+	words []uint32
+}
+
+const (
+	gradBandBytes = 4 << 20
+	gradLanes     = 256 // channels that are transposed together
+	gradBlock     = 4   // transposed blocks of 32 positions in a task
+)
+
 func planTileGradW(c Conv, out layout, workers int, t tiles, split bool) *Plan {
+	return planTileGradWIn(gradBandBytes, c, out, workers, t, split)
+}
+
+// planTileGradWIn plans with so much memory for the operands of a band, if that will do.
+func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split bool) *Plan {
 	p := &tileGradW{tiles: t, product: forward(c), conv: c, out: out, split: split}
 	p.rowTiles, p.colTiles = ceilDiv(c.C, side), ceilDiv(c.O, side)
-	p.length = roundUp(p.positions(), step)
-	p.pitch = roundUp(p.planes*p.length+p.slack+step, step) + step
-	chunks := ceilDiv(p.length, chunk)
-	p.splits = min(ceilDiv(8, p.rowTiles*p.colTiles), ceilDiv(chunks, 4))
-	p.chunksPer = ceilDiv(chunks, p.splits)
-	p.splits = ceilDiv(chunks, p.chunksPer)
-	p.wide = p.colTiles * side
-	p.wordsX = p.rowTiles * side * p.pitch / 2
-	p.zero = make([]float32, max(c.C, c.O)+side)
-	p.workers = make([]tilesWorker, max(workers, 1))
-	for i := range p.workers {
-		p.workers[i].offsets = make([]int, 1)
-		p.workers[i].rows = make([]uintptr, 16*p.rowTiles*side/2+1)
+	p.cut(bytes)
+	for r := range p.group {
+		for _, at := range p.classes[0].places {
+			p.moves = append(p.moves, (r*side*p.pitch+at.plane*p.reach+at.shift)*2)
+		}
 	}
-	name := " bf16"
+	p.offsets, p.places = []int{0}, []int{0}
 	if split {
-		name = " split f32"
+		p.offsets, p.places = []int{0, 0, p.wordsX() * 4}, []int{0, p.wordsY() * 4, 0}
+	}
+	p.zero = make([]float32, max(c.C, c.O))
+	p.workers = make([]gradWorker, max(workers, 1))
+	for i := range p.workers {
+		p.workers[i].words = make([]uint32, p.parts()*16*min(gradLanes, p.rowTiles*side))
 	}
 	return &Plan{
-		Algorithm:  t.name + name + " tiles 32x32 transposed",
-		ScratchLen: p.parts()*(p.wordsX+p.length/2*p.wide) + p.splits*p.rowTiles*p.colTiles*c.KH*c.KW*side*side,
+		Algorithm:  t.name + kindOf(split) + " tiles 32x32 transposed",
+		ScratchLen: p.parts()*(p.wordsX()+p.wordsY()) + p.splits*p.colTiles*p.rowTiles*p.taps()*side*side,
 		bind:       p.bind,
 	}
 }
+
+// cut chooses bands, splits and groups; none may follow the number of workers.
+func (p *tileGradW) cut(bytes int) {
+	taps := p.taps()
+	all := roundUp(p.positions(), step)
+	p.splits = max(min(ceilDiv(8, p.rowTiles*p.colTiles), all/p.chunk()), 1)
+	position := p.parts() * 2 * side * (p.planes*p.rowTiles + p.colTiles) // bytes
+	most := max(bytes/position-p.slack, 4*p.slack, 1024)
+	p.band = roundUp(ceilDiv(all, ceilDiv(all, most)), step*p.splits)
+	p.reach = p.band + roundUp(p.slack, step)
+	p.pitch = (p.planes*p.reach/step | 1) * step // odd: rows spread over the caches' places
+	p.group = max(min(ceilDiv(mostTiles, taps), p.rowTiles*p.colTiles*p.splits/mostTiles, p.rowTiles), 1)
+}
+
+func (p *tileGradW) taps() int { return p.conv.KH * p.conv.KW }
+
+// chunk is the number of positions of which all taps are summed before going on.
+func (p *tileGradW) chunk() int { return chunkSteps / p.parts() * step }
 
 // parts is the number of bfloat16 that a number is the sum of.
 func (p *tileGradW) parts() int {
@@ -69,173 +106,190 @@ func (p *tileGradW) parts() int {
 	return 1
 }
 
-// low is the same plan for the low parts.
-func (p *tileGradW) low() *tileGradW {
-	q := *p
-	q.pairs, q.pairRows = p.pairsLow, nil
-	return &q
-}
+// wordsX and wordsY are the sizes of one part of the operands of a band.
+func (p *tileGradW) wordsX() int { return p.rowTiles * side * p.pitch / 2 }
+func (p *tileGradW) wordsY() int { return p.band / 2 * p.colTiles * side }
 
 func (p *tileGradW) bind(a Args) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(a.Scratch))
-	size := p.wordsX + p.length/2*p.wide // of the operands' one part
-	phases := p.operands(a, words[:size])
-	if p.split {
-		phases = append(phases, p.low().operands(a, words[size:2*size])...)
+	x, dy := words[:p.parts()*p.wordsX()], words[p.parts()*p.wordsX():][:p.parts()*p.wordsY()]
+	sums := a.Scratch[len(x)+len(dy):]
+	rowGroups := ceilDiv(p.rowTiles, p.group)
+	var phases []par.Phase
+	for first := 0; first < p.positions(); first += p.band {
+		phases = append(phases, p.layOut(a, x, dy, first), par.Phase{
+			Name: "tiles", Tasks: p.splits * p.colTiles * rowGroups, Run: func(task, worker int) {
+				split, c, r := task/(p.colTiles*rowGroups), task/rowGroups%p.colTiles, task%rowGroups*p.group
+				p.sum(&p.workers[worker].tile, x, dy, sums, first, split, c, r)
+			},
+		})
 	}
-	sums := a.Scratch[p.parts()*size:]
-	return append(phases,
-		par.Phase{Name: "tiles", Tasks: p.splits * p.rowTiles * p.colTiles, Run: func(task, worker int) {
-			p.sum(words, size, sums, &p.workers[worker], task)
-		}},
-		par.Phase{Name: "reorder", Tasks: p.rowTiles * p.colTiles, Run: func(task, _ int) { p.store(a.Y, sums, task) }},
-	)
+	return append(phases, par.Phase{Name: "reorder", Tasks: p.rowTiles * p.colTiles, Run: func(task, _ int) {
+		p.store(a.Y, sums, task/p.colTiles, task%p.colTiles)
+	}})
 }
 
-// operands fills the transposed x and the pairs of dy.
-func (p *tileGradW) operands(a Args, words []uint32) []par.Phase {
-	x, dy := words[:p.wordsX], words[p.wordsX:]
-	const block = 16 // pairs of positions
-	return []par.Phase{
-		{Name: "transpose", Tasks: ceilDiv(p.pitch/2, block), Run: func(task, worker int) {
-			p.transposeX(a.X, x, &p.workers[worker], task*block)
-		}},
-		{Name: "pairs", Tasks: ceilDiv(p.length/2, 64), Run: func(task, _ int) {
-			end := min((task+1)*64, p.length/2)
-			for i := task * 64; i < end; {
-				i += p.pairsOfY(a.W, dy[i*p.wide:], 2*i, end-i)
+// layOut fills the transposed x and the pairs of dy of the band at position first.
+func (p *tileGradW) layOut(a Args, x, dy []uint32, first int) par.Phase {
+	const positions = gradBlock * step
+	inPlane := ceilDiv(p.reach, positions)
+	blocksX := p.planes * inPlane
+	return par.Phase{Name: "lay out", Tasks: blocksX + ceilDiv(p.band, positions), Run: func(task, worker int) {
+		w := &p.workers[worker]
+		if task < blocksX {
+			plane, from := task/inPlane, task%inPlane*positions
+			for at := from; at < min(from+positions, p.reach); at += step {
+				p.transposeX(w, a.X, x[(plane*p.reach+at)/2:], plane, first+at)
 			}
-		}},
-	}
+			return
+		}
+		from := (task - blocksX) * positions
+		for c := range p.colTiles {
+			o := operand{data: a.W, from: c * side, depth: p.conv.O, stride: 1, plane: noPlane}
+			panel := dy[(c*p.band+from)/2*side:]
+			p.pairsOf(w, o, panel, side, p.wordsY(), first+from, min(positions, p.band-from)/2, min(side, p.conv.O-c*side))
+		}
+	}}
 }
 
-// rowOfX is where the channels of the pixel at a place of the transposed x's
-// rows are read from.
-func (p *tileGradW) rowOfX(x []float32, at int) *float32 {
-	if plane := at / p.length; plane < p.planes {
-		if i := p.pixel(plane, at%p.length); at%p.length < p.positions() && i >= 0 {
-			return &x[i*p.conv.C]
-		}
-	}
-	return &p.zero[0]
-}
-
-// neighbours is how many pairs from a place on are neighbouring pixels of one
-// row of the picture, at most most.
-func (p *tileGradW) neighbours(at, most int) int {
-	plane := at / p.length
-	if p.stride != 1 || plane > 0 || at >= p.positions() {
-		return 0
-	}
-	x, y := at%p.wp-p.left, at/p.wp%p.hp-p.top
-	if x < 0 || uint(y) >= uint(p.h) {
-		return 0
-	}
-	return max(min((p.w-x)/2, most), 0)
-}
-
-// transposeX fills 32 positions of all rows of the transposed x.
-func (p *tileGradW) transposeX(x []float32, dst []uint32, w *tilesWorker, pair int) {
-	lanes := p.rowTiles * side
-	words := unsafe.Slice((*uint32)(unsafe.Pointer(&w.rows[0])), 2*len(w.rows))[:16*lanes]
-	pairs := min(16, p.pitch/2-pair)
-	for i := 0; i < 16; {
-		row := words[i*lanes:][:lanes]
-		if i >= pairs {
-			clear(row)
-			i++
-			continue
-		}
-		if n := p.neighbours(2*(pair+i), pairs-i); n > 0 && p.conv.C == lanes && p.pairRows != nil {
-			p.pairRows(&row[0], p.rowOfX(x, 2*(pair+i)), p.conv.C, n)
-			i += n
-			continue
-		}
-		clear(row[p.conv.C:])
-		p.pairs(&row[0], p.rowOfX(x, 2*(pair+i)), p.rowOfX(x, 2*(pair+i)+1), p.conv.C)
-		i++
-	}
-	if pairs == 16 {
-		for c := 0; c < lanes; c += 16 {
-			p.transpose(&dst[c*p.pitch/2+pair], p.pitch*2, &words[c], lanes*4)
-		}
-		return
-	}
-	for c := range lanes {
-		for i := range pairs {
-			dst[c*p.pitch/2+pair+i] = words[i*lanes+c]
+// transposeX fills 32 positions of all rows of the transposed x, from a position
+// of a plane on.
+func (p *tileGradW) transposeX(w *gradWorker, x []float32, dst []uint32, plane, position int) {
+	for from := 0; from < p.rowTiles*side; from += gradLanes {
+		lanes := min(gradLanes, p.rowTiles*side-from)
+		o := operand{data: x, from: from, depth: p.conv.C, stride: p.stride, plane: plane}
+		p.pairsOf(w, o, w.words, lanes, 16*lanes, position, 16, min(lanes, p.conv.C-from))
+		for part := range p.parts() {
+			for c := 0; c < lanes; c += 16 {
+				p.transpose(&dst[part*p.wordsX()+(from+c)*p.pitch/2], p.pitch*2, &w.words[part*16*lanes+c], lanes*4)
+			}
 		}
 	}
 }
 
-// pairsOfY writes the pair at a position, or all up to the end of a row of the
-// result (at most most), and returns how many.
-func (p *tileGradW) pairsOfY(dy []float32, rows []uint32, position, most int) int {
-	x := position % p.wp
-	if r := p.result(0, position); r >= 0 && position < p.positions() && p.conv.O == p.wide && p.pairRows != nil {
-		if n := min((p.ow-x)/2, most); n > 0 {
-			p.pairRows(&rows[0], &dy[r*p.conv.O], p.conv.O, n)
-			return n
-		}
+// operand is x, of a plane, or dy; its numbers from channel from on are wanted.
+type operand struct {
+	data                []float32
+	from, depth, stride int
+	plane               int
+}
+
+// noPlane marks dy.
+const noPlane = -1
+
+// runOf is where the pixel at a position begins, or -1, and for how many positions
+// it goes on like this.
+func (p *tileGradW) runOf(o *operand, position int) (at, n int) {
+	var pixel int
+	if o.plane == noPlane {
+		pixel, n = p.result(0, position)
+	} else {
+		pixel, n = p.run(o.plane, position)
 	}
-	at := func(position int) *float32 {
-		if r := p.result(0, position); position < p.positions() && r >= 0 {
-			return &dy[r*p.conv.O]
+	if pixel < 0 {
+		return -1, n
+	}
+	return pixel*o.depth + o.from, n
+}
+
+// pairsOf fills count rows of words, wide each, with n channels of the pairs of
+// positions from one on; low parts go low words behind.
+func (p *tileGradW) pairsOf(w *gradWorker, o operand, dst []uint32, wide, low, position, count, n int) {
+	if !p.split {
+		low = 0
+	}
+	w.rows = rowsArgs{ldd: wide * 4, lds: o.stride * o.depth * 4, n: n, low: low * 4}
+	for i := 0; i < count; {
+		at, m := p.runOf(&o, position+2*i)
+		pairs := min(max(m/2, 1), count-i)
+		row := dst[i*wide:]
+		if at < 0 && m > 1 || n < wide {
+			clear(row[:pairs*wide])
+			if p.split {
+				clear(row[low : low+pairs*wide])
+			}
 		}
+		switch {
+		case m == 1: // the end of a row
+			next, _ := p.runOf(&o, position+2*i+1)
+			p.pair(row, low, p.at(o, at), p.at(o, next), n)
+		case at >= 0:
+			w.rows.src, w.rows.dst, w.rows.count = &o.data[at], unsafe.Pointer(&row[0]), pairs
+			p.rowPairs(&w.rows)
+		}
+		i += pairs
+	}
+}
+
+// at is the pixel that begins there, or zeros.
+func (p *tileGradW) at(o operand, at int) *float32 {
+	if at < 0 {
 		return &p.zero[0]
 	}
-	clear(rows[p.conv.O:p.wide])
-	p.pairs(&rows[0], at(position), at(position+1), p.conv.O)
-	return 1
+	return &o.data[at]
 }
 
-// sum adds up one split of one tile of rows and columns, for all taps. The
-// parts of x and dy lie size words apart.
-func (p *tileGradW) sum(words []uint32, size int, sums []float32, w *tilesWorker, task int) {
-	split := task / (p.rowTiles * p.colTiles)
-	r, c := task/p.colTiles%p.rowTiles, task%p.colTiles
-	offsets := p.classes[0].offsets
-	acc := sums[task*len(offsets)*side*side:]
-	w.offsets[0] = 0
-	w.tile = tileArgs{
-		lda: p.pitch * 2, offsets: &w.offsets[0], taps: 1,
-		ldb: p.wide * 4, second: 64, next: 16 * p.wide * 4,
+func (p *tileGradW) pair(row []uint32, low int, even, odd *float32, n int) {
+	p.pairs(&row[0], even, odd, n)
+	if p.split {
+		p.pairsLow(&row[low], even, odd, n)
 	}
-	first := split * p.chunksPer * chunk
-	last := min(first+p.chunksPer*chunk, p.length)
-	for from := first; from < last; from += chunk {
-		w.tile.steps = min(chunk, last-from) / step
-		for _, pair := range [][2]int{{0, 0}, {0, 1}, {1, 0}}[:2*p.parts()-1] { // high·high, high·low, low·high
-			x, dy := words[pair[0]*size:], words[pair[1]*size+p.wordsX:]
-			w.tile.b = uintptr(unsafe.Pointer(&dy[from/2*p.wide+c*side]))
-			for t, offset := range offsets {
-				plane, shift := offset/p.positions(), offset%p.positions()
-				if p.planes == 1 {
-					plane, shift = 0, offset
-				}
-				w.tile.a = uintptr(unsafe.Pointer(&x[r*side*p.pitch/2])) + uintptr((plane*p.length+shift+from)*2)
-				w.tile.acc = &acc[t*side*side]
-				p.tile(&w.tile)
-			}
-			w.tile.resume = 1
-		}
+}
+
+// sum adds one split of the band at position first to the sums of a group of tiles
+// of rows, from r on, and one of columns, c, for all taps.
+func (p *tileGradW) sum(t *tileArgs, x, dy []uint32, sums []float32, first, split, c, r int) {
+	taps := p.taps()
+	size := taps * side * side
+	count := min(p.group, p.rowTiles-r)
+	acc := sums[((split*p.colTiles+c)*p.rowTiles+r)*size:][:count*size]
+	if first == 0 {
+		clear(acc)
+	}
+	*t = tileArgs{
+		lda: p.pitch * 2, offsets: &p.offsets[0], places: &p.places[0], taps: len(p.offsets),
+		ldb: 128, second: 64, next: 2048,
+		acc: &acc[0], resume: 1, moves: &p.moves[0], count: count * taps,
+	}
+	length := p.band / p.splits
+	from := split * length
+	last := min(from+length, roundUp(p.positions()-first, step))
+	for ; from < last; from += p.chunk() {
+		t.steps = min(p.chunk(), last-from) / step
+		t.a = uintptr(unsafe.Pointer(&x[(r*side*p.pitch+from)/2]))
+		t.b = uintptr(unsafe.Pointer(&dy[(c*p.band+from)/2*side]))
+		p.tile(t)
 	}
 }
 
 // store adds the splits up and puts the sums where the gradient has them.
-func (p *tileGradW) store(dw, sums []float32, task int) {
-	r, c := task/p.colTiles, task%p.colTiles
-	taps := len(p.classes[0].offsets)
+func (p *tileGradW) store(dw, sums []float32, r, c int) {
+	taps := p.taps()
+	all := p.colTiles * p.rowTiles * taps * side * side
+	sums = sums[(c*p.rowTiles+r)*taps*side*side:]
 	rows, cols := min(side, p.conv.C-r*side), min(side, p.conv.O-c*side)
-	for t := range taps {
+	put := func(i, j int) {
+		to := (r*side+i)*p.out.row + (c*side+j)*p.out.col
+		for t := range taps {
+			at := (t*side+i)*side + j
+			v := sums[at]
+			for s := 1; s < p.splits; s++ {
+				v += sums[s*all+at]
+			}
+			dw[to+t*p.out.tap] = v
+		}
+	}
+	if p.out.col == 1 {
 		for i := range rows {
 			for j := range cols {
-				var v float32
-				for s := range p.splits {
-					v += sums[((s*p.rowTiles*p.colTiles+task)*taps+t)*side*side+i*side+j]
-				}
-				dw[(r*side+i)*p.out.row+(c*side+j)*p.out.col+t*p.out.tap] = v
+				put(i, j)
 			}
+		}
+		return
+	}
+	for j := range cols { // neighbours in memory
+		for i := range rows {
+			put(i, j)
 		}
 	}
 }

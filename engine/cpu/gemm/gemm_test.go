@@ -289,30 +289,3 @@ func TestTiles(t *testing.T) {
 		}
 	}
 }
-
-func TestSmall(t *testing.T) {
-	for _, s := range []MatMul{{M: 13, N: 35, K: 9}, {M: 1, N: 1, K: 4}, {M: 64, N: 64, K: 32}, {M: 7, N: 40, K: 50}} {
-		for _, transB := range []bool{false, true} {
-			s.TransB = transB
-			a, b := random(s.M*s.K, 1), random(s.K*s.N, 2)
-			want := naiveMatMul(s, a, b)
-			c := random(s.M*s.N, 3)
-			for i := range want {
-				want[i] = want[i]*.5 + float64(c[i])
-			}
-			ldb := s.N
-			if transB {
-				ldb = s.K
-			}
-			packed := make([]float32, SmallPanels(s.N, s.K))
-			allocs := testing.AllocsPerRun(1, func() {
-				PackSmall(packed, transB, s.N, s.K, .5, b, ldb)
-				MulSmall(s.M, s.N, s.K, a, s.K, packed, false, make([]float32, s.M*s.N), s.N)
-			})
-			MulSmall(s.M, s.N, s.K, a, s.K, packed, true, c, s.N)
-			if e := relErr(c, want); !(e < 2e-6) || allocs > 1 {
-				t.Errorf("%+v: error %g, %g allocations", s, e, allocs)
-			}
-		}
-	}
-}

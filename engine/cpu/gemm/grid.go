@@ -1,6 +1,9 @@
 package gemm
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // A grid lays pictures out so that the shift of every tap is one constant
 // distance: positions [n][hp][wp], zero where there is no pixel, and for a
@@ -19,40 +22,75 @@ type grid struct {
 }
 
 // positions of one plane.
-func (g grid) positions() int { return g.n * g.hp * g.wp }
+func (g *grid) positions() int { return g.n * g.hp * g.wp }
 
-// pixel is the index of the pixel at a position of a plane, or -1.
-func (g grid) pixel(plane, position int) int {
-	x := position%g.wp*g.stride + plane%g.stride - g.left
-	y := position/g.wp%g.hp*g.stride + plane/g.stride - g.top
-	n := position / (g.wp * g.hp)
-	if uint(x) >= uint(g.w) || uint(y) >= uint(g.h) || n >= g.n {
-		return -1
+// run is the pixel at a position of a plane, or -1, and for how many positions
+// from there on it goes on like this, each stride pixels after the other.
+func (g *grid) run(plane, position int) (pixel, n int) {
+	i, row := position%g.wp, position/g.wp
+	y := row%g.hp*g.stride + plane/g.stride - g.top
+	shift := plane%g.stride - g.left // x = i·stride + shift
+	first, last := min(max(ceilDiv(-shift, g.stride), 0), g.wp), min(ceilDiv(g.w-shift, g.stride), g.wp)
+	switch {
+	case row >= g.n*g.hp:
+		return -1, math.MaxInt
+	case uint(y) >= uint(g.h) || i >= last:
+		return -1, g.wp - i
+	case i < first:
+		return -1, first - i
 	}
-	return (n*g.h+y)*g.w + x
+	return (row/g.hp*g.h+y)*g.w + i*g.stride + shift, last - i
+}
+
+// place is the shift of a tap.
+type place struct {
+	plane int
+	shift int // in positions
 }
 
 // class is a set of results that see the same taps.
 type class struct {
-	taps    []int // which taps, in the order of the weights
-	offsets []int // of each tap, in positions, planes counted one after the other
+	taps   []int // which taps, in the order of the weights
+	places []place
 }
 
 // product is a convolution or its gradient to the picture as sums over shifts.
+// The results of class k at (y, x) of the grid are the pixels (y·every + y0[k],
+// x·every + x0[k]), if there are such.
 type product struct {
 	grid
 	classes []class
 	oh, ow  int // of the result
-	// result is the pixel of the result at a position of a class, or -1.
-	result func(class, position int) int
-	slack  int // positions that shifts may reach beyond the last
+	every   int
+	y0, x0  []int
+	slack   int // positions that shifts may reach beyond the last
+}
+
+// result is the pixel of the result at a position of a class, or -1, and for how
+// many positions it goes on like this, each every pixels after the other.
+func (p *product) result(k, position int) (pixel, n int) {
+	i, row := position%p.wp, position/p.wp
+	y := row%p.hp*p.every + p.y0[k]
+	first, last := min(max(ceilDiv(-p.x0[k], p.every), 0), p.wp), min(ceilDiv(p.ow-p.x0[k], p.every), p.wp)
+	switch {
+	case row >= p.n*p.hp:
+		return -1, math.MaxInt
+	case uint(y) >= uint(p.oh) || i >= last:
+		return -1, p.wp - i
+	case i < first:
+		return -1, first - i
+	}
+	return (row/p.hp*p.oh+y)*p.ow + i*p.every + p.x0[k], last - i
 }
 
 // forward is the convolution itself.
 func forward(c Conv) product {
+	if c.KH*c.KW*c.Stride*c.up() == 1 && c.PadTop == 0 && c.PadBottom == 0 && c.PadLeft == 0 && c.PadRight == 0 {
+		c.N, c.H, c.W = 1, 1, c.N*c.H*c.W // all rows are alike
+	}
 	oh, ow := c.OutSize()
 	s := c.Stride
-	p := product{oh: oh, ow: ow}
+	p := product{oh: oh, ow: ow, every: 1, y0: []int{0}, x0: []int{0}}
 	p.grid = grid{
 		n: c.N, hp: oh + (c.KH-1)/s, wp: ow + (c.KW-1)/s, planes: s * s, stride: s,
 		h: c.H, w: c.W, depth: c.C, top: c.PadTop, left: c.PadLeft, up: c.up(),
@@ -66,19 +104,11 @@ func forward(c Conv) product {
 		for kx := range c.KW {
 			shift := ky/s*p.wp + kx/s
 			k.taps = append(k.taps, ky*c.KW+kx)
-			k.offsets = append(k.offsets, (ky%s*s+kx%s)*p.positions()+shift)
+			k.places = append(k.places, place{ky%s*s + kx%s, shift})
 			p.slack = max(p.slack, shift)
 		}
 	}
 	p.classes = []class{k}
-	hp, wp := p.hp, p.wp
-	p.result = func(_, position int) int {
-		x, y, n := position%wp, position/wp%hp, position/(wp*hp)
-		if x >= ow || y >= oh || n >= c.N {
-			return -1
-		}
-		return (n*oh+y)*ow + x
-	}
 	return p
 }
 
@@ -104,7 +134,7 @@ func backward(c Conv) product {
 		return p
 	}
 	jh, jw := ceilDiv(c.KH, s), ceilDiv(c.KW, s)
-	p := product{oh: c.H, ow: c.W}
+	p := product{oh: c.H, ow: c.W, every: s}
 	p.grid = grid{
 		n: c.N, hp: (c.H-1+c.PadTop)/s + jh, wp: (c.W-1+c.PadLeft)/s + jw, planes: 1, stride: 1,
 		h: oh, w: ow, depth: c.O, top: jh - 1, left: jw - 1, up: 1,
@@ -116,22 +146,13 @@ func backward(c Conv) product {
 				for kx := b; kx < c.KW; kx += s {
 					shift := (jh-1-ky/s)*p.wp + jw - 1 - kx/s
 					k.taps = append(k.taps, ky*c.KW+kx)
-					k.offsets = append(k.offsets, shift)
+					k.places = append(k.places, place{0, shift})
 					p.slack = max(p.slack, shift)
 				}
 			}
 			p.classes = append(p.classes, k)
+			p.y0, p.x0 = append(p.y0, a-c.PadTop), append(p.x0, b-c.PadLeft)
 		}
-	}
-	hp, wp := p.hp, p.wp
-	p.result = func(class, position int) int {
-		y := position/wp%hp*s + class/s - c.PadTop
-		x := position%wp*s + class%s - c.PadLeft
-		n := position / (wp * hp)
-		if uint(x) >= uint(c.W) || uint(y) >= uint(c.H) || n >= c.N {
-			return -1
-		}
-		return (n*c.H+y)*c.W + x
 	}
 	return p
 }

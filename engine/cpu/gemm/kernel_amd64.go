@@ -61,7 +61,10 @@ func bf16RowLow(dst *uint16, src *float32, n int)
 func bf16PairsLow(dst *uint32, even, odd *float32, n int)
 
 //go:noescape
-func bf16PairRows(dst *uint32, src *float32, c, count int)
+func bf16Rows(a *rowsArgs)
+
+//go:noescape
+func bf16RowPairs(a *rowsArgs)
 
 //go:noescape
 func transpose16(dst *uint32, ldd int, src *uint32, lds int)
@@ -126,9 +129,9 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 func tilesFor(level isa.Level) tiles {
 	switch {
 	case level >= isa.AMX:
-		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16, bf16RowLow, bf16PairsLow}
+		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16RowPairs}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, bf16PairRows, transpose16, bf16RowLow, bf16PairsLow}
+		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16RowPairs}
 	}
 	return portableTiles
 }

@@ -13,10 +13,11 @@ type tiles struct {
 	put       func(*putArgs)
 	row       func(dst *uint16, src *float32, n int)
 	pairs     func(dst *uint32, even, odd *float32, n int)
-	pairRows  func(dst *uint32, src *float32, c, count int)
 	transpose func(dst *uint32, ldd int, src *uint32, lds int)
 	rowLow    func(dst *uint16, src *float32, n int)       // row of the low parts
 	pairsLow  func(dst *uint32, even, odd *float32, n int) // pairs of the low parts
+	rows      func(*rowsArgs)                              // row of many rows
+	rowPairs  func(*rowsArgs)                              // pairs of many rows, each with its neighbour
 }
 
 // side is the number of rows and columns of a result, step the k of one tile.
@@ -43,6 +44,18 @@ type tileArgs struct {
 	next    int      // 64: bytes from one step of b to the next
 	acc     *float32 // 72: [32][32]
 	resume  int      // 80: start from acc, not from zero
+
+	// Many tiles that differ in a and acc alone:
+	moves *int // 88: bytes from a to the rows of each tile
+	count int  // 96: their number, accumulators one behind the other; 0: one tile at a
+
+	places   *int    // 104: bytes from b to what every tap meets; nil: each behind the last
+	fetch    uintptr // 112: what to bring into the second-level cache meanwhile,
+	fetchEnd uintptr // 120: four cache lines a step
+
+	results    *uintptr // 128: addresses of the rows that put will store, one a step
+	resultsEnd uintptr  // 136: to be brought into the first-level cache,
+	delta      uintptr  // 144: and what lies at this distance
 }
 
 // putArgs adds bias (and the rows lying at distance delta) to a result and
@@ -57,22 +70,49 @@ type putArgs struct {
 	mask  uint32   // 48: columns, one bit each
 }
 
-var portableTiles = tiles{"portable", tilePortable, putPortable, rowPortable, pairsPortable, pairRowsPortable, transposePortable, rowLowPortable, pairsLowPortable}
+// rowsArgs describes a number of rows to be rounded to bfloat16.
+type rowsArgs struct {
+	dst   unsafe.Pointer // 0
+	ldd   int            // 8: bytes from one row (or pair of rows) of dst to the next
+	src   *float32       // 16
+	lds   int            // 24: bytes from one row of src to the next
+	n     int            // 32: numbers in a row
+	count int            // 40: rows, or pairs of rows
+	low   int            // 48: bytes from dst to where the low parts go; 0: nowhere
+}
+
+var portableTiles = tiles{
+	"portable", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable,
+	rowLowPortable, pairsLowPortable, rowsPortable, rowPairsPortable,
+}
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
 // tilePortable follows the order of the tile instruction: for each pair of k
 // the even and the odd product, one after the other.
 func tilePortable(t *tileArgs) {
-	acc := unsafe.Slice(t.acc, side*side)
+	if t.count == 0 {
+		tileAt(t, t.a, unsafe.Slice(t.acc, side*side))
+		return
+	}
+	acc := unsafe.Slice(t.acc, t.count*side*side)
+	for i, move := range unsafe.Slice(t.moves, t.count) {
+		tileAt(t, t.a+uintptr(move), acc[i*side*side:][:side*side])
+	}
+}
+
+func tileAt(t *tileArgs, from uintptr, acc []float32) {
 	if t.resume == 0 {
 		clear(acc)
 	}
 	b := t.b
-	for _, offset := range unsafe.Slice(t.offsets, t.taps) {
+	for tap, offset := range unsafe.Slice(t.offsets, t.taps) {
+		if t.places != nil {
+			b = t.b + uintptr(unsafe.Slice(t.places, t.taps)[tap])
+		}
 		for s := range t.steps {
 			for r := range side {
-				a := unsafe.Slice((*uint32)(bytesAt(t.a+uintptr(offset+r*t.lda+s*64))), 16)
+				a := unsafe.Slice((*uint32)(bytesAt(from+uintptr(offset+r*t.lda+s*64))), 16)
 				for half := range 2 {
 					row := acc[r*side+half*16:][:16]
 					for k, pair := range a {
@@ -111,9 +151,17 @@ func putPortable(p *putArgs) {
 	}
 }
 
-// bf16Bits rounds to nearest even; the bfloat16 is the high half.
+// bf16Bits rounds to nearest even; the bfloat16 is the high half. As the
+// processor's instruction does, it takes denormal numbers for zero (the products
+// of tiles would anyway) and keeps a NaN one.
 func bf16Bits(v float32) uint32 {
 	b := math.Float32bits(v)
+	switch exponent := b & 0x7f800000; {
+	case exponent == 0:
+		return b & 0x80000000
+	case exponent == 0x7f800000 && b&0x007fffff != 0:
+		return b | 0x00400000
+	}
 	return b + 0x7fff + b>>16&1
 }
 
@@ -151,11 +199,24 @@ func pairsPortable(dst *uint32, even, odd *float32, n int) {
 	}
 }
 
-// pairRowsPortable makes count pairs of 2·count neighbouring rows of c numbers.
-func pairRowsPortable(dst *uint32, src *float32, c, count int) {
-	for i := range count {
-		even := unsafe.Add(unsafe.Pointer(src), i*c*8)
-		pairsPortable((*uint32)(unsafe.Add(unsafe.Pointer(dst), i*c*4)), (*float32)(even), (*float32)(unsafe.Add(even, c*4)), c)
+func rowsPortable(a *rowsArgs) {
+	for i := range a.count {
+		dst, src := unsafe.Add(a.dst, i*a.ldd), (*float32)(unsafe.Add(unsafe.Pointer(a.src), i*a.lds))
+		rowPortable((*uint16)(dst), src, a.n)
+		if a.low != 0 {
+			rowLowPortable((*uint16)(unsafe.Add(dst, a.low)), src, a.n)
+		}
+	}
+}
+
+func rowPairsPortable(a *rowsArgs) {
+	for i := range a.count {
+		dst, even := unsafe.Add(a.dst, i*a.ldd), unsafe.Add(unsafe.Pointer(a.src), 2*i*a.lds)
+		odd := unsafe.Add(even, a.lds)
+		pairsPortable((*uint32)(dst), (*float32)(even), (*float32)(odd), a.n)
+		if a.low != 0 {
+			pairsLowPortable((*uint32)(unsafe.Add(dst, a.low)), (*float32)(even), (*float32)(odd), a.n)
+		}
 	}
 }
 

@@ -12,17 +12,37 @@
 	VDP_LO(acc, 0x7E, a) \
 	VDP_HI(acc, 0x76, a)
 
+// Brings a line into the cache to be written.
+#define PREFETCHW_R10 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0A
+#define PREFETCHW_R10_64 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x4A; BYTE $0x40
+
 // func tileVDP(t *tileArgs)
 //
 // Eight rows at a time: Z0-Z7 hold their columns 0-15, Z8-Z15 their columns 16-31.
-TEXT ·tileVDP(SB), NOSPLIT, $8-8
+TEXT ·tileVDP(SB), NOSPLIT, $40-8
 	MOVQ t+0(FP), R8
 	MOVQ 8(R8), BX   // stride of a
 	MOVQ 48(R8), SI  // stride of b
 	MOVQ 56(R8), R9  // from b's columns 0-15 to 16-31
 	LEAQ (BX)(BX*2), R15
 	MOVQ 72(R8), DI  // accumulators
-	MOVQ 0(R8), R14  // a, of these rows
+	MOVQ 96(R8), AX
+	MOVQ AX, left-16(SP)
+	MOVQ 88(R8), AX
+	MOVQ AX, moves-24(SP)
+	MOVQ 128(R8), AX
+	MOVQ AX, results-40(SP)
+
+tile:
+	MOVQ 0(R8), R14 // a, of these rows
+	CMPQ 96(R8), $0
+	JE   one
+	MOVQ moves-24(SP), CX
+	ADDQ (CX), R14
+	ADDQ $8, CX
+	MOVQ CX, moves-24(SP)
+
+one:
 	MOVQ $4, CX
 
 rows:
@@ -69,14 +89,37 @@ begin:
 	MOVQ 40(R8), DX  // b
 	MOVQ 16(R8), R11 // offsets of the taps
 	MOVQ 24(R8), R12 // their number
+	MOVQ 104(R8), AX
+	MOVQ AX, places-32(SP)
 
 tap:
+	MOVQ  places-32(SP), CX
+	TESTQ CX, CX
+	JZ    behind
+	MOVQ  40(R8), DX
+	ADDQ  (CX), DX
+	ADDQ  $8, CX
+	MOVQ  CX, places-32(SP)
+
+behind:
 	MOVQ R14, AX
 	ADDQ (R11), AX
 	ADDQ $8, R11
 	MOVQ 32(R8), R13 // steps
 
 step:
+	MOVQ results-40(SP), R10
+	CMPQ R10, 136(R8)
+	JAE  multiply
+	MOVQ (R10), R10
+	PREFETCHW_R10
+	PREFETCHW_R10_64
+	ADDQ 144(R8), R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ $8, results-40(SP)
+
+multiply:
 	MOVQ DX, R10
 	MOVQ $16, CX
 
@@ -131,5 +174,7 @@ pair:
 	MOVQ groups-8(SP), CX
 	DECQ CX
 	JNZ  rows
+	DECQ left-16(SP)
+	JG   tile
 	VZEROUPPER
 	RET

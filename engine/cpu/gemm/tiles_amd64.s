@@ -1,0 +1,432 @@
+#include "textflag.h"
+
+// func putTile(p *putArgs)
+TEXT ·putTile(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), R8
+	MOVQ 0(R8), SI  // accumulators
+	MOVQ 8(R8), R9  // addresses of rows
+	MOVQ 16(R8), CX // their number
+	MOVQ 24(R8), R10 // from y to add, bytes
+	MOVQ 32(R8), R11 // whether to add
+	MOVQ 40(R8), AX
+	VMOVUPS (AX), Z2 // bias
+	VMOVUPS 64(AX), Z3
+	MOVL 48(R8), AX
+	KMOVW AX, K1
+	SHRL $16, AX
+	KMOVW AX, K2
+
+row:
+	MOVQ (R9), DI
+	TESTQ DI, DI
+	JZ    skip
+	VADDPS (SI), Z2, Z0
+	VADDPS 64(SI), Z3, Z1
+	TESTQ  R11, R11
+	JZ     plain
+	VADDPS.Z (DI)(R10*1), Z0, K1, Z0
+	VADDPS.Z 64(DI)(R10*1), Z1, K2, Z1
+
+plain:
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+
+skip:
+	ADDQ $8, R9
+	ADDQ $128, SI
+	DECQ CX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// The assembler has no name for VCVTNE2PS2BF16 either: register o gets the
+// bfloat16 of lo (lower half) and hi, all of them Z0-Z7.
+#define CVT(o, hi, lo) BYTE $0x62; BYTE $0xF2; BYTE $(8*(15-hi)+7); BYTE $0x48; BYTE $0x72; BYTE $(0xC0+8*o+lo)
+
+// Z0 = 32 numbers of Z1 and Z2.
+#define ROUND32 CVT(0, 2, 1)
+
+// Z0 = what that took away.
+#define LOW32 \
+	VPMOVZXWD     Y0, Z3     \
+	VEXTRACTI64X4 $1, Z0, Y4 \
+	VPMOVZXWD     Y4, Z4     \
+	VPSLLD        $16, Z3, Z3 \
+	VPSLLD        $16, Z4, Z4 \
+	VSUBPS        Z3, Z1, Z3 \
+	VSUBPS        Z4, Z2, Z4 \
+	CVT(0, 4, 3)
+
+// The same for pairs: even numbers in Z1, odd ones in Z2.
+#define PAIRS16 \
+	CVT(0, 2, 1)       \
+	VPERMW Z0, Z31, Z0
+
+#define LOWPAIRS16 \
+	VPSLLD $16, Z0, Z3 \
+	VPANDD Z30, Z0, Z4 \
+	VSUBPS Z3, Z1, Z3  \
+	VSUBPS Z4, Z2, Z4  \
+	CVT(0, 4, 3)       \
+	VPERMW Z0, Z31, Z0
+
+DATA odds<>+0(SB)/4, $0xffff0000
+GLOBL odds<>(SB), RODATA|NOPTR, $4
+
+// Words 0, 16, 1, 17, …
+DATA riffle<>+0(SB)/8, $0x0011000100100000
+DATA riffle<>+8(SB)/8, $0x0013000300120002
+DATA riffle<>+16(SB)/8, $0x0015000500140004
+DATA riffle<>+24(SB)/8, $0x0017000700160006
+DATA riffle<>+32(SB)/8, $0x0019000900180008
+DATA riffle<>+40(SB)/8, $0x001b000b001a000a
+DATA riffle<>+48(SB)/8, $0x001d000d001c000c
+DATA riffle<>+56(SB)/8, $0x001f000f001e000e
+GLOBL riffle<>(SB), RODATA|NOPTR, $64
+
+#define PAIRING \
+	VMOVDQU64    riffle<>(SB), Z31 \
+	VPBROADCASTD odds<>(SB), Z30
+
+// Masks of the last CX (< 32) numbers: K3, and its halves K1 and K2.
+#define TAIL \
+	MOVL  $1, AX \
+	SHLL  CX, AX \
+	DECL  AX     \
+	KMOVD AX, K3 \
+	KMOVW AX, K1 \
+	SHRL  $16, AX \
+	KMOVW AX, K2
+
+// func bf16Row(dst *uint16, src *float32, n int)
+TEXT ·bf16Row(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+loop:
+	SUBQ $32, CX
+	JLT  tail
+	VMOVUPS (SI), Z1
+	VMOVUPS 64(SI), Z2
+	ROUND32
+	VMOVDQU64 Z0, (DI)
+	ADDQ $128, SI
+	ADDQ $64, DI
+	JMP  loop
+
+tail:
+	ADDQ $32, CX
+	JZ   end
+	TAIL
+	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z 64(SI), K2, Z2
+	ROUND32
+	VMOVDQU16 Z0, K3, (DI)
+
+end:
+	VZEROUPPER
+	RET
+
+// func bf16RowLow(dst *uint16, src *float32, n int)
+TEXT ·bf16RowLow(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+loop:
+	SUBQ $32, CX
+	JLT  tail
+	VMOVUPS (SI), Z1
+	VMOVUPS 64(SI), Z2
+	ROUND32
+	LOW32
+	VMOVDQU64 Z0, (DI)
+	ADDQ $128, SI
+	ADDQ $64, DI
+	JMP  loop
+
+tail:
+	ADDQ $32, CX
+	JZ   end
+	TAIL
+	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z 64(SI), K2, Z2
+	ROUND32
+	LOW32
+	VMOVDQU16 Z0, K3, (DI)
+
+end:
+	VZEROUPPER
+	RET
+
+// func bf16Rows(a *rowsArgs)
+TEXT ·bf16Rows(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	MOVQ 0(R8), R9   // dst
+	MOVQ 8(R8), R10  // its stride
+	MOVQ 16(R8), R11 // src
+	MOVQ 24(R8), R12 // its stride
+	MOVQ 32(R8), CX
+	ANDQ $31, CX
+	TAIL
+	MOVQ 40(R8), R13 // rows
+	MOVQ 48(R8), BX  // to the low parts
+
+row:
+	MOVQ R9, DI
+	MOVQ R11, SI
+	MOVQ 32(R8), CX
+
+loop:
+	SUBQ $32, CX
+	JLT  tail
+	VMOVUPS (SI), Z1
+	VMOVUPS 64(SI), Z2
+	ROUND32
+	VMOVDQU64 Z0, (DI)
+	TESTQ BX, BX
+	JZ    next
+	LOW32
+	VMOVDQU64 Z0, (DI)(BX*1)
+
+next:
+	ADDQ $128, SI
+	ADDQ $64, DI
+	JMP  loop
+
+tail:
+	ADDQ $32, CX
+	JZ   end
+	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z 64(SI), K2, Z2
+	ROUND32
+	VMOVDQU16 Z0, K3, (DI)
+	TESTQ BX, BX
+	JZ    end
+	LOW32
+	VMOVDQU16 Z0, K3, (DI)(BX*1)
+
+end:
+	ADDQ R10, R9
+	ADDQ R12, R11
+	DECQ R13
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func bf16Pairs(dst *uint32, even, odd *float32, n int)
+TEXT ·bf16Pairs(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ even+8(FP), SI
+	MOVQ odd+16(FP), DX
+	MOVQ n+24(FP), CX
+	PAIRING
+
+loop:
+	SUBQ $16, CX
+	JLT  tail
+	VMOVUPS (SI), Z1
+	VMOVUPS (DX), Z2
+	PAIRS16
+	VMOVDQU32 Z0, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, DI
+	JMP  loop
+
+tail:
+	ADDQ $16, CX
+	JZ   end
+	TAIL
+	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	PAIRS16
+	VMOVDQU32 Z0, K1, (DI)
+
+end:
+	VZEROUPPER
+	RET
+
+// func bf16PairsLow(dst *uint32, even, odd *float32, n int)
+TEXT ·bf16PairsLow(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ even+8(FP), SI
+	MOVQ odd+16(FP), DX
+	MOVQ n+24(FP), CX
+	PAIRING
+
+loop:
+	SUBQ $16, CX
+	JLT  tail
+	VMOVUPS (SI), Z1
+	VMOVUPS (DX), Z2
+	PAIRS16
+	LOWPAIRS16
+	VMOVDQU32 Z0, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, DI
+	JMP  loop
+
+tail:
+	ADDQ $16, CX
+	JZ   end
+	TAIL
+	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	PAIRS16
+	LOWPAIRS16
+	VMOVDQU32 Z0, K1, (DI)
+
+end:
+	VZEROUPPER
+	RET
+
+// func bf16RowPairs(a *rowsArgs)
+TEXT ·bf16RowPairs(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	MOVQ 0(R8), R9   // dst
+	MOVQ 8(R8), R10  // its stride
+	MOVQ 16(R8), R11 // src
+	MOVQ 24(R8), R12 // its stride
+	MOVQ 32(R8), CX
+	ANDQ $15, CX
+	TAIL
+	MOVQ 40(R8), R13 // pairs
+	MOVQ 48(R8), BX  // to the low parts
+	PAIRING
+
+pair:
+	MOVQ R9, DI
+	MOVQ R11, SI
+	LEAQ (R11)(R12*1), DX
+	MOVQ 32(R8), CX
+
+loop:
+	SUBQ $16, CX
+	JLT  tail
+	VMOVUPS (SI), Z1
+	VMOVUPS (DX), Z2
+	PAIRS16
+	VMOVDQU32 Z0, (DI)
+	TESTQ BX, BX
+	JZ    next
+	LOWPAIRS16
+	VMOVDQU32 Z0, (DI)(BX*1)
+
+next:
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, DI
+	JMP  loop
+
+tail:
+	ADDQ $16, CX
+	JZ   end
+	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	PAIRS16
+	VMOVDQU32 Z0, K1, (DI)
+	TESTQ BX, BX
+	JZ    end
+	LOWPAIRS16
+	VMOVDQU32 Z0, K1, (DI)(BX*1)
+
+end:
+	ADDQ R10, R9
+	LEAQ (R11)(R12*2), R11
+	DECQ R13
+	JNZ  pair
+	VZEROUPPER
+	RET
+
+#define PAIR32(a, b, lo, hi) \
+	VPUNPCKLDQ b, a, lo \
+	VPUNPCKHDQ b, a, hi
+
+#define PAIR64(a, b, lo, hi) \
+	VPUNPCKLQDQ b, a, lo \
+	VPUNPCKHQDQ b, a, hi
+
+// Four registers holding rows r, r+4, r+8, r+12 in their 128-bit quarters.
+#define QUARTERS(a, b, c, d, t0, t1, t2, t3, o0, o1, o2, o3) \
+	VSHUFI32X4 $0x88, b, a, t0   \
+	VSHUFI32X4 $0xdd, b, a, t1   \
+	VSHUFI32X4 $0x88, d, c, t2   \
+	VSHUFI32X4 $0xdd, d, c, t3   \
+	VSHUFI32X4 $0x88, t2, t0, o0 \
+	VSHUFI32X4 $0x88, t3, t1, o1 \
+	VSHUFI32X4 $0xdd, t2, t0, o2 \
+	VSHUFI32X4 $0xdd, t3, t1, o3
+
+// func transpose16(dst *uint32, ldd int, src *uint32, lds int)
+// transposes 16x16 words; the strides are in bytes.
+TEXT ·transpose16(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), BX
+	MOVQ src+16(FP), SI
+	MOVQ lds+24(FP), DX
+	LEAQ (DX)(DX*2), R8
+	LEAQ (SI)(DX*4), R9
+	LEAQ (R9)(DX*4), R10
+	LEAQ (R10)(DX*4), R11
+	VMOVDQU32 (SI), Z0
+	VMOVDQU32 (SI)(DX*1), Z1
+	VMOVDQU32 (SI)(DX*2), Z2
+	VMOVDQU32 (SI)(R8*1), Z3
+	VMOVDQU32 (R9), Z4
+	VMOVDQU32 (R9)(DX*1), Z5
+	VMOVDQU32 (R9)(DX*2), Z6
+	VMOVDQU32 (R9)(R8*1), Z7
+	VMOVDQU32 (R10), Z8
+	VMOVDQU32 (R10)(DX*1), Z9
+	VMOVDQU32 (R10)(DX*2), Z10
+	VMOVDQU32 (R10)(R8*1), Z11
+	VMOVDQU32 (R11), Z12
+	VMOVDQU32 (R11)(DX*1), Z13
+	VMOVDQU32 (R11)(DX*2), Z14
+	VMOVDQU32 (R11)(R8*1), Z15
+	PAIR32(Z0, Z1, Z16, Z17)
+	PAIR32(Z2, Z3, Z18, Z19)
+	PAIR32(Z4, Z5, Z20, Z21)
+	PAIR32(Z6, Z7, Z22, Z23)
+	PAIR32(Z8, Z9, Z24, Z25)
+	PAIR32(Z10, Z11, Z26, Z27)
+	PAIR32(Z12, Z13, Z28, Z29)
+	PAIR32(Z14, Z15, Z30, Z31)
+	PAIR64(Z16, Z18, Z0, Z1)
+	PAIR64(Z17, Z19, Z2, Z3)
+	PAIR64(Z20, Z22, Z4, Z5)
+	PAIR64(Z21, Z23, Z6, Z7)
+	PAIR64(Z24, Z26, Z8, Z9)
+	PAIR64(Z25, Z27, Z10, Z11)
+	PAIR64(Z28, Z30, Z12, Z13)
+	PAIR64(Z29, Z31, Z14, Z15)
+	// Zr (r = 0…3) has columns r, r+4, r+8, r+12 of rows 0-3; Z4-7 of rows 4-7, and so on.
+	QUARTERS(Z0, Z4, Z8, Z12, Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23)
+	QUARTERS(Z1, Z5, Z9, Z13, Z16, Z17, Z18, Z19, Z24, Z25, Z26, Z27)
+	QUARTERS(Z2, Z6, Z10, Z14, Z16, Z17, Z18, Z19, Z28, Z29, Z30, Z31)
+	QUARTERS(Z3, Z7, Z11, Z15, Z16, Z17, Z18, Z19, Z0, Z4, Z8, Z12)
+	LEAQ (BX)(BX*2), R8
+	VMOVDQU32 Z20, (DI)
+	VMOVDQU32 Z24, (DI)(BX*1)
+	VMOVDQU32 Z28, (DI)(BX*2)
+	VMOVDQU32 Z0, (DI)(R8*1)
+	LEAQ (DI)(BX*4), DI
+	VMOVDQU32 Z21, (DI)
+	VMOVDQU32 Z25, (DI)(BX*1)
+	VMOVDQU32 Z29, (DI)(BX*2)
+	VMOVDQU32 Z4, (DI)(R8*1)
+	LEAQ (DI)(BX*4), DI
+	VMOVDQU32 Z22, (DI)
+	VMOVDQU32 Z26, (DI)(BX*1)
+	VMOVDQU32 Z30, (DI)(BX*2)
+	VMOVDQU32 Z8, (DI)(R8*1)
+	LEAQ (DI)(BX*4), DI
+	VMOVDQU32 Z23, (DI)
+	VMOVDQU32 Z27, (DI)(BX*1)
+	VMOVDQU32 Z31, (DI)(BX*2)
+	VMOVDQU32 Z12, (DI)(R8*1)
+	VZEROUPPER
+	RET

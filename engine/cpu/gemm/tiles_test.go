@@ -1,0 +1,202 @@
+package gemm
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
+
+// bestTiles are the tiles of this machine, or the portable ones.
+func bestTiles() tiles {
+	all := isa.Available()
+	return tilesFor(all[len(all)-1])
+}
+
+// banded are convolutions of several of the smallest bands, which begin anywhere
+// in a row; the paddings differ from side to side.
+var banded = []Conv{
+	{N: 3, H: 20, W: 26, C: 20, O: 19, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 23, W: 31, C: 40, O: 37, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 29, W: 33, C: 32, O: 70, KH: 3, KW: 3, Stride: 1, PadTop: 0, PadBottom: 2, PadLeft: 2, PadRight: 0},
+	{N: 3, H: 47, W: 51, C: 33, O: 20, KH: 3, KW: 3, Stride: 2, PadTop: 0, PadBottom: 1, PadLeft: 0, PadRight: 1},
+	{N: 3, H: 60, W: 64, C: 5, O: 8, KH: 2, KW: 2, Stride: 3, PadTop: 1, PadBottom: 0, PadLeft: 0, PadRight: 1},
+	{N: 3, H: 21, W: 30, C: 96, O: 33, KH: 1, KW: 1, Stride: 1},
+	{N: 3, H: 19, W: 37, C: 7, O: 9, KH: 5, KW: 5, Stride: 1, PadTop: 2, PadBottom: 2, PadLeft: 2, PadRight: 2},
+	{N: 3, H: 9, W: 250, C: 32, O: 32, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 12, W: 20, C: 704, O: 33, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+}
+
+// TestBands: bits depend neither on bands, nor on workers, nor on what else is in
+// the batch; and split products are float32 but for 1e-5 of the largest.
+func TestBands(t *testing.T) {
+	for i, c := range banded {
+		tl := bestTiles()
+		if i == 0 { // the others take their time
+			tl = portableTiles
+		}
+		for _, split := range []bool{false, true} {
+			what := fmt.Sprintf("split %v %+v", split, c)
+			oh, ow := c.OutSize()
+			x, w, dy := random(c.N*c.H*c.W*c.C, uint64(i)), random(c.O*c.C*c.KH*c.KW, 5), random(c.N*oh*ow*c.O, 6)
+			one := c
+			one.N = 1
+			check := func(what string, bands int, plan func(c Conv, bytes, workers int) *Plan, x []float32, n int) []float32 {
+				y, alone := make([]float32, n), make([]float32, n/3)
+				args := Args{X: x, W: w, Y: y}
+				run(plan(c, 1<<40, 1), 1, args)
+				for workers := 1; workers <= 3; workers++ {
+					p := plan(c, 0, workers)
+					args.Y = make([]float32, n)
+					if got := len(p.Bind(Args{X: x, W: make([]float32, p.PackedLen), Y: args.Y, Scratch: make([]float32, p.ScratchLen)})); got < bands {
+						t.Errorf("%s: %d phases", what, got)
+					}
+					run(p, workers, args)
+					same(t, what, args.Y, y)
+				}
+				run(plan(one, 0, 2), 2, Args{X: x[len(x)/3*2:], W: w, Y: alone})
+				same(t, what+" alone", alone, y[n/3*2:])
+				return y
+			}
+			y := check("forward "+what, 4, func(c Conv, bytes, workers int) *Plan {
+				return planTilesIn(bytes, forward(c), c.weights(), workers, tl, split)
+			}, x, len(dy))
+			dx := check("gradient to x "+what, 4, func(c Conv, bytes, workers int) *Plan {
+				return planTilesIn(bytes, backward(c), c.weightsBackward(), workers, tl, split)
+			}, dy, len(x))
+			var dw []float32
+			for workers := 1; workers <= 3; workers++ {
+				got := make([]float32, len(w))
+				run(planTileGradWIn(0, c, layout{row: c.KH * c.KW, col: c.C * c.KH * c.KW, tap: 1}, workers, tl, split), workers, Args{X: x, W: dy, Y: got})
+				if dw == nil {
+					dw = got
+				}
+				same(t, "gradient to w "+what, got, dw)
+			}
+			if split {
+				wantY, wantX, wantW := make([]float64, len(y)), make([]float64, len(dx)), make([]float64, len(dw))
+				naiveConv(c, x, w, func(yi, xi, wi int) {
+					wantY[yi] += float64(x[xi]) * float64(w[wi])
+					wantX[xi] += float64(dy[yi]) * float64(w[wi])
+					wantW[wi] += float64(dy[yi]) * float64(x[xi])
+				})
+				for what, e := range map[string]float64{"forward": relErr(y, wantY), "gradient to x": relErr(dx, wantX), "gradient to w": relErr(dw, wantW)} {
+					if !(e < 1e-5) {
+						t.Errorf("%s %+v: error %g", what, c, e)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestBandMemory: the memory for a picture does not grow with it.
+func TestBandMemory(t *testing.T) {
+	for _, split := range []bool{false, true} {
+		c := Conv{N: 1, H: 2048, W: 512, C: 256, O: 128, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
+		p := planTiles(forward(c), c.weights(), 2, portableTiles, split)
+		w := planTileGradW(c, layout{row: 9, col: 9 * c.C, tap: 1}, 2, portableTiles, split)
+		if p.ScratchLen*4 > 7<<20 || w.ScratchLen*4 > 14<<20 {
+			t.Errorf("split %v: %d bytes forward, %d for the gradient to the weights", split, p.ScratchLen*4, w.ScratchLen*4)
+		}
+	}
+}
+
+// TestManyTiles holds calls for several tiles, with places of their own, against
+// the twin and against calls for one tile.
+func TestManyTiles(t *testing.T) {
+	const lda, taps, steps = 160, 3, 2
+	a, b := make([]uint16, 4*side*lda), make([]uint32, (taps+1)*steps*16*side)
+	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
+	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
+	offsets, places, moves := []int{64, 0, 3 * lda * 2}, []int{2048 * steps, 0, 3 * 2048 * steps}, []int{lda * 2, 40 * lda * 2, 7 * lda * 2}
+	args := func(acc []float32) *tileArgs {
+		return &tileArgs{
+			a: uintptr(bytesOf(a)), lda: lda * 2, offsets: &offsets[0], taps: taps, steps: steps,
+			b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &moves[0], count: len(moves), places: &places[0],
+		}
+	}
+	for _, resume := range []int{0, 1} {
+		start := random(len(moves)*side*side, 4)
+		got, twin, single := append([]float32{}, start...), append([]float32{}, start...), append([]float32{}, start...)
+		g, tw := args(got), args(twin)
+		g.resume, tw.resume = resume, resume
+		rows := make([]uintptr, 40)
+		for i := range rows {
+			rows[i] = uintptr(bytesOf(start))
+		}
+		g.fetch, g.fetchEnd = g.b, g.b+4096
+		g.results, g.resultsEnd, g.delta = &rows[0], uintptr(bytesOf(rows))+uintptr(8*len(rows)), 64
+		bestTiles().tile(g)
+		tilePortable(tw)
+		for i, move := range moves {
+			s := args(single[i*side*side:])
+			s.a, s.count, s.moves, s.resume = s.a+uintptr(move), 0, nil, resume
+			bestTiles().tile(s)
+		}
+		same(t, "one tile", single, got)
+		want := make([]float64, len(twin))
+		for i, v := range twin {
+			want[i] = float64(v)
+		}
+		if e := relErr(got, want); !(e < 1e-5) {
+			t.Errorf("resume %d: error %g", resume, e)
+		}
+	}
+	runtime.KeepAlive(a)
+	runtime.KeepAlive(b)
+}
+
+// TestRounding holds the conversions against their twins, denormal numbers,
+// infinities and NaN among them.
+func TestRounding(t *testing.T) {
+	const n, lds = 75, 80
+	x := random(8*lds, 1)
+	for i, v := range []float32{0, float32(math.Copysign(0, -1)), 1e-40, -1e-40, 1.1754944e-38, math.MaxFloat32, float32(math.Inf(-1)), float32(math.NaN()), math.Float32frombits(0x7f800001), math.Float32frombits(0x3f808000), math.Float32frombits(0x3f818000)} {
+		x[i*7] = v
+	}
+	tl := bestTiles()
+	for _, low := range []int{0, 512} {
+		a, b := make([]uint32, 2048), make([]uint32, 2048)
+		for _, f := range []struct{ got, want func(*rowsArgs) }{{tl.rows, rowsPortable}, {tl.rowPairs, rowPairsPortable}} {
+			args := rowsArgs{dst: bytesOf(a), ldd: 640, src: &x[0], lds: lds * 4, n: n, count: 3, low: 5 * low}
+			f.got(&args)
+			args.dst = bytesOf(b)
+			f.want(&args)
+			if fmt.Sprint(a) != fmt.Sprint(b) {
+				t.Errorf("low %d: rows differ from the portable ones", low)
+			}
+		}
+	}
+	a, b := make([]uint16, n), make([]uint16, n)
+	pa, pb := make([]uint32, n), make([]uint32, n)
+	tl.rowLow(&a[0], &x[0], n)
+	rowLowPortable(&b[0], &x[0], n)
+	tl.pairsLow(&pa[0], &x[0], &x[lds], n)
+	pairsLowPortable(&pb[0], &x[0], &x[lds], n)
+	if fmt.Sprint(a, pa) != fmt.Sprint(b, pb) {
+		t.Error("low parts differ from the portable ones")
+	}
+}
+
+func bytesOf[T any](x []T) unsafe.Pointer { return unsafe.Pointer(&x[0]) }
+
+// TestPut holds the storing of results against its twin.
+func TestPut(t *testing.T) {
+	acc, bias := random(3*side, 1), random(side, 2)
+	raw := make([]float32, 8*side)
+	for _, p := range []putArgs{{mask: lowMask(7)}, {mask: lowMask(20), add: 1, delta: 4 * side * 4}, {mask: lowMask(side)}, {mask: lowMask(side), add: 1, delta: 4 * side * 4}} {
+		var all [2][]float32
+		for i, put := range []func(*putArgs){bestTiles().put, putPortable} {
+			copy(raw, random(len(raw), 3))
+			rows := []uintptr{uintptr(bytesOf(raw)) + 2*side*4, 0, uintptr(bytesOf(raw)) + 3*side*4}
+			p.acc, p.bias, p.rows, p.count = &acc[0], &bias[0], &rows[0], 3
+			put(&p)
+			all[i] = append(all[i], raw...)
+		}
+		same(t, fmt.Sprintf("%+v", p), all[0], all[1])
+	}
+}
