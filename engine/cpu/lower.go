@@ -34,12 +34,12 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 	case graph.GroupNorm, graph.GroupNormGrad, graph.LayerNorm, graph.LayerNormGrad:
 		return c.lowerNorm(n), nil
 	case graph.Attention:
-		a := attention(op, in(0), in(1))
+		a := c.attention(op, in(0), in(1))
 		return lowered{scratch: a.ScratchLen(c.workers, false), bind: func(b *binding) []par.Phase {
 			return a.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1], b.scratch, c.workers)
 		}}, nil
 	case graph.AttentionGrad:
-		a := attention(graph.Attention(op), in(0), in(1))
+		a := c.attention(graph.Attention(op), in(0), in(1))
 		return lowered{scratch: a.ScratchLen(c.workers, true), bind: func(b *binding) []par.Phase {
 			return a.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.in[5], b.out[0], b.out[1], b.out[2], b.scratch, c.workers)
 		}}, nil
@@ -164,9 +164,9 @@ func convolution(op graph.Conv2D, x, w graph.Shape) gemm.Conv {
 	}
 }
 
-func attention(op graph.Attention, q, k graph.Shape) layer.Attention {
+func (c *compiler) attention(op graph.Attention, q, k graph.Shape) layer.Attention {
 	return layer.Attention{
-		N: q[0], T: q[1], S: k[1], Heads: op.Heads, D: q[2] / op.Heads, Scale: op.Scale, Causal: op.Causal,
+		N: q[0], T: q[1], S: k[1], Heads: op.Heads, D: q[2] / op.Heads, Scale: op.Scale, Causal: op.Causal, Precision: c.prec,
 	}
 }
 

@@ -2,84 +2,187 @@ package gemm
 
 import "github.com/ldm-go/ldm/engine/cpu/isa"
 
+// Small computes products inside an attention, on its caller's thread and in
+// memory of the caller; its methods do not allocate. One Small serves one
+// thread. Operands are brought into its order first, a left one [m, k] by Left,
+// a right one [k, n] by Right, and may then be used in any number of products.
+//
+// A precision means what it means to a plan: float32 numbers are multiplied as
+// they are, or split where the processor has fast tiles; see tilesPlan.
+type Small struct {
+	level  isa.Level
+	kernel *kernel // of float32
+	tiled  bool    // made of bfloat16 tiles instead
+	split  bool
+	tiles
+
+	dot     dotArgs
+	table   [maxRows]uintptr
+	partial [maxRows * maxCols]float32
+	bias    [maxCols]float32 // zeros
+	tileMemory
+}
+
+// Left is a left operand [m, k] of small products.
+type Left struct {
+	rows     []float32 // float32, or words of two bfloat16
+	distance int       // from one row to the next
+}
+
 var (
 	smallLevel  = isa.Current()
 	smallKernel = kernelFor(smallLevel)
 )
 
-// SmallPanels is the length of the packed right operand [k, n] of a small product.
-func SmallPanels(n, k int) int { return roundUp(n, smallKernel.cols) * k }
+// NewSmall returns the products of a precision on this processor.
+func NewSmall(prec Precision) *Small {
+	if use, split := useTiles(prec, smallLevel); use {
+		return NewSmallTiles(smallLevel, split)
+	}
+	return &Small{level: smallLevel, kernel: &smallKernel}
+}
 
-// PackSmall packs alpha·op(b), [k, n], for MulSmall; ldb is the distance of b's
-// rows, and op transposes where asked.
-func PackSmall(packed []float32, transB bool, n, k int, alpha float32, b []float32, ldb int) {
-	cols := smallKernel.cols
+// Rows is the number of rows that are computed together: blocks of a multiple
+// of it waste nothing.
+func (s *Small) Rows() int {
+	if s.tiled {
+		return side
+	}
+	return s.kernel.rows
+}
+
+// Scalable tells whether a packed right operand is made of float32 numbers, so
+// that multiplying all of them by a number scales it.
+func (s *Small) Scalable() bool { return !s.tiled }
+
+// LeftLen is the number of words that Left needs for an operand [m, k].
+func (s *Small) LeftLen(m, k int) int {
+	if s.tiled {
+		return s.leftTileLen(m, k)
+	}
+	return 0
+}
+
+// Left makes the operand a [m, k], whose rows are lda apart, in memory of
+// LeftLen words. In float32 the operand is a itself.
+func (s *Small) Left(memory []float32, m, k int, a []float32, lda int) Left {
+	if s.tiled {
+		return s.leftTiles(memory, m, k, a, lda)
+	}
+	return Left{a, lda}
+}
+
+// RightLen is the number of words that Right needs for an operand [k, n]; that
+// of 32 columns more begins RightLen(32, k) words later.
+func (s *Small) RightLen(n, k int) int {
+	if s.tiled {
+		return s.rightTileLen(n, k)
+	}
+	return roundUp(n, s.kernel.cols) * k
+}
+
+// Right packs the operand b [k, n], or with trans that of b's transpose, b being
+// [n, k], into RightLen words; b's rows are ldb apart.
+func (s *Small) Right(packed []float32, trans bool, n, k int, b []float32, ldb int) {
+	if s.tiled {
+		s.rightTiles(packed, trans, n, k, b, ldb)
+		return
+	}
+	cols := s.kernel.cols
 	for first := 0; first < n; first += cols {
 		panel := packed[first*k:][:k*cols]
 		count := min(cols, n-first)
 		if count < cols {
 			clear(panel)
 		}
-		if transB {
+		if trans {
 			Transpose(panel, cols, b[first*ldb:], ldb, count, k)
-			if alpha != 1 {
-				for i := range panel {
-					panel[i] *= alpha
-				}
-			}
 			continue
 		}
 		for i := range k {
-			row := panel[i*cols:][:count]
-			for j, v := range b[i*ldb+first:][:count] {
-				row[j] = alpha * v
+			copy(panel[i*cols:][:count], b[i*ldb+first:])
+		}
+	}
+}
+
+// Mul computes c [m, n] (+)= left [m, k] · right [k, n]; rows of c are ldc apart.
+func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c []float32, ldc int) {
+	if s.tiled {
+		s.mulTiles(m, n, k, left, right, accumulate, c, ldc)
+		return
+	}
+	kn := s.kernel
+	args := &s.dot
+	*args = dotArgs{table: &s.table[0], taps: 1, depth: k, bias: &s.bias[0], stride: ldc * 4, partial: &s.partial[0]}
+	for row := 0; row < m; row += kn.rows {
+		args.valid = min(kn.rows, m-row)
+		for r := range kn.rows {
+			s.table[r] = addressOf(left.rows[(row+min(r, args.valid-1))*left.distance:])
+		}
+		for first := 0; first < n; first += kn.cols {
+			cols := min(kn.cols, n-first)
+			args.b, args.y, args.mask = &right[first*k], addressOf(c[row*ldc+first:]), lowMask(cols)
+			if accumulate {
+				args.add = args.y
+			}
+			callDot(s.level, args)
+			if s.level == isa.AVX2 && cols != kn.cols {
+				storePartial(args, kn.cols)
 			}
 		}
 	}
 }
 
-// MulSmall computes c[m,n] (+)= a[m,k]·packed on the caller's thread, for the
-// products inside an attention; lda and ldc are the distances of rows. It does
-// not allocate.
-func MulSmall(m, n, k int, a []float32, lda int, packed []float32, accumulate bool, c []float32, ldc int) {
-	kn := &smallKernel
-	var table [maxRows]uintptr
-	var zero [maxCols]float32
-	var partial [maxRows * maxCols]float32
-	for row := 0; row < m; row += kn.rows {
-		valid := min(kn.rows, m-row)
-		for r := range kn.rows {
-			table[r] = addressOf(a[(row+min(r, valid-1))*lda:])
-		}
-		for first := 0; first < n; first += kn.cols {
-			cols := min(kn.cols, n-first)
-			args := dotArgs{
-				table: &table[0], taps: 1, depth: k, b: &packed[first*k], bias: &zero[0],
-				y: addressOf(c[row*ldc+first:]), stride: ldc * 4, valid: valid,
-				mask: lowMask(cols), partial: &partial[0],
-			}
-			if accumulate {
-				args.add = args.y
-			}
-			callDot(smallLevel, &args)
-			if smallLevel == isa.AVX2 && cols != kn.cols {
-				storePartial(&args, kn.cols)
-			}
-		}
+// MulTLen is the number of words of memory that MulT needs.
+func (s *Small) MulTLen(m, n, k int) int { return s.leftTLen(m, k) + s.RightLen(n, k) }
+
+func (s *Small) leftTLen(m, k int) int {
+	if s.tiled {
+		return s.leftTileLen(m, k)
 	}
+	return m * k
+}
+
+// MulT computes c [m, n] (+)= aᵀ·b for a [k, m] and b [k, n] that no other
+// product needs, in memory of MulTLen words; lda, ldb and ldc are the distances
+// of rows.
+func (s *Small) MulT(memory []float32, m, n, k int, a []float32, lda int, b []float32, ldb int, accumulate bool, c []float32, ldc int) {
+	size := s.leftTLen(m, k)
+	left := Left{memory[:size], k}
+	if s.tiled {
+		left = s.leftTilesT(memory[:size], m, k, a, lda)
+	} else {
+		Transpose(memory, k, a, lda, k, m)
+	}
+	s.Right(memory[size:], false, n, k, b, ldb)
+	s.Mul(m, n, k, left, memory[size:], accumulate, c, ldc)
 }
 
 // Transpose writes the transpose of src [rows, cols] to dst [cols, rows]; ldd
 // and lds are the distances of rows.
 func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-	for i := 0; i < rows; i += 16 {
-		for j := 0; j < cols; j += 16 {
-			if i+16 <= rows && j+16 <= cols && smallLevel >= isa.AVX512 {
+	const block = 16
+	for i := 0; i < rows; i += block {
+		for j := 0; j < cols; j += block {
+			if i+block <= rows && j+block <= cols && smallLevel >= isa.AVX512 {
 				transposeBlock(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
 				continue
 			}
-			for r := i; r < min(i+16, rows); r++ {
-				for c, v := range src[r*lds+j:][:min(16, cols-j)] {
+			transposePart(dst[j*ldd+i:], ldd, src[i*lds+j:], lds, min(block, rows-i), min(block, cols-j))
+		}
+	}
+}
+
+// transposePart is Transpose for less than a block.
+func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+	for i := 0; i < rows; i += 8 {
+		for j := 0; j < cols; j += 8 {
+			if i+8 <= rows && j+8 <= cols && smallLevel >= isa.AVX2 {
+				transposeEight(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
+				continue
+			}
+			for r := i; r < min(i+8, rows); r++ {
+				for c, v := range src[r*lds+j:][:min(8, cols-j)] {
 					dst[(j+c)*ldd+r] = v
 				}
 			}

@@ -1,0 +1,92 @@
+package gemm
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
+
+// smallKinds are the small products this machine has, with the error they may make.
+func smallKinds() map[string]func() (*Small, float64) {
+	kinds := map[string]func() (*Small, float64){
+		"f32": func() (*Small, float64) { return NewSmall(Exact), 2e-6 },
+	}
+	for _, level := range []isa.Level{isa.Portable, isa.AVX512BF16} {
+		if top := isa.Available(); level > top[len(top)-1] {
+			continue
+		}
+		kinds[fmt.Sprint(level, " bf16")] = func() (*Small, float64) { return NewSmallTiles(level, false), 1e-2 }
+		kinds[fmt.Sprint(level, " split")] = func() (*Small, float64) { return NewSmallTiles(level, true), 1e-5 }
+	}
+	return kinds
+}
+
+// dirty is memory that was used before.
+func dirty(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(math.NaN())
+	}
+	return x
+}
+
+func TestSmall(t *testing.T) {
+	for name, kind := range smallKinds() {
+		s, tol := kind()
+		for _, p := range []MatMul{{M: 13, N: 35, K: 9}, {M: 1, N: 1, K: 4}, {M: 64, N: 64, K: 32}, {M: 7, N: 40, K: 50}, {M: 300, N: 33, K: 301}} {
+			for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
+				p.TransA, p.TransB = trans.TransA, trans.TransB
+				a, b, c := random(p.M*p.K, 1), random(p.K*p.N, 2), random(p.M*p.N, 3)
+				want := naiveMatMul(p, a, b)
+				lda, ldb := p.K, p.N
+				if p.TransA {
+					lda = p.M
+				}
+				if p.TransB {
+					ldb = p.K
+				}
+				left, right := dirty(s.LeftLen(p.M, p.K)), dirty(s.RightLen(p.N, p.K))
+				memory, got := dirty(s.MulTLen(p.M, p.N, p.K)), dirty(p.M*p.N)
+				multiply := func(accumulate bool, c []float32) {
+					if p.TransA {
+						s.MulT(memory, p.M, p.N, p.K, a, lda, b, ldb, accumulate, c, p.N)
+						return
+					}
+					s.Right(right, p.TransB, p.N, p.K, b, ldb)
+					s.Mul(p.M, p.N, p.K, s.Left(left, p.M, p.K, a, lda), right, accumulate, c, p.N)
+				}
+				if n := testing.AllocsPerRun(3, func() { multiply(false, got) }); n != 0 {
+					t.Errorf("%s %+v: %g allocations", name, p, n)
+				}
+				if e := relErr(got, want); !(e < tol) {
+					t.Errorf("%s %+v: error %g", name, p, e)
+				}
+				for i := range want {
+					want[i] += float64(c[i])
+				}
+				if multiply(true, c); !(relErr(c, want) < tol) {
+					t.Errorf("%s %+v added: error %g", name, p, relErr(c, want))
+				}
+			}
+		}
+	}
+}
+
+func TestTranspose(t *testing.T) {
+	for _, s := range [][2]int{{1, 1}, {8, 8}, {16, 16}, {7, 40}, {40, 77}, {33, 24}} {
+		rows, cols, lds, ldd := s[0], s[1], s[1]+3, s[0]+5
+		src, dst := random(rows*lds, 1), make([]float32, cols*ldd)
+		Transpose(dst, ldd, src, lds, rows, cols)
+		for i, v := range dst {
+			want := float32(0)
+			if c, r := i/ldd, i%ldd; r < rows {
+				want = src[r*lds+c]
+			}
+			if v != want {
+				t.Fatalf("%v: element %d is %g, want %g", s, i, v, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
+
+const (
+	smallPiece = 256  // numbers of a row that are converted at once
+	smallTiles = 4    // tiles of 32 rows that are computed at once
+	words      = 4096 // in smallPiece numbers of 32 rows
+)
+
+// tileMemory is what the products made of tiles need.
+type tileMemory struct {
+	args    tileArgs
+	out     putArgs
+	convert rowsArgs
+	offsets [3]int // of the left operand's parts, in bytes
+	places  [3]int // of the right operand's
+	moves   [smallTiles]int
+	results [smallTiles * side]uintptr
+	acc     [smallTiles * side * side]float32
+	words   [2 * words]uint32 // operands on the way, high and low parts
+	zero    [smallPiece]float32
+}
+
+// NewSmallTiles returns the products made of a level's bfloat16 tiles, rounded
+// or split, whether or not that is the fastest way; NewSmall chooses.
+func NewSmallTiles(level isa.Level, split bool) *Small {
+	return &Small{tiled: true, split: split, tiles: tilesFor(level)}
+}
+
+// A left operand has rows [part][k], k rounded up to whole steps with zeros; a
+// right one has panels of 32 columns [part][k pair][32]. The parts are the high
+// and, split, the low one.
+
+// smallLanes is k rounded up to whole steps.
+func smallLanes(k int) int { return roundUp(k, step) }
+
+// parts is the number of bfloat16 that a number is the sum of.
+func (s *Small) parts() int {
+	if s.split {
+		return 2
+	}
+	return 1
+}
+
+// leftDistance is the number of words of a left operand's row.
+func (s *Small) leftDistance(k int) int { return s.parts() * smallLanes(k) / 2 }
+
+func (s *Small) leftTileLen(m, k int) int { return roundUp(m, side) * s.leftDistance(k) }
+
+// panelLen is the number of words of a right operand's panel.
+func (s *Small) panelLen(k int) int { return s.parts() * smallLanes(k) / 2 * side }
+
+func (s *Small) rightTileLen(n, k int) int { return ceilDiv(n, side) * s.panelLen(k) }
+
+// wordsOf views memory as words of two bfloat16.
+func wordsOf(x []float32) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
+}
+
+// round converts count rows of n numbers, or pairs of rows, lds numbers apart,
+// to rows of dst that are ldd words apart; split, their low parts go low words
+// further on.
+func (s *Small) round(by func(*rowsArgs), dst []uint32, ldd, low int, src []float32, lds, n, count int) {
+	if count == 0 {
+		return
+	}
+	s.convert = rowsArgs{dst: unsafe.Pointer(&dst[0]), ldd: ldd * 4, src: &src[0], lds: lds * 4, n: n, count: count}
+	if s.split {
+		s.convert.low = low * 4
+	}
+	by(&s.convert)
+}
+
+// roundPairs converts rows from … from+31 of src [k, ..] to 16 rows of words of
+// two, with zeros from row k on.
+func (s *Small) roundPairs(dst []uint32, ldd, low int, src []float32, lds, n, k, from int) {
+	whole := min(step, k-from) / 2
+	s.round(s.rowPairs, dst, ldd, low, src[from*lds:], lds, n, whole)
+	if from+step <= k {
+		return
+	}
+	for p := whole; p < step/2; p++ {
+		last := &s.zero[0]
+		if from+2*p < k {
+			last = &src[(from+2*p)*lds]
+		}
+		s.pairs(&dst[p*ldd], last, &s.zero[0], n)
+		if s.split {
+			s.pairsLow(&dst[p*ldd+low], last, &s.zero[0], n)
+		}
+	}
+}
+
+// leftTiles rounds the rows of a; those that fill up the last tile are not
+// written, since a row of the operand makes one row of the result alone.
+func (s *Small) leftTiles(memory []float32, m, k int, a []float32, lda int) Left {
+	ld, part := s.leftDistance(k), smallLanes(k)
+	out := wordsOf(memory)
+	if part > k {
+		for r := range m * s.parts() {
+			row := unsafe.Slice((*uint16)(unsafe.Pointer(&out[r*part/2])), part)
+			clear(row[k:])
+		}
+	}
+	s.round(s.rows, out, ld, part/2, a, lda, k, m)
+	return Left{memory, ld}
+}
+
+// leftTilesT makes the operand aᵀ [m, k] of a [k, m]: pairs of a's rows, as
+// words, are transposed. It writes whole blocks of 16 rows.
+func (s *Small) leftTilesT(memory []float32, m, k int, a []float32, lda int) Left {
+	ld := s.leftDistance(k)
+	out := wordsOf(memory)
+	for first := 0; first < m; first += smallPiece {
+		count := min(smallPiece, m-first)
+		for from := 0; from < k; from += step {
+			s.roundPairs(s.words[:], smallPiece, words, a[first:], lda, count, k, from)
+			for part := range s.parts() {
+				for c := 0; c < count; c += 16 {
+					at := out[(first+c)*ld+part*smallLanes(k)/2+from/2:]
+					s.transpose(&at[0], ld*4, &s.words[part*words+c], smallPiece*4)
+				}
+			}
+		}
+	}
+	return Left{memory, ld}
+}
+
+func (s *Small) rightTiles(packed []float32, trans bool, n, k int, b []float32, ldb int) {
+	size := s.panelLen(k)
+	out := wordsOf(packed)
+	for first := 0; first < n; first += side {
+		panel := out[first/side*size:][:size]
+		if trans {
+			s.panelT(panel, min(side, n-first), k, b[first*ldb:], ldb)
+			continue
+		}
+		for from := 0; from < k; from += step {
+			s.roundPairs(panel[from/2*side:], side, size/2, b[first:], ldb, min(side, n-first), k, from)
+		}
+	}
+}
+
+// panelT packs up to 32 rows of b [n, k].
+func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
+	const distance = smallPiece / 2 // words of a row on the way
+	for from := 0; from < k; from += smallPiece {
+		n := min(smallPiece, k-from)
+		lanes := roundUp(n, step)
+		if n < lanes {
+			for r := range count {
+				for part := range s.parts() {
+					end := s.words[part*words+r*distance:]
+					clear(end[n/2 : lanes/2])
+				}
+			}
+		}
+		s.round(s.rows, s.words[:], distance, words, b[from:], ldb, n, count)
+		for part := range s.parts() {
+			for d := 0; d < lanes/2; d += 16 {
+				at, src := panel[part*smallLanes(k)/2*side+(from/2+d)*side:], s.words[part*words+d:]
+				s.transpose(&at[0], side*4, &src[0], distance*4)
+				s.transpose(&at[16], side*4, &src[16*distance], distance*4)
+			}
+		}
+	}
+}
+
+func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate bool, c []float32, ldc int) {
+	size, part := s.panelLen(k), smallLanes(k)*2 // a row's bytes of one part
+	s.offsets = [3]int{0, 0, part}               // high, high, low
+	s.places = [3]int{0, part * side, 0}         // high, low, high
+	s.args = tileArgs{
+		lda: left.distance * 4, offsets: &s.offsets[0], taps: 2*s.parts() - 1, steps: smallLanes(k) / step,
+		ldb: side * 4, second: 64, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0], places: &s.places[0],
+	}
+	s.out = putArgs{acc: &s.acc[0], rows: &s.results[0], bias: &s.zero[0]}
+	if accumulate {
+		s.out.add = 1
+	}
+	for i := range s.moves {
+		s.moves[i] = i * side * s.args.lda
+	}
+	for row := 0; row < m; row += smallTiles * side {
+		s.out.count = min(smallTiles*side, m-row)
+		s.args.count = ceilDiv(s.out.count, side)
+		s.args.a = addressOf(left.rows[row*left.distance:])
+		results := s.results[:s.out.count]
+		for r := range results {
+			results[r] = addressOf(c[(row+r)*ldc:])
+		}
+		for first := 0; first < n; first += side {
+			s.args.b = addressOf(right[first/side*size:])
+			s.out.mask = lowMask(min(side, n-first))
+			s.tile(&s.args)
+			s.put(&s.out)
+			for r := range results {
+				results[r] += side * 4
+			}
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package layer
+
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
+
+// backward is a plan of the backward pass. The queries and the keys of a unit,
+// one head of one picture, are cut into chunks. A task takes one chunk of each
+// and adds what they give to dq, dk and dv; in every phase each chunk is in one
+// task at most, so that the sums have one order and need no memory of their own.
+type backward struct {
+	Attention
+	queries, keys           int // of a chunk
+	queryChunks, keyChunks  int
+	rows                    int // queries whose scores exist together
+	group                   int // units of a task
+	packedK, packedV, backK int // words of right operands
+	left, turned            int // words of left operands and of transposed products
+}
+
+// queryChunk is the most queries of a chunk; packing the keys for fewer would
+// cost too much.
+const (
+	queryChunk    = 288
+	backwardBlock = 96
+)
+
+func (a *Attention) planBackward() *backward {
+	small := a.products()
+	unit := small.Rows()
+	b := &backward{Attention: *a, queries: even(a.T, queryChunk, unit), keys: even(a.S, keyBlock, 32)}
+	b.queryChunks, b.keyChunks = ceilDiv(a.T, b.queries), ceilDiv(a.S, b.keys)
+	b.rows = even(b.queries, backwardBlock, unit)
+	b.packedK, b.packedV = small.RightLen(b.keys, a.D), small.RightLen(b.keys, a.D)
+	b.backK = small.RightLen(a.D, b.keys)
+	b.left = max(small.LeftLen(b.rows, a.D), small.LeftLen(b.rows, b.keys))
+	b.turned = small.MulTLen(b.keys, a.D, b.rows)
+	b.group = max(groupFlops/(10*b.queries*b.keys*a.D), 1)
+	return b
+}
+
+// backwardWorker is the memory of one worker.
+type backwardWorker struct {
+	small         *gemm.Small
+	rows          []float32 // [scaledRows, D]
+	k, v, backK   []float32 // right operands of the products that give P, dS and dq
+	left, turned  []float32
+	scores, grads []float32 // [rows, keys]: P and dS
+}
+
+func (b *backward) divide(m *memory, workers int) []backwardWorker {
+	own := make([]backwardWorker, max(workers, 1))
+	for i := range own {
+		own[i] = backwardWorker{
+			rows: m.take(scaledRows * b.D),
+			k:    m.take(b.packedK), v: m.take(b.packedV), backK: m.take(b.backK),
+			left: m.take(b.left), turned: m.take(b.turned),
+			scores: m.take(b.rows * b.keys), grads: m.take(b.rows * b.keys),
+		}
+	}
+	return own
+}
+
+// gradients are the operands of a backward pass.
+type gradients struct{ q, k, v, y, lse, dy, dq, dk, dv []float32 }
+
+// Backward computes dq, dk and dv. With P the probabilities, made again from
+// q, k and lse,
+//
+//	dv = Pᵀ·dy,  dS = P∘(dy·vᵀ - rowsum(dy∘y)),  dq = Scale·dS·k,  dk = Scale·dSᵀ·q
+func (a Attention) Backward(q, k, v, y, lse, dy, dq, dk, dv, scratch []float32, workers int) []par.Phase {
+	b := a.planBackward()
+	own := b.divide(&memory{words: scratch}, workers)
+	for i := range own {
+		own[i].small = a.products()
+	}
+	g := &gradients{q, k, v, y, lse, dy, dq, dk, dv}
+	pairs, rounds := min(b.queryChunks, b.keyChunks), max(b.queryChunks, b.keyChunks)
+	total := a.N * a.Heads * pairs
+	var phases []par.Phase
+	for round := range rounds {
+		phases = append(phases, par.Phase{Name: "attention gradient", Tasks: ceilDiv(total, b.group), Run: func(task, worker int) {
+			for i := task * b.group; i < min((task+1)*b.group, total); i++ {
+				b.chunks(&own[worker], g, i/pairs, i%pairs, round)
+			}
+		}})
+	}
+	return phases
+}
+
+// chunks takes the pair'th pair of chunks of a round: of the kind with fewer
+// chunks the pair'th, of the other the one that lies round chunks further on.
+func (b *backward) chunks(w *backwardWorker, g *gradients, unit, pair, round int) {
+	rounds := max(b.queryChunks, b.keyChunks)
+	further := (pair + round) % rounds
+	// A chunk of the other kind is met first by the pair of its own number, or
+	// by the last pair.
+	firstFew, firstMany := round == 0, pair == min(further, min(b.queryChunks, b.keyChunks)-1)
+	if b.queryChunks >= b.keyChunks {
+		b.add(w, g, unit, further*b.queries, pair*b.keys, firstMany, firstFew)
+	} else {
+		b.add(w, g, unit, pair*b.queries, further*b.keys, firstFew, firstMany)
+	}
+}
+
+// add adds what the queries from t on and the keys from s on give to each other's
+// gradients, or begins these sums.
+func (b *backward) add(w *backwardWorker, g *gradients, unit, t, s int, firstQ, firstK bool) {
+	small, width := w.small, b.width()
+	keys := min(b.keys, b.S-s)
+	n, h := unit/b.Heads, unit%b.Heads
+	atK := (n*b.S+s)*width + h*b.D
+	packScaled(small, w.k, w.rows, b.Scale, keys, b.D, g.k[atK:], width)
+	packScaled(small, w.v, w.rows, b.Scale, keys, b.D, g.v[atK:], width)
+	small.Right(w.backK, false, b.D, keys, g.k[atK:], width)
+	for end := min(t+b.queries, b.T); t < end; t += b.rows {
+		rows := min(b.rows, end-t)
+		atQ := (n*b.T+t)*width + h*b.D
+		b.probabilities(w, g, unit, t, s, rows, keys, atQ)
+		small.MulT(w.turned, keys, b.D, rows, w.scores, keys, g.dy[atQ:], width, !firstK, g.dv[atK:], width)
+		b.gradients(w, g, rows, keys, atQ)
+		small.MulT(w.turned, keys, b.D, rows, w.grads, keys, g.q[atQ:], width, !firstK, g.dk[atK:], width)
+		left := small.Left(w.left, rows, keys, w.grads, keys)
+		small.Mul(rows, b.D, keys, left, w.backK, !firstQ, g.dq[atQ:], width)
+		firstK = false
+	}
+}
+
+// probabilities makes P = exp(Scale·q·kᵀ - lse).
+func (b *backward) probabilities(w *backwardWorker, g *gradients, unit, t, s, rows, keys, atQ int) {
+	left := w.small.Left(w.left, rows, b.D, g.q[atQ:], b.width())
+	w.small.Mul(rows, keys, b.D, left, w.k, false, w.scores, keys)
+	for r := range rows {
+		row := w.scores[r*keys:][:keys]
+		seen := keys
+		if b.Causal {
+			seen = min(max(t+r+1-s, 0), keys)
+			clear(row[seen:])
+		}
+		vec.ExpSum(row[:seen], row, g.lse[unit*b.T+t+r])
+	}
+}
+
+// gradients makes Scale·dS = P∘(dP - rowsum(P∘dP)) with dP = dy·(Scale·v)ᵀ. The sum
+// is that of dy∘y; but where all keys are here the first form makes the rows of
+// dS sum to nothing whatever dP was rounded to.
+func (b *backward) gradients(w *backwardWorker, g *gradients, rows, keys, atQ int) {
+	width := b.width()
+	left := w.small.Left(w.left, rows, b.D, g.dy[atQ:], width)
+	w.small.Mul(rows, keys, b.D, left, w.v, false, w.grads, keys)
+	for r := range rows {
+		row, p := w.grads[r*keys:][:keys], w.scores[r*keys:]
+		var delta float32
+		if b.keyChunks == 1 {
+			delta = vec.Dot(row, p)
+		} else {
+			at := atQ + r*width
+			delta = b.Scale * vec.Dot(g.dy[at:][:b.D], g.y[at:])
+		}
+		vec.SoftmaxGrad(row, p, row, delta)
+	}
+}

@@ -1,0 +1,204 @@
+package layer
+
+import (
+	"math"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
+
+// forward is a plan of the forward pass. A unit is one head of one picture.
+//
+// A unit of several blocks of queries has a task for each of them; the keys and
+// values that they share are packed in a phase before, a round of some pictures
+// at a time so that this memory stays small. A unit of one block packs for
+// itself, in one task with other units if they are small.
+type forward struct {
+	Attention
+	queries, keys          int // of a block
+	queryBlocks, keyBlocks int
+	packedK, packedV       int // words of a block of keys
+	pictures               int // of a round
+	group                  int // units of a task that packs for itself
+	leftQ, leftP           int // words of left operands
+}
+
+const (
+	// roundWords bounds the packed operands of a round, unless those of one
+	// picture are more.
+	roundWords = 1 << 18
+	// groupFlops is the work that makes a task worth its start.
+	groupFlops = 1 << 20
+)
+
+func (a *Attention) planForward() *forward {
+	small := a.products()
+	f := &forward{Attention: *a}
+	f.queries = even(a.T, queryBlock/small.Rows()*small.Rows(), small.Rows())
+	f.keys = even(a.S, keyBlock, 32)
+	f.queryBlocks, f.keyBlocks = ceilDiv(a.T, f.queries), ceilDiv(a.S, f.keys)
+	f.packedK, f.packedV = small.RightLen(f.keys, a.D), small.RightLen(a.D, f.keys)
+	f.leftQ, f.leftP = small.LeftLen(f.queries, a.D), small.LeftLen(f.queries, f.keys)
+	f.pictures = min(max(roundWords/(a.Heads*f.unitWords()), 1), a.N)
+	f.group = max(groupFlops/(4*a.T*a.S*a.D), 1)
+	return f
+}
+
+// unitWords is the length of the packed keys and values of a unit.
+func (f *forward) unitWords() int { return f.keyBlocks * (f.packedK + f.packedV) }
+
+// forwardWorker is the memory of one worker.
+type forwardWorker struct {
+	small      *gemm.Small
+	packed     []float32 // keys and values of a unit
+	rows       []float32 // [scaledRows, D]
+	q, p       []float32 // left operands
+	scores     []float32 // [queries, keys]
+	sum        []float32 // [queries, D], not yet divided
+	top, total []float32 // of each query: largest score and sum of exponentials so far
+}
+
+// divide cuts the memory of the workers and of the operands they share.
+func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []float32) {
+	own = make([]forwardWorker, max(workers, 1))
+	for i := range own {
+		w := &own[i]
+		if f.queryBlocks == 1 {
+			w.packed = m.take(f.unitWords())
+		}
+		w.rows = m.take(scaledRows * f.D)
+		w.q, w.p = m.take(f.leftQ), m.take(f.leftP)
+		w.scores, w.sum = m.take(f.queries*f.keys), m.take(f.queries*f.D)
+		w.top, w.total = m.take(f.queries), m.take(f.queries)
+	}
+	if f.queryBlocks > 1 {
+		shared = m.take(f.pictures * f.Heads * f.unitWords())
+	}
+	return own, shared
+}
+
+// Forward computes y and lse, block by block: with m the largest score so far
+// and l the sum of exponentials, a block of keys makes of a query's sum
+//
+//	y ← y·exp(m-m') + Σ exp(s-m')·v,  l ← l·exp(m-m') + Σ exp(s-m')
+//
+// (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135).
+func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []par.Phase {
+	f := a.planForward()
+	own, shared := f.divide(&memory{words: scratch}, workers)
+	for i := range own {
+		own[i].small = a.products()
+	}
+	units := a.N * a.Heads
+	if f.queryBlocks == 1 {
+		return []par.Phase{{Name: "attention", Tasks: ceilDiv(units, f.group), Run: func(task, worker int) {
+			w := &own[worker]
+			for unit := task * f.group; unit < min((task+1)*f.group, units); unit++ {
+				for block := range f.keyBlocks {
+					f.pack(w, w.packed, unit, block, k, v)
+				}
+				f.attend(w, w.packed, unit, 0, q, y, lse)
+			}
+		}}}
+	}
+	var phases []par.Phase
+	for first := 0; first < units; first += f.pictures * a.Heads {
+		count := min(f.pictures*a.Heads, units-first)
+		packed := func(unit int) []float32 { return shared[(unit-first)*f.unitWords():][:f.unitWords()] }
+		phases = append(phases,
+			par.Phase{Name: "attention keys", Tasks: count * f.keyBlocks, Run: func(task, worker int) {
+				unit, block := first+task/f.keyBlocks, task%f.keyBlocks
+				f.pack(&own[worker], packed(unit), unit, block, k, v)
+			}},
+			par.Phase{Name: "attention", Tasks: count * f.queryBlocks, Run: func(task, worker int) {
+				unit, block := first+task/f.queryBlocks, task%f.queryBlocks
+				f.attend(&own[worker], packed(unit), unit, block, q, y, lse)
+			}})
+	}
+	return phases
+}
+
+// block views the packed keys and values of a block of a unit's keys.
+func (f *forward) block(packed []float32, block int) (k, v []float32) {
+	size := f.packedK + f.packedV
+	both := packed[block*size:][:size]
+	return both[:f.packedK], both[f.packedK:]
+}
+
+// pack packs a block of a unit's keys and values.
+func (f *forward) pack(w *forwardWorker, packed []float32, unit, block int, k, v []float32) {
+	from := block * f.keys
+	count := min(f.keys, f.S-from)
+	at := (unit/f.Heads*f.S+from)*f.width() + unit%f.Heads*f.D
+	packedK, packedV := f.block(packed, block)
+	packScaled(w.small, packedK, w.rows, f.Scale, count, f.D, k[at:], f.width())
+	w.small.Right(packedV, false, f.D, count, v[at:], f.width())
+}
+
+// attend computes a block of a unit's queries.
+func (f *forward) attend(w *forwardWorker, packed []float32, unit, block int, q, y, lse []float32) {
+	t := block * f.queries
+	rows := min(f.queries, f.T-t)
+	at := (unit/f.Heads*f.T+t)*f.width() + unit%f.Heads*f.D
+	left := w.small.Left(w.q, rows, f.D, q[at:], f.width())
+	for b := range f.keyBlocks {
+		from := b * f.keys
+		if f.Causal && from > t+rows-1 {
+			break
+		}
+		count := min(f.keys, f.S-from)
+		packedK, packedV := f.block(packed, b)
+		w.small.Mul(rows, count, f.D, left, packedK, false, w.scores, count)
+		for r := range rows {
+			seen := count
+			if f.Causal {
+				seen = min(max(t+r+1-from, 0), count)
+			}
+			f.exponentials(w, r, w.scores[r*count:][:count], seen, b == 0)
+		}
+		p := w.small.Left(w.p, rows, count, w.scores, count)
+		w.small.Mul(rows, f.D, count, p, packedV, b > 0, w.sum, f.D)
+	}
+	for r := range rows {
+		vec.Affine(y[at+r*f.width():][:f.D], w.sum[r*f.D:], 1/w.total[r], 0)
+		lse[unit*f.T+t+r] = w.top[r] + logarithm(w.total[r])
+	}
+}
+
+// exponentials makes the exponentials of the scores of query r, of which seen
+// count, and brings what is known of the query up to them.
+func (f *forward) exponentials(w *forwardWorker, r int, row []float32, seen int, first bool) {
+	clear(row[seen:])
+	if seen == 0 {
+		return
+	}
+	top := vec.Max(row[:seen])
+	switch {
+	case first:
+		w.top[r], w.total[r] = top, 0
+	case top > w.top[r]:
+		shrink := float32(math.Exp(float64(w.top[r] - top)))
+		sum := w.sum[r*f.D:][:f.D]
+		vec.Affine(sum, sum, shrink, 0)
+		w.total[r] *= shrink
+		w.top[r] = top
+	}
+	w.total[r] += vec.ExpSum(row[:seen], row, w.top[r])
+}
+
+// logarithm is that of a sum x of exponentials that are at most 1, one of them
+// 1, with an error below 1.2e-7 of max(result, 1): math.Log takes a sixth of the
+// time of an attention to few keys.
+func logarithm(x float32) float32 {
+	if x != x {
+		return x
+	}
+	const half = 0x3f3504f3 // the square root of 1/2: x is m·2^e, m from there to its double
+	bits := math.Float32bits(x)
+	e := int32(bits-half) >> 23
+	m := math.Float32frombits(bits - uint32(e)<<23)
+	s := (m - 1) / (m + 1) // the logarithm of m is 2·artanh(s)
+	z := s * s
+	return float32(e)*math.Ln2 + 2*s*(1+z*(1./3+z*(1./5+z*(1./7+z/9))))
+}
