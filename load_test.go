@@ -197,8 +197,9 @@ func TestNumberFormats(t *testing.T) {
 	} {
 		m := open(t, save(t, tensors, d), LoadOptions{})
 		for name, x := range tensors {
+			wide := m.vars[name].Float32()
 			for i, v := range x.F32 {
-				if got := m.vars[name].F32[i]; got != round(v) {
+				if got := wide.F32[i]; got != round(v) {
 					t.Fatalf("%s: %s: element %d is %g, want %g", d, name, i, got, round(v))
 				}
 			}

@@ -40,8 +40,9 @@ type Tokenizer interface {
 type Options struct {
 	Engine    engine.Engine
 	Precision engine.Precision
-	Threads   int  // 0: all processors
-	Exact     bool // see engine.Options
+	Threads   int           // 0: all processors
+	Exact     bool          // see engine.Options
+	Hold      tensor.Format // of the weights in memory; see engine.Options
 	LoadOptions
 	packed func(name string) // see engine.Options
 }
@@ -92,7 +93,7 @@ func (n *Network) tokenizer(vocab string) (Tokenizer, error) {
 
 // NewModel ties a network and weights in memory together.
 func NewModel(net *Network, target config.Target, tok Tokenizer, vars engine.Vars, opt Options) *Model {
-	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact, Packed: opt.packed}
+	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact, Hold: opt.Hold, Ahead: true, Packed: opt.packed}
 	m := &Model{Network: net, Tokenizer: tok, target: target, vars: vars}
 	m.stage = NewFirstStage(net.FirstStage, PrefixFirstStage, vars, opt.Engine, compile)
 	m.denoiser = newPrograms(opt.Engine, vars, compile, func(g *graph.Graph, s size) []graph.Value {
@@ -167,7 +168,7 @@ func (m *Model) CopyWeights(vars engine.Vars, specs []nn.ParamSpec) error {
 		if t == nil || !t.Shape.Equal(p.Shape) {
 			return fmt.Errorf("the model has no %s of shape %v", p.Name, p.Shape)
 		}
-		vars[p.Name] = t.Clone()
+		vars[p.Name] = t.Float32().Clone()
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (m *Model) TextToImage(ctx context.Context, r TextRequest) (*tensor.Tensor,
 		return nil, fmt.Errorf("this model is not conditioned on text")
 	}
 	return m.sample(ctx, len(r.Prompts), sampling{
-		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, progress: r.Progress,
+		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, guided: r.Scale != 1, progress: r.Progress,
 		denoiser: func(from, to int) (sampler.Denoiser, error) {
 			cond, err := m.EncodeText(r.Prompts[from:to])
 			if err != nil {
@@ -61,7 +61,7 @@ func (m *Model) ClassToImage(ctx context.Context, r ClassRequest) (*tensor.Tenso
 		return nil, fmt.Errorf("this model is conditioned by %s, not on classes", m.Conditioner.Target)
 	}
 	return m.sample(ctx, len(r.Labels), sampling{
-		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, progress: r.Progress,
+		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, guided: r.Scale != 1 && m.Class != nil, progress: r.Progress,
 		denoiser: func(from, to int) (sampler.Denoiser, error) {
 			if m.Class == nil {
 				return m.guided(nil, 1, nil)
@@ -83,6 +83,7 @@ type sampling struct {
 	steps         int
 	eta           float64
 	height, width int
+	guided        bool // with an empty condition beside each
 	progress      func(done, total int)
 	denoiser      func(from, to int) (sampler.Denoiser, error) // for some of the pictures
 }
@@ -106,6 +107,9 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 	sampler.Noise(z, r.seeds, 0)
 	for from := 0; from < n; from += half {
 		to := min(from+half, n)
+		if err := m.ahead(to-from, h, w, r.guided); err != nil {
+			return nil, err
+		}
 		part := tensor.Of(z.F32[from*len(z.F32)/n:to*len(z.F32)/n], to-from, h, w, m.LatentChannels())
 		denoise, err := r.denoiser(from, to)
 		if err != nil {
@@ -126,6 +130,20 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 		}
 	}
 	return m.DecodeLatents(z)
+}
+
+// ahead compiles the denoiser for so many pictures: its weights are packed while
+// the condition is computed.
+func (m *Model) ahead(n, h, w int, guided bool) error {
+	s := size{n: n, h: h, w: w}
+	if guided {
+		s.n *= 2
+	}
+	if m.Key == KeyCrossAttn {
+		s.tokens = max(m.TextLength(), 1) // classes have one
+	}
+	_, err := m.denoiser.get(s)
+	return err
 }
 
 // DecodeLatents turns latents as they are diffused, [N, h, w, C], into pictures.

@@ -39,7 +39,8 @@ type LoadOptions struct {
 	Spare []string
 	// IgnoreKeys are beginnings of names that are neither missed nor read.
 	IgnoreKeys []string
-	// View leaves float32 tensors in the mapped file; see File.View.
+	// View leaves tensors in the mapped file, and those of 16 bits as they are; see
+	// File.View.
 	View bool
 	// Loose takes tensors whose shape differs in axes of length 1 at the end, as
 	// between linear layers and 1x1 convolutions.
@@ -88,16 +89,39 @@ func (l *loader) read(w Want) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.F32 == nil && len(t.I32) > 0 {
+	if len(t.I32) > 0 {
 		return nil, fmt.Errorf("%s: %s holds whole numbers: want floating-point ones", l.Name(), w.Stored)
 	}
-	for i, v := range t.F32 {
-		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
-			return nil, fmt.Errorf("%s: %s: element %d is %g", l.Name(), w.Stored, i, v)
-		}
+	if i, v := nonFinite(t); i >= 0 {
+		return nil, fmt.Errorf("%s: %s: element %d is %g", l.Name(), w.Stored, i, v)
 	}
 	l.Release(t)
+	if t.Half != nil {
+		return tensor.OfHalf(t.Half, t.Format, w.Shape...), nil
+	}
 	return tensor.Of(t.F32, w.Shape...), nil
+}
+
+// nonFinite is the first element that is a NaN or an infinity, with an index of -1
+// if there is none.
+func nonFinite(t *tensor.Tensor) (int, float32) {
+	for i, v := range t.F32 {
+		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
+			return i, v
+		}
+	}
+	exponent := uint16(0x7c00)
+	if t.Format == tensor.BF16 {
+		exponent = 0x7f80
+	}
+	for i, h := range t.Half {
+		if h&exponent == exponent {
+			var v [1]float32
+			t.Format.Widen(v[:], []uint16{h})
+			return i, v[0]
+		}
+	}
+	return -1, 0
 }
 
 // match compares what is wanted with what is there.

@@ -34,34 +34,47 @@ func (f *File) Read(name string) (*tensor.Tensor, error) {
 	return t, nil
 }
 
-// View is Read, but a float32 tensor that lies in one piece in a mapped file is
-// not copied: its pages are read when they are touched, and the system may
-// drop them again. Writing to it changes this process's copy alone. It holds
-// until the file is closed.
+// formats of numbers that a tensor can have in memory as they are in a file.
+var formats = map[DType]tensor.Format{F32: tensor.F32, F16: tensor.F16, BF16: tensor.BF16}
+
+// View is Read, but a tensor of float32, float16 or bfloat16 that lies in one piece
+// in a mapped file is neither copied nor widened: its pages are read when they are
+// touched, and the system may drop them again. Writing to it changes this process's
+// copy alone. It holds until the file is closed.
 func (f *File) View(name string) (*tensor.Tensor, error) {
 	info, ok := f.entries[name]
-	if !ok || info.DType != F32 || info.strides != nil || info.end > int64(len(f.mapped)) || info.begin == info.end {
+	format, direct := formats[info.DType]
+	if !ok || !direct || !littleEndian || info.strides != nil || info.end > int64(len(f.mapped)) || info.begin == info.end {
 		return f.Read(name)
 	}
 	p := unsafe.Pointer(&f.mapped[info.begin])
-	if uintptr(p)%4 != 0 || !littleEndian {
+	size := info.Shape.Size()
+	switch {
+	case uintptr(p)%uintptr(sizes[info.DType]) != 0:
 		return f.Read(name)
+	case format == tensor.F32:
+		return tensor.Of(unsafe.Slice((*float32)(p), size), info.Shape...), nil
 	}
-	return tensor.Of(unsafe.Slice((*float32)(p), info.Shape.Size()), info.Shape...), nil
+	return tensor.OfHalf(unsafe.Slice((*uint16)(p), size), format, info.Shape...), nil
 }
 
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // Release tells the system that the pages of a view are not needed for now.
 func (f *File) Release(t *tensor.Tensor) {
-	if len(f.mapped) == 0 || len(t.F32) == 0 {
+	bytes := 4*len(t.F32) + 2*len(t.Half)
+	if len(f.mapped) == 0 || bytes == 0 {
 		return
 	}
-	base, at := uintptr(unsafe.Pointer(&f.mapped[0])), uintptr(unsafe.Pointer(&t.F32[0]))
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(t.F32)))
+	if t.Half != nil {
+		at = uintptr(unsafe.Pointer(unsafe.SliceData(t.Half)))
+	}
+	base := uintptr(unsafe.Pointer(&f.mapped[0]))
 	if at < base || at >= base+uintptr(len(f.mapped)) {
 		return
 	}
-	releasePages(f.mapped, int(at-base), 4*len(t.F32))
+	releasePages(f.mapped, int(at-base), bytes)
 }
 
 // ReadFloat64 reads a tensor of F64 at full precision.

@@ -85,7 +85,7 @@ func write(w io.Writer, tensors map[string]*tensor.Tensor, meta map[string]strin
 	}
 	buf := make([]byte, 0, 1<<16)
 	for _, name := range names {
-		for _, v := range tensors[name].F32 {
+		for _, v := range tensors[name].Float32().F32 {
 			switch d {
 			case F16:
 				buf = binary.LittleEndian.AppendUint16(buf, tensor.Float16(v))
@@ -120,8 +120,8 @@ func makeHeader(names []string, tensors map[string]*tensor.Tensor, meta map[stri
 	at := 0
 	for _, name := range names {
 		t := tensors[name]
-		if t.F32 == nil && t.Shape.Size() > 0 {
-			return nil, fmt.Errorf("%s is not of float32", name)
+		if t.F32 == nil && t.Half == nil && t.Shape.Size() > 0 {
+			return nil, fmt.Errorf("%s is not of floating-point numbers", name)
 		}
 		key, err := json.Marshal(name)
 		if err != nil {
@@ -134,7 +134,7 @@ func makeHeader(names []string, tensors map[string]*tensor.Tensor, meta map[stri
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		size := len(t.F32) * sizes[d]
+		size := t.Shape.Size() * sizes[d]
 		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, key, d, shape, at, at+size)
 		at += size
 	}

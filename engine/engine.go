@@ -52,6 +52,11 @@ type Options struct {
 	Threads   int // < 1: one for every processor
 	// Exact turns off what changes the order of float32 sums for speed.
 	Exact bool
+	// Hold is how packed weights stay in memory: as F16 or BF16 they take half as
+	// much and are widened as they are used, where the program can do so.
+	Hold tensor.Format
+	// Ahead packs the weights in the background from now on: vars may not change.
+	Ahead bool
 	// Packed, if set, is told of every parameter that was packed: its own memory
 	// is not read again until Refresh, so that mapped pages may be dropped.
 	Packed func(name string)

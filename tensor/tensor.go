@@ -33,11 +33,14 @@ func (s Shape) String() string {
 	return "[" + strings.Join(parts, " ") + "]"
 }
 
-// Tensor is a dense row-major array. Exactly one of F32 and I32 is set.
+// Tensor is a dense row-major array. Exactly one of F32, I32 and Half is set; Half
+// are weights as a file may hold them, float16 or bfloat16 as Format says.
 type Tensor struct {
-	Shape Shape
-	F32   []float32
-	I32   []int32
+	Shape  Shape
+	F32    []float32
+	I32    []int32
+	Half   []uint16
+	Format Format
 }
 
 // New returns a float32 tensor of zeros.
@@ -61,7 +64,7 @@ func Of(data []float32, shape ...int) *Tensor {
 
 // Clone copies the tensor with its data.
 func (t *Tensor) Clone() *Tensor {
-	return &Tensor{Shape: slices.Clone(t.Shape), F32: slices.Clone(t.F32), I32: slices.Clone(t.I32)}
+	return &Tensor{Shape: slices.Clone(t.Shape), F32: slices.Clone(t.F32), I32: slices.Clone(t.I32), Half: slices.Clone(t.Half), Format: t.Format}
 }
 
 // Row returns element i of the first axis as a view on the same data.

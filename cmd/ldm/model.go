@@ -7,6 +7,7 @@ import (
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/weights/emoji"
 )
 
@@ -16,6 +17,7 @@ type modelFlags struct {
 	precision string
 	threads   int
 	exact     bool
+	hold      tensor.Format
 	load      ldm.LoadOptions
 }
 
@@ -24,6 +26,7 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 	f.registerLoad(cmd)
 	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "float32 by direct sums alone, without Winograd's algorithm")
+	cmd.Flags().TextVar(&f.hold, "hold", tensor.F32, "how weights stay in memory: f32, or f16 or bf16, which take half of it and are widened as they are used")
 	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
 }
 
@@ -38,7 +41,7 @@ func (f *modelFlags) registerLoad(cmd *cobra.Command) {
 
 func (f *modelFlags) options() (ldm.Options, error) {
 	precision, err := engine.ParsePrecision(f.precision)
-	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, Exact: f.exact, LoadOptions: f.load}, err
+	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, Exact: f.exact, Hold: f.hold, LoadOptions: f.load}, err
 }
 
 func (f *modelFlags) open() (*ldm.Model, error) {
@@ -66,5 +69,5 @@ func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ldm.NewFirstStage(cfg, "", vars, opt.Engine, engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact}), nil
+	return ldm.NewFirstStage(cfg, "", vars, opt.Engine, engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact, Hold: opt.Hold}), nil
 }

@@ -64,7 +64,9 @@ type lowered struct {
 	algorithm string // of products
 	flops     int64
 	update    bool // writes parameters
-	bind      func(b *binding) []par.Phase
+	// packsWeight says that input 1, a parameter, is read before the first run alone.
+	packsWeight bool
+	bind        func(b *binding) []par.Phase
 }
 
 // binding is the memory of a step.
@@ -87,6 +89,8 @@ type compiler struct {
 	uses    map[graph.Value]int
 	prog    *Program
 	fused   fusions
+	staging int                       // words that packing needs
+	wide    map[*graph.Node][]float32 // float32 copies of parameters of 16 bits
 }
 
 // Compile implements engine.Engine.
@@ -97,7 +101,7 @@ func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars
 	p := e.pool(opt.Threads)
 	c := &compiler{
 		g: g, opt: opt, workers: p.Workers(), vars: vars,
-		updated: map[*graph.Node]bool{}, uses: map[graph.Value]int{},
+		updated: map[*graph.Node]bool{}, uses: map[graph.Value]int{}, wide: map[*graph.Node][]float32{},
 		prog: &Program{pool: p, inputs: map[string]*tensor.Tensor{}},
 	}
 	switch {
@@ -115,6 +119,9 @@ func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars
 		return nil, err
 	}
 	c.layOut(steps, outputs)
+	if opt.Ahead {
+		go c.prog.packAhead()
+	}
 	return c.prog, nil
 }
 
@@ -165,6 +172,8 @@ func (c *compiler) checkVars(nodes []*graph.Node) error {
 			bad = append(bad, op.Name+" is missing")
 		case !t.Shape.Equal(op.Shape):
 			bad = append(bad, fmt.Sprintf("%s is %v, want %v", op.Name, t.Shape, op.Shape))
+		case t.Half != nil && c.updated[n]:
+			bad = append(bad, fmt.Sprintf("%s is held as %s, which cannot be trained", op.Name, t.Format))
 		}
 	}
 	if len(bad) == 0 {

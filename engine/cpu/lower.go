@@ -113,9 +113,12 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	}
 	weight := unshaped(n.Inputs[1].Node)
 	param, isParam := weight.Op.(graph.Param)
-	frozen := isParam && !c.updated[weight] && plan.PackedLen > 0
 	l := lowered{scratch: plan.ScratchLen, algorithm: plan.Algorithm, flops: plan.Flops}
-	if plan.PackedLen > 0 && !frozen {
+	l.packsWeight = isParam && !c.updated[weight] && plan.PackedLen > 0
+	var once frozen
+	if l.packsWeight {
+		once = c.freeze(param.Name, plan)
+	} else if plan.PackedLen > 0 {
 		l.scratch += roundUp(plan.PackedLen, align)
 	}
 	l.bind = func(b *binding) []par.Phase {
@@ -129,14 +132,8 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 		if plan.PackedLen == 0 {
 			return plan.Bind(a)
 		}
-		if frozen {
-			packed := aligned(plan.PackedLen)
-			c.prog.peak += int64(plan.PackedLen) * 4
-			c.prog.packing = append(c.prog.packing, plan.Pack(packed, a.W)...)
-			if c.opt.Packed != nil {
-				c.prog.packing = append(c.prog.packing, par.Serial("packed", func() { c.opt.Packed(param.Name) }))
-			}
-			a.W = packed
+		if l.packsWeight {
+			once.bind(c, &a)
 			return plan.Bind(a)
 		}
 		packed := b.scratch[:plan.PackedLen]

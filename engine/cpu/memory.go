@@ -35,6 +35,7 @@ func (p *place) at() *place {
 // layOut gives all values their places and binds the steps.
 func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 	places := map[graph.Value]*place{}
+	c.widen(steps, outputs)
 	var kept []*step
 	for _, s := range steps {
 		if c.leaf(s.node, places) {
@@ -56,8 +57,30 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 		places[v].last = forever
 	}
 	takeOver(kept, places)
-	memory := allocate(arenaOf(kept, places), len(kept))
+	memory := allocate(arenaOf(kept, places), len(kept), c.staging)
 	c.prog.link(c, kept, places, memory, outputs)
+}
+
+// widen makes float32 copies of those parameters of 16 bits that more reads than
+// packing: biases, norms, tables.
+func (c *compiler) widen(steps []*step, outputs []graph.Value) {
+	read := func(v graph.Value) {
+		n := unshaped(v.Node)
+		if op, ok := n.Op.(graph.Param); ok && c.vars[op.Name].Half != nil && c.wide[n] == nil {
+			c.wide[n] = c.vars[op.Name].Float32().F32
+			c.prog.peak += int64(len(c.wide[n])) * 4
+		}
+	}
+	for _, s := range steps {
+		for k, v := range s.inputs {
+			if k != 1 || !s.packsWeight {
+				read(v)
+			}
+		}
+	}
+	for _, v := range outputs {
+		read(v)
+	}
 }
 
 // leaf places values that need no step: inputs, parameters, constants, and
@@ -76,6 +99,9 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 		places[v] = &place{own: t.F32, ints: t.I32}
 	case graph.Param:
 		places[v] = &place{own: c.vars[op.Name].F32}
+		if wide := c.wide[n]; wide != nil {
+			places[v].own = wide
+		}
 	case graph.Fill:
 		constant := aligned(op.Shape.Size())
 		for i := range constant {
@@ -137,8 +163,8 @@ func arenaOf(steps []*step, places map[graph.Value]*place) []*place {
 }
 
 // allocate finds offsets by best fit, in the order of the steps, and returns
-// the arena.
-func allocate(places []*place, steps int) []float32 {
+// the arena, of at least so many words.
+func allocate(places []*place, steps, least int) []float32 {
 	sort.SliceStable(places, func(i, j int) bool { return places[i].first < places[j].first })
 	ends := map[int][]*place{}
 	var free []span
@@ -160,7 +186,7 @@ func allocate(places []*place, steps int) []float32 {
 			free = give(free, span{p.offset, roundUp(p.size, align)})
 		}
 	}
-	return aligned(top)
+	return aligned(max(top, least))
 }
 
 type span struct{ at, size int }

@@ -18,7 +18,9 @@ type Program struct {
 	outputs []*tensor.Tensor
 	steps   []*step
 	packing []par.Phase // of frozen weights, before the first run
-	stale   bool        // whether packing is due
+	packed  int         // phases of it that are done
+	staging []float32   // memory for it: the arena, which holds nothing yet
+	misfit  error       // why a weight cannot be packed
 	peak    int64
 	failed  atomic.Pointer[indexError]
 	profile []time.Duration
@@ -55,6 +57,7 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		return intsOf(p.values(v))
 	}
 	p.peak += int64(len(arena)) * 4
+	p.staging = arena
 	for _, s := range steps {
 		b := &binding{}
 		for _, v := range s.inputs {
@@ -79,7 +82,6 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		}
 		p.outputs = append(p.outputs, tensor.Of(p.values(v), v.Shape()...))
 	}
-	p.stale = true
 }
 
 // mergeUpdates makes one phase of each run of updates, which are independent
@@ -126,19 +128,29 @@ func (p *Program) Input(name string) *tensor.Tensor { return p.inputs[name] }
 func (p *Program) Output(i int) *tensor.Tensor { return p.outputs[i] }
 
 // Refresh implements engine.Program.
-func (p *Program) Refresh() { p.stale = true }
+func (p *Program) Refresh() {
+	p.pool.Lock()
+	defer p.pool.Unlock()
+	p.packed = 0
+}
 
 // PeakBytes implements engine.Program.
 func (p *Program) PeakBytes() int64 { return p.peak }
 
 // Close implements engine.Program. The threads belong to the engine.
-func (p *Program) Close() { *p = Program{pool: p.pool} }
+func (p *Program) Close() {
+	p.pool.Lock()
+	defer p.pool.Unlock()
+	*p = Program{pool: p.pool}
+}
 
 // Run implements engine.Program.
 func (p *Program) Run() error {
 	p.pool.Lock()
 	defer p.pool.Unlock()
-	p.pack()
+	if err := p.pack(); err != nil {
+		return err
+	}
 	if p.profile != nil {
 		for i, s := range p.steps {
 			start := time.Now()
@@ -161,10 +173,30 @@ func (p *Program) failure() error {
 	return nil
 }
 
-func (p *Program) pack() {
-	if p.stale {
-		p.pool.Run(p.packing)
-		p.stale = false
+// pack does what is left of packing.
+func (p *Program) pack() error {
+	for p.packOne() {
+	}
+	return p.misfit
+}
+
+// packOne does one phase of packing, if there is one left.
+func (p *Program) packOne() bool {
+	if p.packed == len(p.packing) {
+		return false
+	}
+	p.pool.RunPhase(&p.packing[p.packed])
+	p.packed++
+	return true
+}
+
+// packAhead packs while the threads have nothing else to do: other programs may run
+// between any two phases, and a run of this one does the rest.
+func (p *Program) packAhead() {
+	for more := true; more; {
+		p.pool.Lock()
+		more = p.packOne()
+		p.pool.Unlock()
 	}
 }
 
@@ -172,7 +204,9 @@ func (p *Program) pack() {
 func (p *Program) FindNonFinite() (string, error) {
 	p.pool.Lock()
 	defer p.pool.Unlock()
-	p.pack()
+	if err := p.pack(); err != nil {
+		return "", err
+	}
 	for name, t := range p.inputs {
 		if !finite(t.F32) {
 			return "input " + name, nil

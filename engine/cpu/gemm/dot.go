@@ -134,6 +134,7 @@ type dotWorker struct {
 	shifted []uintptr
 	copied  []float32    // rows that lie a multiple of a page apart, moved closer
 	halves  [2][]float32 // value and gate of a panel: [rows of a task][cols]
+	wide    []float32    // a part of a panel whose weights are held in 16 bits
 	partial [maxRows * maxCols]float32
 	bias    [maxCols]float32
 }
@@ -193,6 +194,7 @@ func (p *dotPlan) plan(w weights, algorithm string) *Plan {
 		Algorithm:  algorithm,
 		PackedLen:  ceilDiv(w.cols, cols) * p.taps * p.depth * cols,
 		ScratchLen: len(p.workers) * p.copySize(),
+		Halves:     true,
 		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, cols) },
 		bind:       p.bind,
 	}
@@ -209,6 +211,9 @@ func (p *dotPlan) copySize() int {
 func (p *dotPlan) bind(a Args) []par.Phase {
 	for i := range p.workers {
 		p.workers[i].copied = a.Scratch[i*p.copySize():][:p.copySize()]
+		if a.Half != nil {
+			p.workers[i].wide = make([]float32, p.partSize())
+		}
 	}
 	tiles := ceilDiv(p.rows, p.kernel.rows)
 	blocks := ceilDiv(tiles, p.tilesPerTask)
@@ -296,9 +301,26 @@ func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, n, i int, part part) {
 	}
 	w.args = dotArgs{
 		taps: part.taps, depth: part.depth,
-		b:    &a.W[((panel*p.taps+part.tap)*p.depth+part.from)*cols],
+		b:    p.weights(a, w, ((panel*p.taps+part.tap)*p.depth+part.from)*cols, part.taps*part.depth*cols),
 		bias: &w.bias[0], mask: lowMask(n), partial: &w.partial[0],
 	}
+}
+
+// partSize is the most weights that one part of a panel has.
+func (p *dotPlan) partSize() (most int) {
+	for _, part := range p.parts {
+		most = max(most, part.taps*part.depth*p.kernel.cols)
+	}
+	return most
+}
+
+// weights is where n packed weights lie, widened if need be.
+func (p *dotPlan) weights(a *Args, w *dotWorker, from, n int) *float32 {
+	if a.Half == nil {
+		return &a.W[from]
+	}
+	vec.Widen(a.Format, w.wide[:n], a.Half[from:][:n])
+	return &w.wide[0]
 }
 
 // tile computes tile t, which is at place at of its output.

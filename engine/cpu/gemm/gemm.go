@@ -21,6 +21,7 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // Precision of the products; sums are float32 in both.
@@ -43,6 +44,8 @@ type Args struct {
 	Bias    []float32 // one for every column or channel of Y; may be nil
 	Add     []float32 // of Y's shape, added at the end; may be nil, may be Y
 	Scratch []float32 // at least ScratchLen
+	Half    []uint16  // in place of W, packed numbers of Format, if the plan's Halves
+	Format  tensor.Format
 }
 
 // Plan is a product or convolution compiled for its shapes.
@@ -51,6 +54,7 @@ type Plan struct {
 	PackedLen  int // float32 words of the packed weights; 0: used as they are
 	ScratchLen int // float32 words
 	Flops      int64
+	Halves     bool // packed weights may be given in 16 bits
 
 	pack func(dst, w []float32) []par.Phase
 	bind func(Args) []par.Phase

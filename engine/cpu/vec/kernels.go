@@ -43,6 +43,8 @@ type kernels struct {
 	binary [binaryCount]func(dst, x, y *float32, n int)
 	rows   [rowCount]func(*rowArgs)
 
+	half [3]converter // by tensor.Format
+
 	affine    func(dst, x *float32, n int, a, b float32)
 	scaledSum func(dst, x, y *float32, n int, a, b float32)
 

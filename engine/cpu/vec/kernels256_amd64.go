@@ -40,6 +40,7 @@ var kernels256 = kernels{
 	unary:         [...]func(dst, x *float32, n int){exp256, silu256, gelu256, quickGELU256, relu256},
 	binary:        [...]func(dst, x, y *float32, n int){add256, sub256, mul256, div256, maximum256, siluGrad256, geluGrad256, reluGrad256, geglu256},
 	rows:          [...]func(*rowArgs){affineRows256, affineSiLURows256, momentsRows256, sumRows256, normBackRows256, normSiLUBackRows256, combineRows256},
+	half:          converters,
 	affine:        affine256,
 	scaledSum:     scaledSum256,
 	expSum:        expSum256,
