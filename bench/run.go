@@ -23,10 +23,11 @@ const (
 // Options of a measurement.
 type Options struct {
 	Precision engine.Precision
-	Threads   int   // < 1: one for every processor
-	Runs      int   // timed runs; 0: for 8 s, but at least 3 and at most 30
-	Shape     Shape // zeros: the work's own
-	Profile   bool  // measure every step
+	Hold      tensor.Format // of the weights in memory
+	Threads   int           // < 1: one for every processor
+	Runs      int           // timed runs; 0: for 8 s, but at least 3 and at most 30
+	Shape     Shape         // zeros: the work's own
+	Profile   bool          // measure every step
 }
 
 // threads is the number that the engine will use.
@@ -85,7 +86,7 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 // back, as is done with a model's file.
 func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
 	p, err := cpu.New().Compile(b.Graph, b.Outputs, vars, engine.Options{
-		Precision: opt.Precision, Threads: opt.Threads,
+		Precision: opt.Precision, Threads: opt.Threads, Hold: opt.Hold,
 		Packed: func(name string) { release(vars[name].F32) },
 	})
 	if err != nil {

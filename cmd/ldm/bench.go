@@ -13,6 +13,7 @@ import (
 
 	"github.com/ldm-go/ldm/bench"
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // benchFlags choose what is measured and what is printed.
@@ -48,6 +49,7 @@ func benchmark() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
+	cmd.Flags().TextVar(&f.opt.Hold, "hold", tensor.F32, "how weights stay in memory: f32, f16 or bf16")
 	cmd.Flags().IntVarP(&f.opt.Threads, "threads", "t", 0, "threads (default: all processors)")
 	cmd.Flags().IntVar(&f.opt.Runs, "runs", 0, "timed runs (default: for 8 s, at least 3, at most 30)")
 	cmd.Flags().IntVar(&f.opt.Shape.Pixels, "pixels", 0, "width and height of the pictures (default: the work's)")

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // Winograd's minimal filtering F(4x4, 3x3) and F(2x2, 3x3) (Lavin and Gray, arXiv
@@ -48,6 +49,7 @@ type winogradWorker struct {
 	results [winoMaxOut * winoMaxOut]uintptr
 	tmp     []float32 // [ξ][16]
 	filter  []float32 // one row of U for one panel: [tile][C][cols], in the scratch memory
+	wide    []float32 // a panel of weights that are held in 16 bits
 	v, m    []float32 // of a block: [ξ][round][C] and [ξ][round][cols], in the scratch memory
 	noBias  [maxCols]float32
 	partial [maxRows * maxCols]float32
@@ -72,6 +74,7 @@ func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel, size w
 	plan := &Plan{
 		Algorithm: k.name + " " + size.String(),
 		PackedLen: p.panels * 9 * c.C * k.cols,
+		Halves:    true,
 		pack:      func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
 	}
 	if n := p.blockTiles(); n > 0 {
@@ -130,7 +133,17 @@ func alike(tiles, most int) int {
 // tiles of all pictures.
 func (p *winogradPlan) tiles() int { return p.conv.N * p.across * p.down }
 
+// widening gives the workers room for weights that are held in 16 bits.
+func (p *winogradPlan) widening(a Args) {
+	for i := range p.workers {
+		if a.Half != nil {
+			p.workers[i].wide = make([]float32, 9*p.conv.C*p.kernel.cols)
+		}
+	}
+}
+
 func (p *winogradPlan) bind(a Args) []par.Phase {
+	p.widening(a)
 	c, all, tile := p.conv, p.size.all(), p.size.tile
 	v := a.Scratch[:all*p.pitchV]
 	m := a.Scratch[len(v):][:all*p.pitchM]
@@ -153,7 +166,7 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 				if p.deep {
 					row, group = task%tile, task/tile
 				}
-				p.products(&p.workers[worker], a.W, v, m, row, group, n)
+				p.products(&p.workers[worker], &a, v, m, row, group, n)
 			}},
 			par.Phase{Name: "winograd output", Tasks: ceilDiv(n, block), Run: func(task, worker int) {
 				w := &p.workers[worker]
@@ -209,10 +222,10 @@ func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, row, ti
 
 // products multiplies row i of V by row i of U for one group of panels: the
 // elements ξ of a row of M.
-func (p *winogradPlan) products(w *winogradWorker, packed, v, m []float32, i, group, n int) {
+func (p *winogradPlan) products(w *winogradWorker, a *Args, v, m []float32, i, group, n int) {
 	c, cols := p.conv.C, p.kernel.cols
 	for panel := group * p.panels / p.groups; panel < (group+1)*p.panels/p.groups; panel++ {
-		p.transformFilters(w, packed, w.filter, panel, i)
+		p.transformFilters(w, a, w.filter, panel, i)
 		for j := range p.size.tile {
 			xi := i*p.size.tile + j
 			p.multiply(w, w.filter[j*c*cols:], v[xi*p.pitchV:], m[xi*p.pitchM+panel*cols:], p.conv.O, panel, n)
@@ -221,9 +234,15 @@ func (p *winogradPlan) products(w *winogradWorker, packed, v, m []float32, i, gr
 }
 
 // transformFilters writes row i of U of one panel to u, [tile][C][cols].
-func (p *winogradPlan) transformFilters(w *winogradWorker, packed, u []float32, panel, i int) {
+func (p *winogradPlan) transformFilters(w *winogradWorker, a *Args, u []float32, panel, i int) {
 	words := p.conv.C * p.kernel.cols
-	w.filters = winoFilterArgs{src: &packed[panel*9*words], tap: words * 4, dst: &u[0], row: &p.size.g[i], words: words}
+	src := w.wide
+	if a.Half == nil {
+		src = a.W[panel*9*words:]
+	} else {
+		vec.Widen(a.Format, src, a.Half[panel*9*words:][:9*words])
+	}
+	w.filters = winoFilterArgs{src: &src[0], tap: words * 4, dst: &u[0], row: &p.size.g[i], words: words}
 	if p.flipped {
 		w.filters.flipped = 1
 	}

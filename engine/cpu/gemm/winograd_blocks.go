@@ -34,6 +34,7 @@ func (p *winogradPlan) blockLen() int {
 // bindBlocks transforms the filters once; a task then makes the results of a block
 // of tiles, so that V and M are a worker's own and never leave its caches.
 func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
+	p.widening(a)
 	u := a.Scratch[:p.filtersLen()]
 	for i := range p.workers {
 		w := &p.workers[i]
@@ -43,7 +44,7 @@ func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
 	tile, row := p.size.tile, p.size.tile*p.conv.C*p.kernel.cols
 	return []par.Phase{
 		{Name: "winograd filters", Tasks: p.panels * tile, Run: func(task, worker int) {
-			p.transformFilters(&p.workers[worker], a.W, u[task*row:], task/tile, task%tile)
+			p.transformFilters(&p.workers[worker], &a, u[task*row:], task/tile, task%tile)
 		}},
 		{Name: "winograd blocks", Tasks: ceilDiv(p.tiles(), p.round), Run: func(task, worker int) {
 			p.block(&p.workers[worker], &a, u, task*p.round)
