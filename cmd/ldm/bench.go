@@ -98,7 +98,7 @@ func (f *benchFlags) apart(ctx context.Context, name string, s bench.Shape) (ben
 	if err != nil {
 		return bench.Result{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, "bench", name, "--precision", f.precision,
+	cmd := exec.CommandContext(ctx, self, "bench", name, "--precision", f.precision, "--hold", f.opt.Hold.String(),
 		"--threads", strconv.Itoa(f.opt.Threads), "--runs", strconv.Itoa(f.opt.Runs),
 		"--pixels", strconv.Itoa(s.Pixels), "--batch", strconv.Itoa(s.Batch))
 	var failure bytes.Buffer
