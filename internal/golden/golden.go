@@ -27,9 +27,10 @@ const Env = "LDM_GOLDEN"
 
 // Tolerances of a float32 implementation, as errors by RelErr.
 const (
-	Forward = 1e-4
-	Steps   = 5e-4
-	Decoded = 1e-3
+	Forward  = 1e-4
+	Steps    = 5e-4
+	Decoded  = 1e-3
+	BFloat16 = 2e-2 // forward passes whose products are of bfloat16
 )
 
 // Mode is a way of computing with the tolerance of forward passes that goes
@@ -44,6 +45,7 @@ type Mode struct {
 var Modes = []Mode{
 	{"f32", engine.Options{}, Forward},
 	{"exact", engine.Options{Exact: true}, Forward},
+	{"bf16", engine.Options{Precision: engine.BF16}, BFloat16},
 }
 
 // Case is one manifest.

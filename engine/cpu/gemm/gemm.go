@@ -5,9 +5,9 @@
 // found through an address of its own, so a convolution is a product whose
 // rows are pixels shifted by each tap of the kernel, and no im2col is built.
 // In float32 the tiles are registers (AVX-512, AVX2, or plain Go); in bfloat16
-// they are tiles of 32x32 (AMX or AVX-512 BF16) over a zero-padded copy of the
-// picture, where a shift by a tap is a constant distance. Float32 uses those on
-// AMX too, with every number split into two; elsewhere its 3x3 convolutions take
+// they are tiles of 32x32 (AMX or AVX-512 BF16) over a zero-padded copy of a band
+// of the picture, where a shift by a tap is a constant distance. Float32 uses those
+// on AMX too, with every number split into two; elsewhere its 3x3 convolutions take
 // Winograd's way where that is faster.
 //
 // A plan depends on the shape of one picture and on the processor, never on
@@ -28,10 +28,10 @@ import (
 type Precision int
 
 // F32 multiplies float32 numbers, by Winograd's algorithm or split products where
-// that is faster; the results then differ from direct sums by about 4e-6 of the
-// largest. BF16
-// rounds both operands to bfloat16 where the processor multiplies those, and is
-// F32 elsewhere. Exact is float32 by direct sums alone.
+// that is faster; the results then differ from exact ones by up to 1.2e-5 of the
+// largest, those of direct sums by 2e-6. BF16 rounds both operands to bfloat16 where
+// the processor multiplies those and the sums are long enough, and is F32 elsewhere.
+// Exact is float32 by direct sums alone.
 const (
 	F32 Precision = iota
 	BF16
@@ -135,7 +135,25 @@ func useTiles(prec Precision, level isa.Level) (use, split bool) {
 	return prec == BF16 && level >= isa.AVX512BF16, false
 }
 
+// shallowDepth and shallowChannels bound the sums that bfloat16 leaves in float32:
+// those of few terms, whose time is that of reading and writing, not of multiplying,
+// and those of 3x3 convolutions of few channels. In networks as narrow as that,
+// they make most of bfloat16's error.
+const (
+	shallowDepth    = 128
+	shallowChannels = 32
+)
+
+// forDepth is the precision of sums over so many taps and channels.
+func (p Precision) forDepth(taps, channels int) Precision {
+	if p == BF16 && (taps*channels <= shallowDepth || channels <= shallowChannels) {
+		return F32
+	}
+	return p
+}
+
 func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
+	prec = prec.forDepth(1, s.K)
 	flops := 2 * int64(s.M) * int64(s.N) * int64(s.K)
 	if s.TransA {
 		// The rows are summed over: a gradient to the weights of a 1x1 convolution.
@@ -185,6 +203,7 @@ func planMatMulGEGLU(s MatMul, w weights, prec Precision, workers int, level isa
 }
 
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
+	prec = prec.forDepth(c.KH*c.KW, c.C)
 	if use, split := useTiles(prec, level); use {
 		return planTiles(forward(c), c.weights(), workers, tilesFor(level), split).with(c.flops())
 	}
@@ -205,6 +224,7 @@ func planConvBy(m method, c Conv, workers int, k kernel) *Plan {
 }
 
 func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
+	prec = prec.forDepth(c.KH*c.KW, c.O)
 	if use, split := useTiles(prec, level); use {
 		return planTiles(backward(c), c.weightsBackward(), workers, tilesFor(level), split).with(c.flops())
 	}
