@@ -12,7 +12,7 @@ import (
 type Precision uint8
 
 // F32 computes products in float32, by any algorithm whose error is of that
-// order: with Winograd's or with split bfloat16 products, up to 1.2e-5 of the largest
+// order: with Winograd's or with split bfloat16 products, up to 2e-5 of the largest
 // result (see Options.Exact). BF16 rounds the operands of products to bfloat16, but
 // for sums of few terms; sums, normalisation, softmax and weights stay float32.
 const (

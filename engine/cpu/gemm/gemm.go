@@ -29,7 +29,7 @@ type Precision int
 
 // F32 multiplies float32 numbers, by Winograd's algorithm or split products where
 // that is faster; the results then differ from exact ones by up to 1.2e-5 of the
-// largest, those of direct sums by 2e-6. BF16 rounds both operands to bfloat16 where
+// largest (split sums of few terms 2e-5), those of direct sums by 2e-6. BF16 rounds both operands to bfloat16 where
 // the processor multiplies those and the sums are long enough, and is F32 elsewhere.
 // Exact is float32 by direct sums alone.
 const (
