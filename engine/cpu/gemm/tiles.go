@@ -88,8 +88,9 @@ var portableTiles = tiles{
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
-// tilePortable follows the order of the tile instruction: for each pair of k
-// the even and the odd product, one after the other.
+// tilePortable sums for each pair of k the even and the odd product, one after the
+// other, as VDPBF16PS does. AMX sums the even and the odd products of a tile apart
+// and adds both to the result: they agree up to rounding.
 func tilePortable(t *tileArgs) {
 	if t.count == 0 {
 		tileAt(t, t.a, unsafe.Slice(t.acc, side*side))
