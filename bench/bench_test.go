@@ -12,6 +12,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // TestParameters: the works are the networks that their names promise.
@@ -130,7 +131,7 @@ func TestNotTrivial(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := compile(b, b.vars(), Options{Threads: 1})
+		p, err := compile(b, b.vars(tensor.F32), Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +161,7 @@ func TestRelease(t *testing.T) {
 	}
 	var outputs [2][]float32
 	for i := range outputs {
-		opt, vars := engine.Options{Threads: 1}, b.vars()
+		opt, vars := engine.Options{Threads: 1}, b.vars(tensor.F32)
 		if i == 1 {
 			opt.Packed = func(name string) { release(vars[name].F32) }
 		}

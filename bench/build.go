@@ -84,15 +84,22 @@ func (b *Built) addUpdates(loss graph.Value) {
 
 const seed = 1
 
-// vars draws the weights. Layers that begin at zero, behind which everything
-// would be zero, are drawn like the others.
-func (b *Built) vars() engine.Vars {
-	vars := nn.Initialize(b.Weights, seed)
+// vars draws the weights, in the format of a file. Layers that begin at zero,
+// behind which everything would be zero, are drawn like the others.
+func (b *Built) vars(format tensor.Format) engine.Vars {
+	vars := engine.Vars{}
 	for i, p := range b.Weights {
-		x := vars[p.Name].F32
+		t := nn.Initialize([]nn.ParamSpec{p}, seed)[p.Name]
+		x := t.F32
 		if len(p.Shape) > 1 && x[0] == 0 && x[len(x)-1] == 0 {
 			nn.Uniform(len(x)/p.Shape[0])(tensor.NewStream(seed, uint64(i)), x)
 		}
+		if format != tensor.F32 {
+			t = tensor.OfHalf(make([]uint16, len(x)), format, p.Shape...)
+			format.Narrow(t.Half, x)
+			release(x)
+		}
+		vars[p.Name] = t
 	}
 	for _, v := range b.Graph.Params() {
 		name := v.Node.Op.(graph.Param).Name

@@ -17,12 +17,12 @@ func peakResident() int64 {
 }
 
 // release gives the whole pages of x back to the system; they read as zeros.
-func release(x []float32) {
+func release[T float32 | uint16](x []T) {
 	if len(x) == 0 {
 		return
 	}
 	page := os.Getpagesize()
-	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0])))
 	from := -int(uintptr(unsafe.Pointer(&x[0]))) & (page - 1)
 	if to := from + (len(bytes)-from)/page*page; to > from {
 		unix.Madvise(bytes[from:to], unix.MADV_DONTNEED)

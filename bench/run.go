@@ -38,6 +38,18 @@ func (o Options) threads() int {
 	return o.Threads
 }
 
+// format is that of the file that the weights would come from: as they are held, or
+// as they are multiplied. Training has its own in float32.
+func (o Options) format(training bool) tensor.Format {
+	switch {
+	case training:
+		return tensor.F32
+	case o.Hold == tensor.F32 && o.Precision == engine.BF16:
+		return tensor.BF16
+	}
+	return o.Hold
+}
+
 // more tells whether to go on after n runs.
 func (o Options) more(n int, since time.Time) bool {
 	if o.Runs > 0 {
@@ -55,7 +67,8 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 		return Result{}, err
 	}
 	building := time.Since(start)
-	vars := b.vars() // loading a model is not what is measured
+	vars := b.vars(opt.format(w.train)) // loading a model is not what is measured
+	debug.FreeOSMemory()                // what drawing left behind
 	start = time.Now()
 	p, err := compile(b, vars, opt)
 	if err != nil {
@@ -87,7 +100,10 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
 	p, err := cpu.New().Compile(b.Graph, b.Outputs, vars, engine.Options{
 		Precision: opt.Precision, Threads: opt.Threads, Hold: opt.Hold,
-		Packed: func(name string) { release(vars[name].F32) },
+		Packed: func(name string) {
+			release(vars[name].F32)
+			release(vars[name].Half)
+		},
 	})
 	if err != nil {
 		return nil, err
