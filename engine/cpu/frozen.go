@@ -54,12 +54,10 @@ func (f frozen) bind(c *compiler, args *gemm.Args) {
 	p.packing = append(p.packing, f.plan.Pack(packed, w)...)
 	p.peak += int64(f.plan.PackedLen) * 4
 	if f.hold != tensor.F32 {
-		args.W, args.Half, args.Format = nil, make([]uint16, f.plan.PackedLen), f.hold
+		half := make([]uint16, f.plan.PackedLen)
+		args.W, args.Half, args.Format = nil, half, f.hold
 		p.peak -= int64(f.plan.PackedLen) * 2
-		p.packing = append(p.packing, pieces("narrow", f.plan.PackedLen, func(i, j int) {
-			vec.Narrow(f.hold, args.Half[i:j], packed[i:j])
-		})...)
-		half := args.Half
+		p.packing = append(p.packing, pieces("narrow", len(half), func(i, j int) { vec.Narrow(f.hold, half[i:j], packed[i:j]) })...)
 		p.packing = append(p.packing, par.Serial("check", func() { f.check(p, half) }))
 	}
 	if c.opt.Packed != nil {

@@ -131,7 +131,7 @@ func (p *Program) Output(i int) *tensor.Tensor { return p.outputs[i] }
 func (p *Program) Refresh() {
 	p.pool.Lock()
 	defer p.pool.Unlock()
-	p.packed = 0
+	p.packed, p.misfit = 0, nil
 }
 
 // PeakBytes implements engine.Program.

@@ -7,80 +7,6 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
-// source gives the addresses of the left operand's rows.
-type source interface {
-	size() (rows, depth, taps int)
-	// fill writes the addresses of rows m … m+len-1 for all taps to
-	// table[tap*stride+i], base being the operand's and zero a row of zeros.
-	fill(table []uintptr, stride, m, n int, base, zero uintptr)
-}
-
-// rowSource is a plain matrix [rows, depth].
-type rowSource struct{ rows, depth int }
-
-func (s rowSource) size() (int, int, int) { return s.rows, s.depth, 1 }
-
-func (s rowSource) fill(table []uintptr, _, m, n int, base, _ uintptr) {
-	for i := range n {
-		table[i] = base + uintptr((m+i)*s.depth*4)
-	}
-}
-
-// pixelSource is a picture [.., h, w, depth] seen by a convolution whose result
-// is oh x ow. Result (y, x) and tap (dy, dx) meet at pixel
-// ((y·mul + dy)/div, (x·mul + dx)/div), if that is whole and inside.
-type pixelSource struct {
-	n, oh, ow, h, w, depth int
-	mul, div               int
-	up                     int // pixels of the picture stand for squares of this side
-	dy, dx                 []int
-}
-
-func forwardSource(c Conv) pixelSource {
-	oh, ow := c.OutSize()
-	s := pixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1, up: c.up()}
-	for ky := range c.KH {
-		for kx := range c.KW {
-			s.dy, s.dx = append(s.dy, ky-c.PadTop), append(s.dx, kx-c.PadLeft)
-		}
-	}
-	return s
-}
-
-func backwardSource(c Conv) pixelSource {
-	oh, ow := c.OutSize()
-	s := pixelSource{n: c.N, oh: c.H, ow: c.W, h: oh, w: ow, depth: c.O, mul: 1, div: c.Stride, up: 1}
-	for ky := range c.KH {
-		for kx := range c.KW {
-			s.dy, s.dx = append(s.dy, c.PadTop-ky), append(s.dx, c.PadLeft-kx)
-		}
-	}
-	return s
-}
-
-func (s pixelSource) size() (int, int, int) { return s.n * s.oh * s.ow, s.depth, len(s.dy) }
-
-func (s pixelSource) fill(table []uintptr, stride, m, n int, base, zero uintptr) {
-	for i := range n {
-		x := (m + i) % s.ow
-		y := (m + i) / s.ow % s.oh
-		picture := base + uintptr((m+i)/(s.ow*s.oh)*(s.h/s.up)*(s.w/s.up)*s.depth*4)
-		for t := range s.dy {
-			iy, ix := y*s.mul+s.dy[t], x*s.mul+s.dx[t]
-			whole := true
-			if s.div > 1 {
-				whole = iy >= 0 && ix >= 0 && iy%s.div == 0 && ix%s.div == 0
-				iy, ix = iy/s.div, ix/s.div
-			}
-			at := zero
-			if whole && uint(iy) < uint(s.h) && uint(ix) < uint(s.w) {
-				at = picture + uintptr((iy/s.up*(s.w/s.up)+ix/s.up)*s.depth*4)
-			}
-			table[t*stride+i] = at
-		}
-	}
-}
-
 // panelBytes bounds the packed weights that one tile streams from the cache.
 const panelBytes = 384 << 10
 
@@ -148,13 +74,6 @@ type output struct {
 func planDot(src source, w weights, workers int, k kernel) *Plan {
 	p := newDot(src, w, workers, k, false)
 	return p.plan(w, describe(k.name, k.rows, k.cols))
-}
-
-// planGated is a product followed by GEGLU: the halves of a block of rows are made
-// side by side and joined while they are in the cache.
-func planGated(src source, w weights, workers int, k kernel) *Plan {
-	p := newDot(src, w, workers, k, true)
-	return p.plan(w, describe(k.name, k.rows, k.cols)+" GEGLU")
 }
 
 func newDot(src source, w weights, workers int, k kernel, gated bool) *dotPlan {
@@ -254,20 +173,6 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 			out.add = addressOf(a.Add) + at
 		}
 		p.panel(a, w, panel, min(p.kernel.cols, p.cols-panel*p.kernel.cols), first, last, out)
-	}
-}
-
-// gate writes value·GELU(gate) of a panel of values and its panel of gates.
-func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
-	rows, cols := p.kernel.rows, p.kernel.cols
-	for i, half := range w.halves {
-		p.panel(a, w, i*p.panels+panel, cols, first, last, output{y: addressOf(half), stride: cols * 4})
-	}
-	n := min(last*rows, p.rows) - first*rows
-	value := w.halves[0][:n*cols]
-	vec.GEGLU(value, value, w.halves[1][:n*cols])
-	for r := range n {
-		copy(a.Y[(first*rows+r)*p.cols+panel*cols:][:cols], value[r*cols:])
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
-	"github.com/ldm-go/ldm/engine/cpu/vec"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -175,31 +174,6 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level), split).with(flops)
 	}
 	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
-}
-
-// planMatMulGEGLU joins the halves where they are made, or after all of the product.
-func planMatMulGEGLU(s MatMul, w weights, prec Precision, workers int, level isa.Level) *Plan {
-	k := kernelFor(level)
-	if use, _ := useTiles(prec, level); !use && s.N%(2*k.cols) == 0 {
-		return planGated(rowSource{s.M, s.K}, w, workers, k)
-	}
-	s.GEGLU = false
-	product := planMatMul(s, prec, workers, level)
-	n, c := s.M*s.N, s.N/2
-	const block = 16 // rows in a task
-	return &Plan{
-		Algorithm: product.Algorithm + ", GEGLU", PackedLen: product.PackedLen, ScratchLen: n + product.ScratchLen, pack: product.pack,
-		bind: func(a Args) []par.Phase {
-			x, y := a.Scratch[:n], a.Y
-			a.Y, a.Scratch = x, a.Scratch[n:]
-			return append(product.Bind(a), par.Phase{Name: "geglu", Tasks: ceilDiv(s.M, block), Run: func(task, _ int) {
-				for r := task * block; r < min((task+1)*block, s.M); r++ {
-					row := x[r*s.N:][:s.N]
-					vec.GEGLU(y[r*c:][:c], row[:c], row[c:])
-				}
-			}})
-		},
-	}
 }
 
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
