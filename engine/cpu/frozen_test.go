@@ -98,3 +98,16 @@ func TestHoldTooLarge(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCloseWhilePacking: a program may be closed at any time of packing ahead.
+func TestCloseWhilePacking(t *testing.T) {
+	for range 20 {
+		g := graph.New()
+		y := mixed(g)
+		prog, err := New().Compile(g, []graph.Value{y}, mixedVars(tensor.F32, false), engine.Options{Threads: 2, Ahead: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		prog.Close()
+	}
+}

@@ -137,11 +137,14 @@ func (p *Program) Refresh() {
 // PeakBytes implements engine.Program.
 func (p *Program) PeakBytes() int64 { return p.peak }
 
-// Close implements engine.Program. The threads belong to the engine.
+// Close implements engine.Program. The threads belong to the engine, and packAhead
+// may still wait for them: the pool stays as it is.
 func (p *Program) Close() {
 	p.pool.Lock()
 	defer p.pool.Unlock()
-	*p = Program{pool: p.pool}
+	p.inputs, p.outputs, p.values, p.profile = nil, nil, nil, nil
+	p.steps, p.staging = nil, nil
+	p.packing, p.packed = nil, 0
 }
 
 // Run implements engine.Program.
