@@ -181,15 +181,15 @@ func (c *compiler) lowerNorm(n *graph.Node) lowered {
 	}
 	switch op := n.Op.(type) {
 	case graph.GroupNorm:
-		l := bound(func(b *binding) []par.Phase {
-			return group(op).Forward(b.in[0], shift(b), b.in[1], b.in[2], b.out[0], b.out[1])
-		})
-		l.inPlace = []int{0}
-		return l
+		g := group(op)
+		return lowered{inPlace: []int{0}, scratch: g.ScratchLen(c.workers), bind: func(b *binding) []par.Phase {
+			return g.Forward(b.in[0], shift(b), b.in[1], b.in[2], b.out[0], b.out[1], b.scratch, c.workers)
+		}}
 	case graph.GroupNormGrad:
-		return bound(func(b *binding) []par.Phase {
-			return group(graph.GroupNorm(op)).Backward(b.in[0], shift(b), b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2])
-		})
+		g := group(graph.GroupNorm(op))
+		return lowered{scratch: g.BackwardScratchLen(c.workers), bind: func(b *binding) []par.Phase {
+			return g.Backward(b.in[0], shift(b), b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2], b.scratch, c.workers)
+		}}
 	case graph.LayerNorm:
 		l := bound(func(b *binding) []par.Phase {
 			return layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1])

@@ -72,6 +72,10 @@ func (c *compiler) widen(steps []*step, outputs []graph.Value) {
 		}
 	}
 	for _, s := range steps {
+		switch s.node.Op.(type) {
+		case graph.Reshape, graph.Detach: // the memory of another: see leaf
+			continue
+		}
 		for k, v := range s.inputs {
 			if k != 1 || !s.packsWeight {
 				read(v)

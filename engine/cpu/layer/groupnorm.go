@@ -2,6 +2,7 @@ package layer
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
@@ -29,28 +30,51 @@ const (
 // normChunks cuts the pixels of one picture into tasks.
 type normChunks struct {
 	g     GroupNorm
-	rows  int // pixels in a chunk
-	count int // chunks of a picture
-	part  []float64
-	coef  []float32
-	own   []normScratch
+	rows  int         // pixels in a chunk
+	count int         // chunks of a picture
+	part  []float64   // both sums of every chunk
+	coef  []float32   // of every picture
+	sums  [][]float32 // of every worker: those of a block
+	own   []vec.Rows  // of every worker
 }
 
-// normScratch is the memory of one task.
-type normScratch struct {
-	rows vec.Rows
-	sums []float32
+// coefficients of a channel, forward and backward.
+const (
+	normCoefs     = 2
+	normGradCoefs = 4
+)
+
+// ScratchLen is the memory that Forward needs, in float32 words.
+func (g GroupNorm) ScratchLen(workers int) int { return g.scratchLen(normCoefs, workers) }
+
+// BackwardScratchLen is the memory that Backward needs, in float32 words.
+func (g GroupNorm) BackwardScratchLen(workers int) int { return g.scratchLen(normGradCoefs, workers) }
+
+func (g GroupNorm) scratchLen(coefs, workers int) int {
+	return g.N*g.C*(4*g.chunkCount()+coefs) + max(workers, 1)*g.sumsLen()
 }
 
-func (g GroupNorm) chunks(coefs int) *normChunks {
-	c := &normChunks{g: g, rows: max(normChunk/g.C, 1)}
-	c.count = ceilDiv(g.P, c.rows)
-	c.part = make([]float64, g.N*c.count*2*g.C)
-	c.coef = make([]float32, g.N*coefs*g.C)
-	c.own = make([]normScratch, g.N*c.count)
-	for i := range c.own {
-		c.own[i].sums = make([]float32, 2*g.C)
+func (g GroupNorm) chunkRows() int { return max(normChunk/g.C, 1) }
+
+func (g GroupNorm) chunkCount() int { return ceilDiv(g.P, g.chunkRows()) }
+
+// sumsLen is a worker's two sums in whole lines of the cache.
+func (g GroupNorm) sumsLen() int { return ceilDiv(2*g.C, 16) * 16 }
+
+// chunks divides the scratch memory.
+func (g GroupNorm) chunks(coefs int, scratch []float32, workers int) *normChunks {
+	c := &normChunks{g: g, rows: g.chunkRows(), count: g.chunkCount(), own: make([]vec.Rows, max(workers, 1))}
+	take := func(n int) []float32 {
+		part := scratch[:n]
+		scratch = scratch[n:]
+		return part
 	}
+	part := take(g.N * c.count * 4 * g.C)
+	c.part = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(part))), len(part)/2)
+	for range c.own {
+		c.sums = append(c.sums, take(g.sumsLen())[:2*g.C])
+	}
+	c.coef = take(g.N * coefs * g.C)
 	return c
 }
 
@@ -63,15 +87,15 @@ func (c *normChunks) span(x []float32, task int) []float32 {
 
 // accumulate adds up two sums per channel over a task's pixels: in float32
 // over blocks of rows by add, in float64 over the blocks.
-func (c *normChunks) accumulate(task, length int, add func(s *normScratch, from, to int)) {
-	s := &c.own[task]
+func (c *normChunks) accumulate(task, worker, length int, add func(from, to int, a, b []float32)) {
+	sums := c.sums[worker]
 	part := c.part[task*2*c.g.C:][:2*c.g.C]
 	clear(part)
 	block := normBlock * c.g.C
 	for from := 0; from < length; from += block {
-		clear(s.sums)
-		add(s, from, min(from+block, length))
-		for i, v := range s.sums {
+		clear(sums)
+		add(from, min(from+block, length), sums[:c.g.C], sums[c.g.C:])
+		for i, v := range sums {
 			part[i] += float64(v)
 		}
 	}
@@ -90,23 +114,23 @@ func (c *normChunks) total(n, ch int) (a, b float64) {
 // Forward computes y and stats. The squares are summed around the picture's
 // first pixel, so that a large mean costs no precision. What is added to a channel
 // moves its mean alone: x+e is never made.
-func (g GroupNorm) Forward(x, e, gamma, beta, y, stats []float32) []par.Phase {
-	c := g.chunks(2)
+func (g GroupNorm) Forward(x, e, gamma, beta, y, stats, scratch []float32, workers int) []par.Phase {
+	c := g.chunks(normCoefs, scratch, workers)
 	return []par.Phase{
-		{Name: "moments", Tasks: g.N * c.count, Run: func(task, _ int) {
+		{Name: "moments", Tasks: g.N * c.count, Run: func(task, worker int) {
 			span := c.span(x, task)
 			shift := x[task/c.count*g.P*g.C:][:g.C]
-			c.accumulate(task, len(span), func(s *normScratch, from, to int) {
-				s.rows.Moments(span[from:to], shift, s.sums[:g.C], s.sums[g.C:])
+			c.accumulate(task, worker, len(span), func(from, to int, sum, square []float32) {
+				c.own[worker].Moments(span[from:to], shift, sum, square)
 			})
 		}},
 		{Name: "statistics", Tasks: g.N, Run: func(n, _ int) {
 			c.statistics(n, x[n*g.P*g.C:], g.added(e, n), stats[n*g.Groups*2:])
 			g.coefficients(stats[n*g.Groups*2:], g.added(e, n), gamma, c.coef[n*2*g.C:])
 		}},
-		{Name: "normalise", Tasks: g.N * c.count, Run: func(task, _ int) {
+		{Name: "normalise", Tasks: g.N * c.count, Run: func(task, worker int) {
 			coef := c.coef[task/c.count*2*g.C:]
-			rows := &c.own[task].rows
+			rows := &c.own[worker]
 			if g.SiLU {
 				rows.AffineSiLU(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
 			} else {
@@ -168,8 +192,8 @@ func (g GroupNorm) coefficients(stats, e, gamma, coef []float32) {
 //	dx = rstd·(gamma·d - mean(gamma·d) - x̂·mean(gamma·d·x̂))
 //
 // where the means are over a group. dx may be neither x nor dy.
-func (g GroupNorm) Backward(x, e, gamma, beta, stats, dy, dx, dgamma, dbeta []float32) []par.Phase {
-	c := g.chunks(4)
+func (g GroupNorm) Backward(x, e, gamma, beta, stats, dy, dx, dgamma, dbeta, scratch []float32, workers int) []par.Phase {
+	c := g.chunks(normGradCoefs, scratch, workers)
 	return []par.Phase{
 		{Name: "coefficients", Tasks: g.N, Run: func(n, _ int) {
 			coef := c.coef[n*4*g.C:]
@@ -179,22 +203,23 @@ func (g GroupNorm) Backward(x, e, gamma, beta, stats, dy, dx, dgamma, dbeta []fl
 				coef[2*g.C+ch] = stats[(n*g.Groups+ch/size)*2+1]
 			}
 		}},
-		{Name: "sums", Tasks: g.N * c.count, Run: func(task, _ int) {
+		{Name: "sums", Tasks: g.N * c.count, Run: func(task, worker int) {
 			coef := c.coef[task/c.count*4*g.C:]
 			a, mean, rstd := coef[:g.C], coef[g.C:2*g.C], coef[2*g.C:3*g.C]
 			xs, dys, ds := c.span(x, task), c.span(dy, task), c.span(dx, task)
-			c.accumulate(task, len(xs), func(s *normScratch, i, j int) {
+			rows := &c.own[worker]
+			c.accumulate(task, worker, len(xs), func(i, j int, sum, dot []float32) {
 				if g.SiLU {
-					s.rows.NormSiLUBack(ds[i:j], xs[i:j], dys[i:j], a, beta, rstd, mean, s.sums[:g.C], s.sums[g.C:])
+					rows.NormSiLUBack(ds[i:j], xs[i:j], dys[i:j], a, beta, rstd, mean, sum, dot)
 				} else {
-					s.rows.NormBack(ds[i:j], xs[i:j], dys[i:j], rstd, mean, s.sums[:g.C], s.sums[g.C:])
+					rows.NormBack(ds[i:j], xs[i:j], dys[i:j], rstd, mean, sum, dot)
 				}
 			})
 		}},
 		{Name: "means", Tasks: g.N, Run: func(n, _ int) { c.means(n, gamma) }},
-		{Name: "gradient", Tasks: g.N * c.count, Run: func(task, _ int) {
+		{Name: "gradient", Tasks: g.N * c.count, Run: func(task, worker int) {
 			coef := c.coef[task/c.count*4*g.C:]
-			c.own[task].rows.Combine(c.span(dx, task), c.span(x, task), coef[:g.C], coef[3*g.C:4*g.C], coef[2*g.C:3*g.C], coef[g.C:2*g.C])
+			c.own[worker].Combine(c.span(dx, task), c.span(x, task), coef[:g.C], coef[3*g.C:4*g.C], coef[2*g.C:3*g.C], coef[g.C:2*g.C])
 		}},
 		par.Serial("parameters", func() {
 			for ch := range g.C {
