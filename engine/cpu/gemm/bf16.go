@@ -34,7 +34,8 @@ type tilesPlan struct {
 	product
 	tilesCut
 	split        bool
-	cols, panels int
+	weights      weights
+	cols, panels int // of the result
 	part         int // channels rounded up to whole steps
 	chunk        int // channels that the taps of a row go over together
 	pitch        int // bfloat16 from one position to the next
@@ -56,10 +57,11 @@ type tileSum struct {
 type unit struct{ tap, from int }
 
 type tilesWorker struct {
-	tile tileArgs
-	put  putArgs
-	bias [side]float32
-	rows []uintptr
+	tile   tileArgs
+	put    putArgs
+	bias   [side]float32
+	rows   []uintptr
+	halves []uintptr // rows of values or gates
 
 	round   rowsArgs
 	weights [step * side]float32 // to be packed
@@ -76,7 +78,7 @@ func planTiles(pr product, w weights, workers int, t tiles, split bool) *Plan {
 
 // planTilesIn plans with so much memory for the copy of a band, if that will do.
 func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split bool) *Plan {
-	p := &tilesPlan{tiles: t, product: pr, split: split, cols: w.cols, panels: ceilDiv(w.cols, side), part: roundUp(pr.depth, step)}
+	p := &tilesPlan{tiles: t, product: pr, split: split, weights: w, cols: w.results(), panels: ceilDiv(w.results(), side), part: roundUp(pr.depth, step)}
 	p.chunk = chunkSteps / p.parts() * step
 	for p.part%p.chunk != 0 {
 		p.chunk -= step
@@ -90,18 +92,21 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 	packed := 0
 	for k := range pr.classes {
 		p.sums = append(p.sums, p.order(&pr.classes[k], packed))
-		packed += p.panels * p.sums[k].size
+		packed += w.panels(side) * p.sums[k].size
 	}
 	for i := range p.blockTiles {
 		p.moves = append(p.moves, i*side*p.pitch*2)
 	}
 	for i := range p.workers {
 		p.workers[i].rows = make([]uintptr, p.blockTiles*side)
+		if w.gated {
+			p.workers[i].halves = make([]uintptr, p.blockTiles*side)
+		}
 	}
 	return &Plan{
-		Algorithm:  t.name + kindOf(split) + " tiles 32x32",
+		Algorithm:  t.name + kindOf(split) + " tiles 32x32" + w.also(),
 		PackedLen:  packed,
-		ScratchLen: p.bandLen() + len(p.workers)*p.blockTiles*side*side,
+		ScratchLen: p.bandLen() + len(p.workers)*p.accLen(),
 		pack:       func(dst, raw []float32) []par.Phase { return p.pack(dst, raw, w) },
 		bind:       p.bind,
 	}
@@ -112,6 +117,15 @@ func kindOf(split bool) string {
 		return " split f32"
 	}
 	return " bf16"
+}
+
+// accLen is the memory for the sums of a block, with gates for those too.
+func (p *tilesPlan) accLen() int {
+	n := p.blockTiles * side * side
+	if p.weights.gated {
+		return 2 * n
+	}
+	return n
 }
 
 // parts is the number of bfloat16 that a number is the sum of.
@@ -158,45 +172,6 @@ func (a place) besides(b place) bool {
 	return a.plane == b.plane && (a.shift-b.shift == 1 || b.shift-a.shift == 1)
 }
 
-// pack orders the weights as [class][panel][unit][part][k pair][32 columns], a
-// word holding two neighbouring k of a column.
-func (p *tilesPlan) pack(dst, raw []float32, w weights) []par.Phase {
-	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
-	return []par.Phase{{Name: "pack", Tasks: len(p.classes) * p.panels, Run: func(task, worker int) {
-		k, panel := task/p.panels, task%p.panels
-		s := &p.sums[k]
-		size := p.parts() * p.chunk * side / 2
-		for i, u := range s.units {
-			out := words[s.start+panel*s.size+i*size:][:size]
-			from := w.tap[p.classes[k].taps[u.tap]] + panel*side*w.strideCol + u.from*w.strideDepth
-			p.packUnit(&p.workers[worker], out, raw[from:], w, min(side, p.cols-panel*side), min(p.chunk, p.depth-u.from))
-		}
-	}}}
-}
-
-// packUnit packs n columns of so many channels, a step at a time.
-func (p *tilesPlan) packUnit(own *tilesWorker, out []uint32, raw []float32, w weights, n, channels int) {
-	own.round = rowsArgs{ldd: side * 4, src: &own.weights[0], lds: side * 4, n: side, count: step / 2}
-	if p.split {
-		own.round.low = p.chunk / 2 * side * 4
-	}
-	for first := 0; first < channels; first += step {
-		count := min(step, channels-first)
-		if n < side || count < step {
-			clear(own.weights[:])
-		}
-		for c := range n {
-			from := c*w.strideCol + first*w.strideDepth
-			for d := range count {
-				own.weights[d*side+c] = raw[from]
-				from += w.strideDepth
-			}
-		}
-		own.round.dst = unsafe.Pointer(&out[first/2*side])
-		p.rowPairs(&own.round)
-	}
-}
-
 // block computes tiles first … last-1 of a band, of panels from … to-1 of class k;
 // acc is memory for their sums.
 func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first, last, from, to int) {
@@ -205,7 +180,6 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first
 	if !p.fillRows(rows, base+uintptr(from*side*4), k, band*p.band+first*side) {
 		return
 	}
-	s := &p.sums[k]
 	w.put = putArgs{acc: &acc[0], rows: &rows[0], count: len(rows), bias: &w.bias[0]}
 	if a.Add != nil {
 		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
@@ -214,23 +188,34 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first
 		a: addressOf(a.Scratch) + uintptr(first*side*p.pitch*2), lda: p.pitch * 2, steps: p.chunk / step,
 		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: last - first, delta: w.put.delta,
 	}
-	weights := addressOf(a.W[s.start:])
 	for panel := from; panel < to; panel++ {
-		n := min(side, p.cols-panel*side)
-		clear(w.bias[:])
-		if a.Bias != nil {
-			copy(w.bias[:n], a.Bias[panel*side:])
+		if p.weights.gated {
+			p.gate(a, w, acc, k, panel, rows)
+		} else {
+			p.panel(a, w, k, panel, to, rows)
 		}
-		w.put.mask = lowMask(n)
-		w.tile.b = weights + uintptr(panel*s.size*4)
-		p.sum(&w.tile, s, weights+uintptr(to*s.size*4), rows)
-		p.put(&w.put)
 		for i := range rows { // the next panel's columns
 			if rows[i] != 0 {
 				rows[i] += side * 4
 			}
 		}
 	}
+}
+
+// panel computes the tiles of a block for one packed panel, of those that end before
+// panel to; rows are the results'.
+func (p *tilesPlan) panel(a *Args, w *tilesWorker, k, panel, to int, rows []uintptr) {
+	s := &p.sums[k]
+	from, n := p.weights.columns(panel, side)
+	clear(w.bias[:])
+	if a.Bias != nil {
+		copy(w.bias[:n], a.Bias[from:])
+	}
+	w.put.mask = lowMask(n)
+	weights := a.W[s.start:][panel*s.size : to*s.size]
+	w.tile.b = addressOf(weights)
+	p.sum(&w.tile, s, w.tile.b+uintptr(len(weights)*4), rows)
+	p.put(&w.put)
 }
 
 // sum adds up all parts of the sums of a block, for the panel at t.b; end is

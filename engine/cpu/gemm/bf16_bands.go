@@ -56,7 +56,7 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 	}
 	copied := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), 2*p.bandLen())
 	acc := a.Scratch[p.bandLen():]
-	size := p.blockTiles * side * side
+	size := p.accLen()
 	for band := range ceilDiv(p.positions(), p.band) {
 		phases = append(phases, p.layOut(a.X, copied, band))
 		count := min(p.band, roundUp(p.positions()-band*p.band, side)) / side

@@ -38,14 +38,14 @@ func parts(taps, depth, cols int) []part {
 type dotPlan struct {
 	kernel
 	src                     source
-	rows, depth, taps, cols int
+	weights                 weights
+	rows, depth, taps, cols int // cols and panels are those of the result
 	panels                  int
 	parts                   []part
 	tilesPerTask            int
 	panelsPerTask           int
 	zero                    []float32
 	copies                  bool
-	gated                   bool // see MatMul.GEGLU
 	workers                 []dotWorker
 }
 
@@ -72,18 +72,21 @@ type output struct {
 }
 
 func planDot(src source, w weights, workers int, k kernel) *Plan {
-	p := newDot(src, w, workers, k, false)
-	return p.plan(w, describe(k.name, k.rows, k.cols))
+	p := newDot(src, w, workers, k)
+	return &Plan{
+		Algorithm:  describe(k.name, k.rows, k.cols) + w.also(),
+		PackedLen:  w.panels(k.cols) * p.taps * p.depth * k.cols,
+		ScratchLen: len(p.workers) * p.copySize(),
+		Halves:     true,
+		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
+		bind:       p.bind,
+	}
 }
 
-func newDot(src source, w weights, workers int, k kernel, gated bool) *dotPlan {
-	p := &dotPlan{kernel: k, src: src, gated: gated}
+func newDot(src source, w weights, workers int, k kernel) *dotPlan {
+	p := &dotPlan{kernel: k, src: src, weights: w, cols: w.results()}
 	p.rows, p.depth, p.taps = src.size()
-	p.cols = w.cols
-	p.panels = ceilDiv(w.cols, k.cols) // with gated, those of values
-	if gated {
-		p.cols, p.panels = w.cols/2, p.panels/2
-	}
+	p.panels = ceilDiv(p.cols, k.cols)
 	p.parts = parts(p.taps, p.depth, k.cols)
 	p.zero = make([]float32, p.depth+maxRows)
 	_, plain := src.(rowSource)
@@ -98,25 +101,13 @@ func newDot(src source, w weights, workers int, k kernel, gated bool) *dotPlan {
 	for i := range p.workers {
 		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.rows)
 		p.workers[i].shifted = make([]uintptr, k.rows)
-		if gated {
+		if w.gated {
 			for j := range p.workers[i].halves {
 				p.workers[i].halves[j] = make([]float32, p.tilesPerTask*k.rows*k.cols)
 			}
 		}
 	}
 	return p
-}
-
-func (p *dotPlan) plan(w weights, algorithm string) *Plan {
-	cols := p.kernel.cols
-	return &Plan{
-		Algorithm:  algorithm,
-		PackedLen:  ceilDiv(w.cols, cols) * p.taps * p.depth * cols,
-		ScratchLen: len(p.workers) * p.copySize(),
-		Halves:     true,
-		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, cols) },
-		bind:       p.bind,
-	}
 }
 
 // copySize is the memory for the copied rows of one task.
@@ -163,7 +154,7 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 		}
 	}
 	for panel := from; panel < to; panel++ {
-		if p.gated {
+		if p.weights.gated {
 			p.gate(a, w, panel, first, last)
 			continue
 		}
@@ -172,15 +163,15 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 		if a.Add != nil {
 			out.add = addressOf(a.Add) + at
 		}
-		p.panel(a, w, panel, min(p.kernel.cols, p.cols-panel*p.kernel.cols), first, last, out)
+		p.panel(a, w, panel, first, last, out)
 	}
 }
 
-// panel computes tiles first … last-1 of one panel, n columns wide.
-func (p *dotPlan) panel(a *Args, w *dotWorker, panel, n, first, last int, out output) {
+// panel computes tiles first … last-1 of one panel.
+func (p *dotPlan) panel(a *Args, w *dotWorker, panel, first, last int, out output) {
 	size := p.taps * p.kernel.rows
 	for i, part := range p.parts {
-		p.setPart(a, w, panel, n, i, part)
+		p.setPart(a, w, panel, i, part)
 		w.args.stride = out.stride
 		for t := first; t < last; t++ {
 			p.tile(w, t, t-first, i, part, w.table[(t-first)*size:], out)
@@ -198,15 +189,16 @@ func (p *dotPlan) copyRows(w *dotWorker, table []uintptr, at int) {
 }
 
 // setPart prepares what the tiles of one panel and part have in common.
-func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, n, i int, part part) {
+func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, i int, part part) {
 	cols := p.kernel.cols
+	from, n := p.weights.columns(panel, cols)
 	clear(w.bias[:])
 	if a.Bias != nil && i == 0 {
-		copy(w.bias[:n], a.Bias[panel*cols:])
+		copy(w.bias[:n], a.Bias[from:])
 	}
 	w.args = dotArgs{
 		taps: part.taps, depth: part.depth,
-		b:    p.weights(a, w, ((panel*p.taps+part.tap)*p.depth+part.from)*cols, part.taps*part.depth*cols),
+		b:    p.widened(a, w, ((panel*p.taps+part.tap)*p.depth+part.from)*cols, part.taps*part.depth*cols),
 		bias: &w.bias[0], mask: lowMask(n), partial: &w.partial[0],
 	}
 }
@@ -219,8 +211,8 @@ func (p *dotPlan) partSize() (most int) {
 	return most
 }
 
-// weights is where n packed weights lie, widened if need be.
-func (p *dotPlan) weights(a *Args, w *dotWorker, from, n int) *float32 {
+// widened is where n packed weights lie, widened if need be.
+func (p *dotPlan) widened(a *Args, w *dotWorker, from, n int) *float32 {
 	if a.Half == nil {
 		return &a.W[from]
 	}

@@ -1,53 +1,77 @@
 package gemm
 
-import (
-	"github.com/ldm-go/ldm/engine/cpu/isa"
-	"github.com/ldm-go/ldm/engine/cpu/par"
-	"github.com/ldm-go/ldm/engine/cpu/vec"
-)
+import "github.com/ldm-go/ldm/engine/cpu/vec"
 
-// planMatMulGEGLU joins the halves where they are made, or after all of the product.
-func planMatMulGEGLU(s MatMul, w weights, prec Precision, workers int, level isa.Level) *Plan {
-	k := kernelFor(level)
-	if use, _ := useTiles(prec, level); !use && s.N%(2*k.cols) == 0 {
-		return planGated(rowSource{s.M, s.K}, w, workers, k)
+// A product followed by GEGLU (Shazeer, arXiv 2002.05202) makes the values of a
+// panel, then their gates, and joins the two while they are in the cache. Each half
+// of the columns has panels of its own, so that a half may be of any width.
+
+// results is the number of columns that are stored.
+func (w weights) results() int {
+	if w.gated {
+		return w.cols / 2
 	}
-	s.GEGLU = false
-	product := planMatMul(s, prec, workers, level)
-	n, c := s.M*s.N, s.N/2
-	const block = 16 // rows in a task
-	return &Plan{
-		Algorithm: product.Algorithm + ", GEGLU", PackedLen: product.PackedLen, ScratchLen: n + product.ScratchLen, pack: product.pack,
-		bind: func(a Args) []par.Phase {
-			x, y := a.Scratch[:n], a.Y
-			a.Y, a.Scratch = x, a.Scratch[n:]
-			return append(product.Bind(a), par.Phase{Name: "geglu", Tasks: ceilDiv(s.M, block), Run: func(task, _ int) {
-				for r := task * block; r < min((task+1)*block, s.M); r++ {
-					row := x[r*s.N:][:s.N]
-					vec.GEGLU(y[r*c:][:c], row[:c], row[c:])
-				}
-			}})
-		},
-	}
+	return w.cols
 }
 
-// planGated is a product followed by GEGLU: the halves of a block of rows are made
-// side by side and joined while they are in the cache.
-func planGated(src source, w weights, workers int, k kernel) *Plan {
-	p := newDot(src, w, workers, k, true)
-	return p.plan(w, describe(k.name, k.rows, k.cols)+" GEGLU")
+// also says in a plan's algorithm what the product does besides.
+func (w weights) also() string {
+	if w.gated {
+		return " GEGLU"
+	}
+	return ""
+}
+
+// panels is the number of packed panels of so many columns.
+func (w weights) panels(cols int) int {
+	n := ceilDiv(w.results(), cols)
+	if w.gated {
+		return 2 * n
+	}
+	return n
+}
+
+// columns are the first column and the number of columns of a packed panel.
+func (w weights) columns(panel, cols int) (first, n int) {
+	half := w.results()
+	values := ceilDiv(half, cols)
+	first = panel % values * cols
+	return first + panel/values*half, min(cols, half-first)
 }
 
 // gate writes value·GELU(gate) of a panel of values and its panel of gates.
 func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
 	rows, cols := p.kernel.rows, p.kernel.cols
 	for i, half := range w.halves {
-		p.panel(a, w, i*p.panels+panel, cols, first, last, output{y: addressOf(half), stride: cols * 4})
+		p.panel(a, w, i*p.panels+panel, first, last, output{y: addressOf(half), stride: cols * 4})
 	}
 	n := min(last*rows, p.rows) - first*rows
 	value := w.halves[0][:n*cols]
 	vec.GEGLU(value, value, w.halves[1][:n*cols])
+	width := min(cols, p.cols-panel*cols)
 	for r := range n {
-		copy(a.Y[(first*rows+r)*p.cols+panel*cols:][:cols], value[r*cols:])
+		copy(a.Y[(first*rows+r)*p.cols+panel*cols:][:width], value[r*cols:])
+	}
+}
+
+// gate writes value·GELU(gate) of a panel of values and its panel of gates to rows.
+func (p *tilesPlan) gate(a *Args, w *tilesWorker, acc []float32, k, panel int, rows []uintptr) {
+	n := len(rows) * side
+	for i := range 2 {
+		half := acc[i*len(acc)/2:][:n]
+		for r := range rows { // the sums get their bias where they are
+			w.halves[r] = addressOf(half[r*side:])
+		}
+		w.put.acc, w.put.rows, w.tile.acc = &half[0], &w.halves[0], &half[0]
+		from := i*p.panels + panel
+		p.panel(a, w, k, from, from+1, rows)
+	}
+	value, gates := acc[:n], acc[len(acc)/2:][:n]
+	vec.GEGLU(value, value, gates)
+	width := min(side, p.cols-panel*side)
+	for r, at := range rows {
+		if at != 0 {
+			copy(floatsAt(at, width), value[r*side:])
+		}
 	}
 }

@@ -163,12 +163,9 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 		}
 		return planOuter(c, out, workers, kernelFor(level)).with(flops)
 	}
-	w := weights{cols: s.N, depth: s.K, taps: 1, strideCol: 1, strideDepth: s.N, tap: []int{0}}
+	w := weights{cols: s.N, depth: s.K, taps: 1, strideCol: 1, strideDepth: s.N, tap: []int{0}, gated: s.GEGLU}
 	if s.TransB {
 		w.strideCol, w.strideDepth = s.K, 1
-	}
-	if s.GEGLU {
-		return planMatMulGEGLU(s, w, prec, workers, level).with(flops)
 	}
 	if use, split := useTiles(prec, level); use {
 		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level), split).with(flops)
@@ -263,6 +260,7 @@ type weights struct {
 	cols, depth, taps      int
 	strideCol, strideDepth int
 	tap                    []int // position of each tap in the raw weights
+	gated                  bool  // half of the columns are values, half their gates: see geglu.go
 }
 
 func (c Conv) weights() weights {

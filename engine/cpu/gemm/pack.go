@@ -6,10 +6,9 @@ import "github.com/ldm-go/ldm/engine/cpu/par"
 // there is no column.
 func packPanels(dst, raw []float32, w weights, cols int) []par.Phase {
 	size := w.taps * w.depth * cols
-	return []par.Phase{{Name: "pack", Tasks: ceilDiv(w.cols, cols), Run: func(panel, _ int) {
+	return []par.Phase{{Name: "pack", Tasks: w.panels(cols), Run: func(panel, _ int) {
 		out := dst[panel*size:][:size]
-		first := panel * cols
-		n := min(cols, w.cols-first)
+		first, n := w.columns(panel, cols)
 		if n < cols {
 			clear(out)
 		}
