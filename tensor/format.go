@@ -16,6 +16,14 @@ var formatNames = [...]string{"f32", "f16", "bf16"}
 
 func (f Format) String() string { return formatNames[f] }
 
+// Bytes is the size of a number.
+func (f Format) Bytes() int {
+	if f == F32 {
+		return 4
+	}
+	return 2
+}
+
 // UnmarshalText reads "f32", "f16" or "bf16".
 func (f *Format) UnmarshalText(b []byte) error {
 	for i, name := range formatNames {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm"
 	"github.com/ldm-go/ldm/engine/cpu/par"
-	"github.com/ldm-go/ldm/engine/cpu/vec"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -25,40 +24,30 @@ func (c *compiler) freeze(name string, plan *gemm.Plan) frozen {
 	if plan.Halves {
 		f.hold = c.opt.Hold
 	}
-	c.staging = max(c.staging, f.rawSize()+f.packedSize())
+	c.staging = max(c.staging, plan.PackScratch(f.hold, f.raw.Format))
 	return f
 }
 
-// rawSize and packedSize are the words of memory that packing takes for a moment.
-func (f frozen) rawSize() int { return roundUp(len(f.raw.Half), align) }
+func (f frozen) weights() gemm.Weights {
+	return gemm.Weights{F32: f.raw.F32, Half: f.raw.Half, Format: f.raw.Format}
+}
 
-func (f frozen) packedSize() int {
+// memory is where the packed weight will be.
+func (f frozen) memory() gemm.Weights {
 	if f.hold == tensor.F32 {
-		return 0
+		return gemm.Weights{F32: aligned(f.plan.PackedLen)}
 	}
-	return roundUp(f.plan.PackedLen, align)
+	return gemm.Weights{Half: make([]uint16, f.plan.PackedLen), Format: f.hold}
 }
 
 // bind gives args the packed weight and has it packed before the first run.
 func (f frozen) bind(c *compiler, args *gemm.Args) {
-	p := c.prog
-	w, packed := f.raw.F32, p.staging[f.rawSize():][:f.packedSize()]
-	if f.raw.Half != nil {
-		w = p.staging[:len(f.raw.Half)]
-		p.packing = append(p.packing, pieces("widen", len(w), func(i, j int) { vec.Widen(f.raw.Format, w[i:j], f.raw.Half[i:j]) })...)
-	}
-	if f.hold == tensor.F32 {
-		packed = aligned(f.plan.PackedLen)
-		args.W = packed
-	}
-	p.packing = append(p.packing, f.plan.Pack(packed, w)...)
-	p.peak += int64(f.plan.PackedLen) * 4
-	if f.hold != tensor.F32 {
-		half := make([]uint16, f.plan.PackedLen)
-		args.W, args.Half, args.Format = nil, half, f.hold
-		p.peak -= int64(f.plan.PackedLen) * 2
-		p.packing = append(p.packing, pieces("narrow", len(half), func(i, j int) { vec.Narrow(f.hold, half[i:j], packed[i:j]) })...)
-		p.packing = append(p.packing, par.Serial("check", func() { f.check(p, half) }))
+	p, packed := c.prog, f.memory()
+	args.W, args.Half, args.Format = packed.F32, packed.Half, packed.Format
+	p.packing = append(p.packing, f.plan.Pack(packed, f.weights(), p.staging)...)
+	p.peak += int64(f.plan.PackedLen * f.hold.Bytes())
+	if f.hold == tensor.F16 {
+		p.packing = append(p.packing, par.Serial("check", func() { f.check(p, packed.Half) }))
 	}
 	if c.opt.Packed != nil {
 		p.packing = append(p.packing, par.Serial("packed", func() { c.opt.Packed(f.name) }))
@@ -67,9 +56,6 @@ func (f frozen) bind(c *compiler, args *gemm.Args) {
 
 // check refuses weights that are too large for half precision.
 func (f frozen) check(p *Program, half []uint16) {
-	if f.hold != tensor.F16 {
-		return
-	}
 	for _, h := range half {
 		if h&0x7c00 == 0x7c00 {
 			p.misfit = fmt.Errorf("%s has numbers beyond 65504, too large for f16: want bf16 or f32", f.name)

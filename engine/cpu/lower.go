@@ -137,7 +137,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 			return plan.Bind(a)
 		}
 		packed := b.scratch[:plan.PackedLen]
-		phases := plan.Pack(packed, a.W)
+		phases := plan.Pack(gemm.Weights{F32: packed}, gemm.Weights{F32: a.W}, nil)
 		a.W, a.Scratch = packed, b.scratch[roundUp(plan.PackedLen, align):]
 		return append(phases, plan.Bind(a)...)
 	}

@@ -60,7 +60,7 @@ func BenchmarkShare(b *testing.B) {
 					args := Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, y), Scratch: make([]float32, plan.ScratchLen)}
 					if plan.PackedLen > 0 {
 						packed := make([]float32, plan.PackedLen)
-						pool.Run(plan.Pack(packed, args.W))
+						pool.Run(plan.Pack(Weights{F32: packed}, Weights{F32: args.W}, nil))
 						args.W = packed
 					}
 					phases := plan.Bind(args)

@@ -1,10 +1,6 @@
 package gemm
 
-import (
-	"unsafe"
-
-	"github.com/ldm-go/ldm/engine/cpu/par"
-)
+import "unsafe"
 
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
 //
@@ -107,7 +103,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		Algorithm:  t.name + kindOf(split) + " tiles 32x32" + w.also(),
 		PackedLen:  packed,
 		ScratchLen: p.bandLen() + len(p.workers)*p.accLen(),
-		pack:       func(dst, raw []float32) []par.Phase { return p.pack(dst, raw, w) },
+		packing:    p.packing(workers),
 		bind:       p.bind,
 	}
 }

@@ -1,27 +1,34 @@
 package gemm
 
-import (
-	"unsafe"
+import "unsafe"
 
-	"github.com/ldm-go/ldm/engine/cpu/par"
-)
-
-// pack orders the weights as [class][panel][unit][part][k pair][32 columns], a
+// packing orders the weights as [class][panel][unit][part][k pair][32 columns], a
 // word holding two neighbouring k of a column.
-func (p *tilesPlan) pack(dst, raw []float32, w weights) []par.Phase {
-	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst))
-	panels := w.panels(side)
-	return []par.Phase{{Name: "pack", Tasks: len(p.classes) * panels, Run: func(task, worker int) {
-		k, panel := task/panels, task%panels
-		first, n := w.columns(panel, side)
-		s := &p.sums[k]
-		size := p.parts() * p.chunk * side / 2
-		for i, u := range s.units {
-			out := words[s.start+panel*s.size+i*size:][:size]
-			from := w.tap[p.classes[k].taps[u.tap]] + first*w.strideCol + u.from*w.strideDepth
-			p.packUnit(&p.workers[worker], out, raw[from:], w, n, min(p.chunk, p.depth-u.from))
-		}
-	}}}
+func (p *tilesPlan) packing(workers int) packing {
+	panels, longest := p.weights.panels(side), 0
+	for _, s := range p.sums {
+		longest = max(longest, s.size)
+	}
+	return packing{
+		weights: p.weights, cols: side, tasks: len(p.classes) * panels, longest: longest, workers: workers,
+		stretch: func(task int) (panel, at, size int) {
+			panel, s := task%panels, &p.sums[task/panels]
+			return panel, s.start + panel*s.size, s.size
+		},
+		fill: func(task, worker, n int, out, raw []float32) {
+			p.packPanel(&p.workers[worker], task/panels, n, wordsOf(out), raw)
+		},
+	}
+}
+
+// packPanel packs n columns for class k.
+func (p *tilesPlan) packPanel(own *tilesWorker, k, n int, out []uint32, raw []float32) {
+	w := p.weights
+	size := p.parts() * p.chunk * side / 2
+	for i, u := range p.sums[k].units {
+		from := w.tap[p.classes[k].taps[u.tap]] + u.from*w.strideDepth
+		p.packUnit(own, out[i*size:][:size], raw[from:], w, n, min(p.chunk, p.depth-u.from))
+	}
 }
 
 // packUnit packs n columns of so many channels, a step at a time.

@@ -151,7 +151,7 @@ func compare(b *testing.B, chosen method, fits bool, x, w, y int, plan func(meth
 		a := Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, y), Scratch: make([]float32, p.ScratchLen)}
 		if p.PackedLen > 0 {
 			packed := make([]float32, p.PackedLen)
-			pool.Run(p.Pack(packed, a.W))
+			pool.Run(p.Pack(Weights{F32: packed}, Weights{F32: a.W}, nil))
 			a.W = packed
 		}
 		phases[i] = p.Bind(a)

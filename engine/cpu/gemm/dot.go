@@ -78,7 +78,7 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 		PackedLen:  w.panels(k.cols) * p.taps * p.depth * k.cols,
 		ScratchLen: len(p.workers) * p.copySize(),
 		Halves:     true,
-		pack:       func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
+		packing:    packPanels(w, k.cols, workers),
 		bind:       p.bind,
 	}
 }

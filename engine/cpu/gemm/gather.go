@@ -35,25 +35,22 @@ func planGathered(c Conv, workers int, k kernel) *Plan {
 	src := forwardSource(c)
 	rows, _, _ := src.size()
 	dot := planDot(rowSource{rows, width}, weights{cols: c.O, depth: width, taps: 1}, workers, k)
-	pack := func(dst, raw []float32) []par.Phase {
-		return []par.Phase{par.Serial("pack", func() {
-			clear(dst[:dot.PackedLen])
-			for o := range c.O {
-				for ch := range c.C {
-					for t := range taps {
-						panel, col := o/k.cols, o%k.cols
-						dst[(panel*width+t*c.C+ch)*k.cols+col] = raw[(o*c.C+ch)*taps+t]
-					}
+	packing := panelPacking(c.weights(), k.cols, width*k.cols, workers, func(n int, out, raw []float32) {
+		clear(out)
+		for col := range n {
+			for ch := range c.C {
+				for t := range taps {
+					out[(t*c.C+ch)*k.cols+col] = raw[(col*c.C+ch)*taps+t]
 				}
 			}
-		})}
-	}
+		}
+	})
 	bind := func(a Args) []par.Phase {
 		gathering := gather(src, width, a.Scratch, a.X)
 		a.X, a.Scratch = a.Scratch[:rows*width], a.Scratch[rows*width:]
 		return append([]par.Phase{gathering}, dot.Bind(a)...)
 	}
-	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, pack: pack, bind: bind}
+	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, Halves: true, packing: packing, bind: bind}
 }
 
 // planGatheredGradW is the gradient to the weights over gathered rows.

@@ -6,39 +6,6 @@ import "github.com/ldm-go/ldm/engine/cpu/vec"
 // panel, then their gates, and joins the two while they are in the cache. Each half
 // of the columns has panels of its own, so that a half may be of any width.
 
-// results is the number of columns that are stored.
-func (w weights) results() int {
-	if w.gated {
-		return w.cols / 2
-	}
-	return w.cols
-}
-
-// also says in a plan's algorithm what the product does besides.
-func (w weights) also() string {
-	if w.gated {
-		return " GEGLU"
-	}
-	return ""
-}
-
-// panels is the number of packed panels of so many columns.
-func (w weights) panels(cols int) int {
-	n := ceilDiv(w.results(), cols)
-	if w.gated {
-		return 2 * n
-	}
-	return n
-}
-
-// columns are the first column and the number of columns of a packed panel.
-func (w weights) columns(panel, cols int) (first, n int) {
-	half := w.results()
-	values := ceilDiv(half, cols)
-	first = panel % values * cols
-	return first + panel/values*half, min(cols, half-first)
-}
-
 // gate writes value·GELU(gate) of a panel of values and its panel of gates.
 func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
 	rows, cols := p.kernel.rows, p.kernel.cols

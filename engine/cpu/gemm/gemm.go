@@ -55,16 +55,8 @@ type Plan struct {
 	Flops      int64
 	Halves     bool // packed weights may be given in 16 bits
 
-	pack func(dst, w []float32) []par.Phase
-	bind func(Args) []par.Phase
-}
-
-// Pack returns the phases that bring weights into the plan's order.
-func (p *Plan) Pack(dst, w []float32) []par.Phase {
-	if p.pack == nil {
-		return nil
-	}
-	return p.pack(dst, w)
+	packing packing
+	bind    func(Args) []par.Phase
 }
 
 // Bind returns the phases that compute the plan on these operands. Running
@@ -253,31 +245,6 @@ func (c Conv) gradLayout() layout {
 func (p *Plan) with(flops int64) *Plan {
 	p.Flops = flops
 	return p
-}
-
-// weights says where the weight of (tap, depth, column) lies in the raw operand.
-type weights struct {
-	cols, depth, taps      int
-	strideCol, strideDepth int
-	tap                    []int // position of each tap in the raw weights
-	gated                  bool  // half of the columns are values, half their gates: see geglu.go
-}
-
-func (c Conv) weights() weights {
-	taps := c.KH * c.KW
-	w := weights{cols: c.O, depth: c.C, taps: taps, strideCol: c.C * taps, strideDepth: taps, tap: make([]int, taps)}
-	for t := range w.tap {
-		w.tap[t] = t
-	}
-	return w
-}
-
-// weightsBackward are the same weights as the gradient to the picture sees them.
-func (c Conv) weightsBackward() weights {
-	w := c.weights()
-	w.cols, w.depth = c.C, c.O
-	w.strideCol, w.strideDepth = w.strideDepth, w.strideCol
-	return w
 }
 
 // layout says where the gradient of (row, column, tap) goes.

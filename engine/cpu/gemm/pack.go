@@ -1,36 +1,125 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/par"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Weights are weights as a model has them, or packed: float32, or numbers of 16 bits.
+type Weights struct {
+	F32    []float32
+	Half   []uint16 // in place of F32
+	Format tensor.Format
+}
+
+// packing says how weights are brought into a plan's order: in tasks, of which each
+// fills a stretch of the packed weights with the columns of one panel.
+type packing struct {
+	weights weights
+	cols    int // of a panel
+	tasks   int
+	stretch func(task int) (panel, at, size int)
+	fill    func(task, worker, n int, out, raw []float32) // raw begins with the panel's n columns
+	longest int                                           // stretch
+	workers int
+}
+
+// panelPacking is the packing of panels that lie one behind the other.
+func panelPacking(w weights, cols, size, workers int, fill func(n int, out, raw []float32)) packing {
+	return packing{
+		weights: w, cols: cols, tasks: w.panels(cols), longest: size, workers: workers,
+		stretch: func(task int) (int, int, int) { return task, task * size, size },
+		fill:    func(_, _, n int, out, raw []float32) { fill(n, out, raw) },
+	}
+}
+
+// PackScratch is the memory for Pack, in float32 words: none for float32, for 16 bits
+// that of a panel for every worker, or of all weights where columns are not apart.
+func (p *Plan) PackScratch(dst, raw tensor.Format) int {
+	k := &p.packing
+	whole, rawLen, packedLen := k.scratch(dst, raw)
+	return whole + k.workers*(rawLen+packedLen)
+}
+
+// scratch is the memory for all weights, for a worker's panel of them, and for that
+// panel packed.
+func (k *packing) scratch(dst, raw tensor.Format) (whole, rawLen, packedLen int) {
+	switch {
+	case raw == tensor.F32:
+	case k.weights.apart():
+		rawLen = roundUp(k.cols*k.weights.strideCol, 16)
+	default:
+		whole = roundUp(k.weights.size(), 16)
+	}
+	if dst != tensor.F32 {
+		packedLen = roundUp(k.longest, 16)
+	}
+	return whole, rawLen, packedLen
+}
+
+// Pack returns the phases that bring weights into the plan's order. Where they have
+// 16 bits they are widened a panel at a time, and narrowed again if dst has 16.
+func (p *Plan) Pack(dst, raw Weights, scratch []float32) []par.Phase {
+	k := &p.packing
+	if k.tasks == 0 {
+		return nil
+	}
+	whole, rawLen, packedLen := k.scratch(dst.Format, raw.Format)
+	own := rawLen + packedLen
+	var phases []par.Phase
+	all := raw.F32
+	if whole > 0 {
+		all, scratch = scratch[:k.weights.size()], scratch[whole:]
+		phases = append(phases, widen(all, raw))
+	}
+	return append(phases, par.Phase{Name: "pack", Tasks: k.tasks, Run: func(task, worker int) {
+		panel, at, size := k.stretch(task)
+		first, n := k.weights.columns(panel, k.cols)
+		from := first * k.weights.strideCol
+		memory := scratch[worker*own:][:own]
+		src, out := memory[:rawLen], memory[rawLen:]
+		if all != nil {
+			src = all[from:]
+		} else {
+			src = src[:n*k.weights.strideCol]
+			vec.Widen(raw.Format, src, raw.Half[from:][:len(src)])
+		}
+		if dst.Half == nil {
+			out = dst.F32[at:]
+		}
+		out = out[:size]
+		k.fill(task, worker, n, out, src)
+		if dst.Half != nil {
+			vec.Narrow(dst.Format, dst.Half[at:][:size], out)
+		}
+	}})
+}
+
+func widen(dst []float32, raw Weights) par.Phase {
+	const block = 1 << 16
+	return par.Phase{Name: "widen", Tasks: ceilDiv(len(dst), block), Run: func(task, _ int) {
+		from, to := task*block, min((task+1)*block, len(dst))
+		vec.Widen(raw.Format, dst[from:to], raw.Half[from:to])
+	}}
+}
 
 // packPanels brings weights into panels [panel][tap][depth][cols], zero where
 // there is no column.
-func packPanels(dst, raw []float32, w weights, cols int) []par.Phase {
-	size := w.taps * w.depth * cols
-	return []par.Phase{{Name: "pack", Tasks: w.panels(cols), Run: func(panel, _ int) {
-		out := dst[panel*size:][:size]
-		first, n := w.columns(panel, cols)
+func packPanels(w weights, cols, workers int) packing {
+	return panelPacking(w, cols, w.taps*w.depth*cols, workers, func(n int, out, raw []float32) {
 		if n < cols {
 			clear(out)
 		}
 		switch {
 		case w.strideCol == 1:
-			packRows(out, raw[first:], w, cols, n)
+			packRows(out, raw, w, cols, n)
 		case w.plain():
-			packTransposed(out, raw[first*w.strideCol:], w, cols, n)
+			packTransposed(out, raw, w, cols, n)
 		default:
-			packEach(out, raw[first*w.strideCol:], w, cols, n)
+			packEach(out, raw, w, cols, n)
 		}
-	}}}
-}
-
-// plain tells whether a column's weights lie in one piece, [depth][tap].
-func (w weights) plain() bool {
-	for i, t := range w.tap {
-		if i != t {
-			return false
-		}
-	}
-	return w.strideDepth == w.taps
+	})
 }
 
 // packRows copies columns that lie side by side.

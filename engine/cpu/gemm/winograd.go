@@ -75,7 +75,7 @@ func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel, size w
 		Algorithm: k.name + " " + size.String(),
 		PackedLen: p.panels * 9 * c.C * k.cols,
 		Halves:    true,
-		pack:      func(dst, raw []float32) []par.Phase { return packPanels(dst, raw, w, k.cols) },
+		packing:   packPanels(w, k.cols, workers),
 	}
 	if n := p.blockTiles(); n > 0 {
 		p.round, p.pitchV, p.pitchM = n, spread(n*c.C), spread(n*k.cols)

@@ -1,0 +1,76 @@
+package gemm
+
+// weights says where the weight of (tap, depth, column) lies in the raw operand.
+type weights struct {
+	cols, depth, taps      int
+	strideCol, strideDepth int
+	tap                    []int // position of each tap in the raw weights
+	gated                  bool  // half of the columns are values, half their gates: see geglu.go
+}
+
+func (c Conv) weights() weights {
+	taps := c.KH * c.KW
+	w := weights{cols: c.O, depth: c.C, taps: taps, strideCol: c.C * taps, strideDepth: taps, tap: make([]int, taps)}
+	for t := range w.tap {
+		w.tap[t] = t
+	}
+	return w
+}
+
+// weightsBackward are the same weights as the gradient to the picture sees them.
+func (c Conv) weightsBackward() weights {
+	w := c.weights()
+	w.cols, w.depth = c.C, c.O
+	w.strideCol, w.strideDepth = w.strideDepth, w.strideCol
+	return w
+}
+
+// size is the number of all weights.
+func (w weights) size() int { return w.cols * w.depth * w.taps }
+
+// results is the number of columns that are stored.
+func (w weights) results() int {
+	if w.gated {
+		return w.cols / 2
+	}
+	return w.cols
+}
+
+// also says in a plan's algorithm what the product does besides.
+func (w weights) also() string {
+	if w.gated {
+		return " GEGLU"
+	}
+	return ""
+}
+
+// panels is the number of packed panels of so many columns.
+func (w weights) panels(cols int) int {
+	n := ceilDiv(w.results(), cols)
+	if w.gated {
+		return 2 * n
+	}
+	return n
+}
+
+// columns are the first column and the number of columns of a packed panel.
+func (w weights) columns(panel, cols int) (first, n int) {
+	half := w.results()
+	values := ceilDiv(half, cols)
+	first = panel % values * cols
+	return first + panel/values*half, min(cols, half-first)
+}
+
+// plain tells whether a column's weights lie in one piece, [depth][tap].
+func (w weights) plain() bool {
+	for i, t := range w.tap {
+		if i != t {
+			return false
+		}
+	}
+	return w.strideDepth == w.taps
+}
+
+// apart tells whether every column's weights lie in a piece of their own, one column
+// behind the other.
+func (w weights) apart() bool { return w.strideCol >= w.depth*w.strideDepth }
