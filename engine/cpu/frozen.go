@@ -21,7 +21,7 @@ type frozen struct {
 // freeze tells how a product's weight is packed.
 func (c *compiler) freeze(name string, plan *gemm.Plan) frozen {
 	f := frozen{name, c.vars[name], plan, tensor.F32}
-	if plan.Halves {
+	if plan.HalfLen > 0 {
 		f.hold = c.opt.Hold
 	}
 	c.staging = max(c.staging, plan.PackScratch(f.hold, f.raw.Format))

@@ -7,6 +7,7 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/layer"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // lower chooses the kernels of an operation.
@@ -117,7 +118,9 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	l.packsWeight = isParam && !c.updated[weight] && plan.PackedLen > 0
 	var once frozen
 	if l.packsWeight {
-		once = c.freeze(param.Name, plan)
+		if once = c.freeze(param.Name, plan); once.hold != tensor.F32 {
+			l.scratch += plan.HalfLen
+		}
 	} else if plan.PackedLen > 0 {
 		l.scratch += roundUp(plan.PackedLen, align)
 	}

@@ -1,7 +1,7 @@
 package cpu
 
 import (
-	"sort"
+	"slices"
 	"unsafe"
 
 	"github.com/ldm-go/ldm/graph"
@@ -57,8 +57,8 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 		places[v].last = forever
 	}
 	takeOver(kept, places)
-	memory := allocate(arenaOf(kept, places), len(kept), c.staging)
-	c.prog.link(c, kept, places, memory, outputs)
+	top := arrange(arenaOf(kept, places))
+	c.prog.link(c, kept, places, aligned(max(top, c.staging)), outputs)
 }
 
 // widen makes float32 copies of those parameters of 16 bits that more reads than
@@ -166,70 +166,29 @@ func arenaOf(steps []*step, places map[graph.Value]*place) []*place {
 	return all
 }
 
-// allocate finds offsets by best fit, in the order of the steps, and returns
-// the arena, of at least so many words.
-func allocate(places []*place, steps, least int) []float32 {
-	sort.SliceStable(places, func(i, j int) bool { return places[i].first < places[j].first })
-	ends := map[int][]*place{}
-	var free []span
-	top := 0
-	next := 0
-	for i := range steps {
-		for ; next < len(places) && places[next].first == i; next++ {
-			p := places[next]
-			need := roundUp(p.size, align)
-			if at, ok := take(&free, need); ok {
-				p.offset = at
-			} else {
-				p.offset = top
-				top += need
+// arrange finds offsets, the largest place first: each the lowest that is free for as
+// long as the place is needed (Pisarchyk and Lee, arXiv 2001.03288, "greedy by size").
+// It returns the words that all of them take.
+func arrange(places []*place) (top int) {
+	order := slices.Clone(places)
+	slices.SortStableFunc(order, func(a, b *place) int { return b.size - a.size })
+	placed := make([]*place, 0, len(order)) // by offset
+	for _, p := range order {
+		p.offset = 0
+		for _, q := range placed {
+			if q.last < p.first || p.last < q.first {
+				continue
 			}
-			ends[p.last] = append(ends[p.last], p)
+			if q.offset-p.offset >= p.size {
+				break
+			}
+			p.offset = max(p.offset, roundUp(q.offset+q.size, align))
 		}
-		for _, p := range ends[i] {
-			free = give(free, span{p.offset, roundUp(p.size, align)})
-		}
+		top = max(top, roundUp(p.offset+p.size, align))
+		i, _ := slices.BinarySearchFunc(placed, p.offset, func(q *place, at int) int { return q.offset - at })
+		placed = slices.Insert(placed, i, p)
 	}
-	return aligned(max(top, least))
-}
-
-type span struct{ at, size int }
-
-// take removes the smallest span that is large enough.
-func take(free *[]span, size int) (int, bool) {
-	best := -1
-	for i, s := range *free {
-		if s.size >= size && (best < 0 || s.size < (*free)[best].size) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return 0, false
-	}
-	s := &(*free)[best]
-	at := s.at
-	s.at, s.size = s.at+size, s.size-size
-	if s.size == 0 {
-		*free = append((*free)[:best], (*free)[best+1:]...)
-	}
-	return at, true
-}
-
-// give returns a span, joining it with its neighbours.
-func give(free []span, s span) []span {
-	i := sort.Search(len(free), func(i int) bool { return free[i].at > s.at })
-	free = append(free, span{})
-	copy(free[i+1:], free[i:])
-	free[i] = s
-	if i+1 < len(free) && free[i].at+free[i].size == free[i+1].at {
-		free[i].size += free[i+1].size
-		free = append(free[:i+1], free[i+2:]...)
-	}
-	if i > 0 && free[i-1].at+free[i-1].size == free[i].at {
-		free[i-1].size += free[i].size
-		free = append(free[:i], free[i+1:]...)
-	}
-	return free
+	return top
 }
 
 // aligned makes an array that starts on a 64-byte boundary.

@@ -77,7 +77,7 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 		Algorithm:  describe(k.name, k.rows, k.cols) + w.also(),
 		PackedLen:  w.panels(k.cols) * p.taps * p.depth * k.cols,
 		ScratchLen: len(p.workers) * p.copySize(),
-		Halves:     true,
+		HalfLen:    len(p.workers) * p.partSize(),
 		packing:    packPanels(w, k.cols, workers),
 		bind:       p.bind,
 	}
@@ -121,8 +121,11 @@ func (p *dotPlan) copySize() int {
 func (p *dotPlan) bind(a Args) []par.Phase {
 	for i := range p.workers {
 		p.workers[i].copied = a.Scratch[i*p.copySize():][:p.copySize()]
-		if a.Half != nil {
-			p.workers[i].wide = make([]float32, p.partSize())
+	}
+	if a.Half != nil {
+		wide := a.Scratch[len(p.workers)*p.copySize():]
+		for i := range p.workers {
+			p.workers[i].wide = wide[i*p.partSize():][:p.partSize()]
 		}
 	}
 	tiles := ceilDiv(p.rows, p.kernel.rows)
@@ -208,7 +211,7 @@ func (p *dotPlan) partSize() (most int) {
 	for _, part := range p.parts {
 		most = max(most, part.taps*part.depth*p.kernel.cols)
 	}
-	return most
+	return roundUp(most, 16)
 }
 
 // widened is where n packed weights lie, widened if need be.

@@ -50,7 +50,7 @@ func planGathered(c Conv, workers int, k kernel) *Plan {
 		a.X, a.Scratch = a.Scratch[:rows*width], a.Scratch[rows*width:]
 		return append([]par.Phase{gathering}, dot.Bind(a)...)
 	}
-	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, Halves: true, packing: packing, bind: bind}
+	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, HalfLen: dot.HalfLen, packing: packing, bind: bind}
 }
 
 // planGatheredGradW is the gradient to the weights over gathered rows.

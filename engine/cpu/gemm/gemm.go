@@ -42,8 +42,8 @@ type Args struct {
 	X, W, Y []float32 // W is packed if the plan's PackedLen > 0
 	Bias    []float32 // one for every column or channel of Y; may be nil
 	Add     []float32 // of Y's shape, added at the end; may be nil, may be Y
-	Scratch []float32 // at least ScratchLen
-	Half    []uint16  // in place of W, packed numbers of Format, if the plan's Halves
+	Scratch []float32 // at least ScratchLen, and HalfLen with Half
+	Half    []uint16  // in place of W, packed numbers of Format, if the plan's HalfLen > 0
 	Format  tensor.Format
 }
 
@@ -53,7 +53,7 @@ type Plan struct {
 	PackedLen  int // float32 words of the packed weights; 0: used as they are
 	ScratchLen int // float32 words
 	Flops      int64
-	Halves     bool // packed weights may be given in 16 bits
+	HalfLen    int // more scratch memory where the packed weights have 16 bits; 0: they may not
 
 	packing packing
 	bind    func(Args) []par.Phase

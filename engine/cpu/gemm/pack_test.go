@@ -43,7 +43,7 @@ func TestPackHalf(t *testing.T) {
 				}
 				pack(Weights{F32: got})
 				sameBits(t, what, got, want)
-				if plan.Halves {
+				if plan.HalfLen > 0 {
 					held := Weights{Half: make([]uint16, plan.PackedLen), Format: f}
 					pack(held)
 					vec.Widen(f, got, held.Half)

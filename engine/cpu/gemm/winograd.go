@@ -73,8 +73,8 @@ func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel, size w
 	p := newWinograd(c, flipped, workers, k, size)
 	plan := &Plan{
 		Algorithm: k.name + " " + size.String(),
-		PackedLen: p.panels * 9 * c.C * k.cols,
-		Halves:    true,
+		PackedLen: p.panels * p.panelLen(),
+		HalfLen:   len(p.workers) * p.panelLen(),
 		packing:   packPanels(w, k.cols, workers),
 	}
 	if n := p.blockTiles(); n > 0 {
@@ -133,17 +133,19 @@ func alike(tiles, most int) int {
 // tiles of all pictures.
 func (p *winogradPlan) tiles() int { return p.conv.N * p.across * p.down }
 
+// panelLen is the number of weights of a panel.
+func (p *winogradPlan) panelLen() int { return 9 * p.conv.C * p.kernel.cols }
+
 // widening gives the workers room for weights that are held in 16 bits.
-func (p *winogradPlan) widening(a Args) {
+func (p *winogradPlan) widening(a Args, scratch []float32) {
 	for i := range p.workers {
 		if a.Half != nil {
-			p.workers[i].wide = make([]float32, 9*p.conv.C*p.kernel.cols)
+			p.workers[i].wide = scratch[i*p.panelLen():][:p.panelLen()]
 		}
 	}
 }
 
 func (p *winogradPlan) bind(a Args) []par.Phase {
-	p.widening(a)
 	c, all, tile := p.conv, p.size.all(), p.size.tile
 	v := a.Scratch[:all*p.pitchV]
 	m := a.Scratch[len(v):][:all*p.pitchM]
@@ -151,6 +153,7 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 	for i := range p.workers {
 		p.workers[i].filter = a.Scratch[len(v)+len(m)+i*row:][:row]
 	}
+	p.widening(a, a.Scratch[len(v)+len(m)+len(p.workers)*row:])
 	const block = 4 // tiles in a task of the transforms
 	var phases []par.Phase
 	for first := 0; first < p.tiles(); first += p.round {

@@ -34,13 +34,13 @@ func (p *winogradPlan) blockLen() int {
 // bindBlocks transforms the filters once; a task then makes the results of a block
 // of tiles, so that V and M are a worker's own and never leave its caches.
 func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
-	p.widening(a)
 	u := a.Scratch[:p.filtersLen()]
 	for i := range p.workers {
 		w := &p.workers[i]
 		w.v = a.Scratch[len(u)+i*p.blockLen():][:p.size.all()*p.pitchV]
 		w.m = a.Scratch[len(u)+i*p.blockLen()+len(w.v):][:p.size.all()*p.pitchM]
 	}
+	p.widening(a, a.Scratch[len(u)+len(p.workers)*p.blockLen():])
 	tile, row := p.size.tile, p.size.tile*p.conv.C*p.kernel.cols
 	return []par.Phase{
 		{Name: "winograd filters", Tasks: p.panels * tile, Run: func(task, worker int) {
