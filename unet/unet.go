@@ -183,11 +183,15 @@ func (r resample) apply(g *graph.Graph, x graph.Value) graph.Value {
 }
 
 // resBlock is skip(x) + conv(SiLU(norm(conv(SiLU(norm(x))) + e))), where e is a
-// linear map of the time embedding, or scales and shifts the second norm.
+// linear map of the time embedding, or scales and shifts the second norm. The skip
+// comes first, so that x, often a concatenation, may be overwritten.
 func (n *network) resBlock(b nn.Builder, x graph.Value, out int, r resample) graph.Value {
 	g := b.G
-	h := nn.GroupNorm(b.In("in_layers").In("0"), x, eps, true)
-	h, x = r.apply(g, h), r.apply(g, x)
+	skip := r.apply(g, x)
+	if skip.Dim(3) != out {
+		skip = nn.Conv2D(b.In("skip_connection"), skip, out, nn.Conv1)
+	}
+	h := r.apply(g, nn.GroupNorm(b.In("in_layers").In("0"), x, eps, true))
 	h = nn.Conv2D(b.In("in_layers").In("2"), h, out, nn.Conv3)
 	width := out
 	if n.UseScaleShiftNorm {
@@ -204,8 +208,5 @@ func (n *network) resBlock(b nn.Builder, x graph.Value, out int, r resample) gra
 		h = nn.GroupNorm(norm, g.Add(h, e), eps, true)
 	}
 	h = nn.Conv2D(b.In("out_layers").In("3"), h, out, nn.Conv3.Zeroed())
-	if x.Dim(3) != out {
-		x = nn.Conv2D(b.In("skip_connection"), x, out, nn.Conv1)
-	}
-	return g.Add(x, h)
+	return g.Add(skip, h)
 }
