@@ -61,6 +61,7 @@ type step struct {
 type lowered struct {
 	scratch   int    // float32 words
 	inPlace   []int  // inputs whose place the first output may take
+	grows     bool   // also where the output is larger than they are
 	algorithm string // of products
 	flops     int64
 	update    bool // writes parameters

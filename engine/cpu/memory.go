@@ -125,16 +125,22 @@ func takeOver(steps []*step, places map[graph.Value]*place) {
 	for i, s := range steps {
 		for _, k := range s.inPlace {
 			from, to := places[s.inputs[k]].at(), places[s.node.Output(0)]
-			if from.own != nil || from.last != i || from.size != to.size || from.first == i {
+			if from.own != nil || from.last != i || from.first == i || !s.fits(i, from, to) {
 				continue
 			}
 			if s.fused && sharesPlace(s, k, from, places) {
 				continue
 			}
-			to.into, from.last = from, to.last
+			to.into, from.last, from.size = from, to.last, to.size
 			break
 		}
 	}
+}
+
+// fits tells whether an output may take over a place: one of its size or, if it can
+// grow into it, a smaller one that no other step must hold larger than it needs.
+func (s *step) fits(i int, from, to *place) bool {
+	return from.size == to.size || s.grows && from.size < to.size && from.first == i-1
 }
 
 // sharesPlace tells whether another input of the step lies in the same memory.

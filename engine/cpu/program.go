@@ -46,7 +46,10 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		}
 		return arena[pl.offset:][:pl.size:pl.size]
 	}
-	p.values = func(v graph.Value) []float32 { return memory(places[v]) }
+	p.values = func(v graph.Value) []float32 {
+		m := memory(places[v])
+		return m[:min(v.Shape().Size(), len(m))] // the place may have grown
+	}
 	ints := func(v graph.Value) []int32 {
 		if v.Type().DType != graph.Int32 {
 			return nil

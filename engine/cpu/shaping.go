@@ -5,7 +5,7 @@ import (
 	"github.com/ldm-go/ldm/graph"
 )
 
-// lowerCopies makes Slice, Pad and Concat into copies of runs: every array is
+// lowerCopies makes Slice and Pad into copies of runs: every array is
 // [outer, its share of the axis · inner].
 func lowerCopies(n *graph.Node) lowered {
 	var axis int
@@ -15,7 +15,7 @@ func lowerCopies(n *graph.Node) lowered {
 	case graph.Pad:
 		axis = op.Axis
 	case graph.Concat:
-		axis = op.Axis
+		return lowerConcat(op, n)
 	}
 	y := n.Out[0].Shape
 	outer, inner := y[:axis].Size(), y[axis+1:].Size()
@@ -42,12 +42,6 @@ func copyRun(n *graph.Node, b *binding, o, axis, inner int) {
 		clear(row[:op.Before*inner])
 		copy(row[op.Before*inner:], b.in[0][o*size:][:size])
 		clear(row[op.Before*inner+size:])
-	case graph.Concat:
-		for i, v := range n.Inputs {
-			size := v.Dim(axis) * inner
-			copy(row, b.in[i][o*size:][:size])
-			row = row[size:]
-		}
 	}
 }
 

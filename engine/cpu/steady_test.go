@@ -148,3 +148,40 @@ func TestRemake(t *testing.T) {
 		t.Errorf("%d steps of GEGLU alone, %d with gradients: want 0 and 2", alone, training)
 	}
 }
+
+// TestConcatGrows: a concatenation that grows out of its first input keeps all rows.
+func TestConcatGrows(t *testing.T) {
+	for _, s := range [][3]int{{9000, 24, 12}, {9000, 1, 5}, {9000, 40, 1}, {1, 4, 4}, {50, 300, 200}} {
+		rows, a, b := s[0], s[1], s[2]
+		g := graph.New()
+		x, y := g.Input("x", rows, a), g.Input("y", rows, b)
+		z := g.Concat(1, g.Affine(x, 2, 0), y, y)
+		prog, err := New().Compile(g, []graph.Value{g.Affine(z, 1, 1)}, nil, engine.Options{Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := prog.(*Program).steps[1].phases; got[len(got)-1].Tasks != 1 || got[len(got)-1].Name != "concat" || &prog.(*Program).values(z)[0] != &prog.(*Program).values(z.Node.Inputs[0])[0] {
+			t.Errorf("%v: the result did not grow out of its input", s)
+		}
+		for _, in := range []string{"x", "y"} {
+			copy(prog.Input(in).F32, fill(in, prog.Input(in).Shape).F32)
+		}
+		if err := prog.Run(); err != nil {
+			t.Fatal(err)
+		}
+		at := 0
+		for r := range rows {
+			for c := range a + 2*b {
+				want := 2*prog.Input("x").F32[min(r*a+c, rows*a-1)] + 1
+				if c >= a {
+					want = prog.Input("y").F32[r*b+(c-a)%b] + 1
+				}
+				if got := prog.Output(0).F32[at]; got != want {
+					t.Fatalf("%v: row %d, number %d is %g, want %g", s, r, c, got, want)
+				}
+				at++
+			}
+		}
+		prog.Close()
+	}
+}
