@@ -64,10 +64,9 @@ type lowered struct {
 	grows     bool   // also where the output is larger than they are
 	algorithm string // of products
 	flops     int64
-	update    bool // writes parameters
-	// packsWeight says that input 1, a parameter, is read before the first run alone.
-	packsWeight bool
-	bind        func(b *binding) []par.Phase
+	update    bool  // writes parameters
+	halves    []int // inputs that may be parameters of 16 bits
+	bind      func(b *binding) []par.Phase
 }
 
 // binding is the memory of a step.

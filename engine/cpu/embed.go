@@ -6,12 +6,19 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/tensor"
 )
 
-// lowerEmbedding copies rows of the table; an index outside of it fails the run.
-func lowerEmbedding(p *Program, n *graph.Node) lowered {
+// lowerEmbedding copies rows of the table, which may be numbers of 16 bits; an index
+// outside of it fails the run.
+func (c *compiler) lowerEmbedding(n *graph.Node) lowered {
 	rows, width := n.Inputs[0].Dim(0), n.Inputs[0].Dim(1)
-	return bound(func(b *binding) []par.Phase {
+	var raw *tensor.Tensor
+	if op, ok := unshaped(n.Inputs[0].Node).Op.(graph.Param); ok && c.vars[op.Name].Half != nil {
+		raw = c.vars[op.Name]
+	}
+	p := c.prog
+	return lowered{halves: []int{0}, bind: func(b *binding) []par.Phase {
 		table, ids, y := b.in[0], b.ints[1], b.out[0]
 		return []par.Phase{par.Serial("embedding", func() {
 			for i, id := range ids {
@@ -19,10 +26,15 @@ func lowerEmbedding(p *Program, n *graph.Node) lowered {
 					p.failed.CompareAndSwap(nil, &indexError{n.Scope, int(id), rows})
 					id = 0
 				}
-				copy(y[i*width:][:width], table[int(id)*width:])
+				row, from := y[i*width:][:width], int(id)*width
+				if raw != nil {
+					vec.Widen(raw.Format, row, raw.Half[from:][:width])
+				} else {
+					copy(row, table[from:])
+				}
 			}
 		})}
-	})
+	}}
 }
 
 // lowerEmbeddingGrad adds rows in the order of the indices.

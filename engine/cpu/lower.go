@@ -57,7 +57,7 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		search := layer.Nearest{Rows: n.Out[0].Shape.Size(), K: book[0], D: book[1]}
 		return bound(func(b *binding) []par.Phase { return search.Forward(b.in[0], b.in[1], b.outInts[0]) }), nil
 	case graph.Embedding:
-		return lowerEmbedding(c.prog, n), nil
+		return c.lowerEmbedding(n), nil
 	case graph.EmbeddingGrad:
 		return lowerEmbeddingGrad(op, n), nil
 	case graph.TimestepEmbedding:
@@ -115,9 +115,10 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	weight := unshaped(n.Inputs[1].Node)
 	param, isParam := weight.Op.(graph.Param)
 	l := lowered{scratch: plan.ScratchLen, algorithm: plan.Algorithm, flops: plan.Flops}
-	l.packsWeight = isParam && !c.updated[weight] && plan.PackedLen > 0
+	packsOnce := isParam && !c.updated[weight] && plan.PackedLen > 0
 	var once frozen
-	if l.packsWeight {
+	if packsOnce {
+		l.halves = []int{1}
 		if once = c.freeze(param.Name, plan); once.hold != tensor.F32 {
 			l.scratch += plan.HalfLen
 		}
@@ -135,7 +136,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 		if plan.PackedLen == 0 {
 			return plan.Bind(a)
 		}
-		if l.packsWeight {
+		if packsOnce {
 			once.bind(c, &a)
 			return plan.Bind(a)
 		}

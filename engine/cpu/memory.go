@@ -61,8 +61,8 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 	c.prog.link(c, kept, places, aligned(max(top, c.staging)), outputs)
 }
 
-// widen makes float32 copies of those parameters of 16 bits that more reads than
-// packing: biases, norms, tables.
+// widen makes float32 copies of those parameters of 16 bits that are read by more
+// than packing and looking up: biases and norms.
 func (c *compiler) widen(steps []*step, outputs []graph.Value) {
 	read := func(v graph.Value) {
 		n := unshaped(v.Node)
@@ -77,7 +77,7 @@ func (c *compiler) widen(steps []*step, outputs []graph.Value) {
 			continue
 		}
 		for k, v := range s.inputs {
-			if k != 1 || !s.packsWeight {
+			if !slices.Contains(s.halves, k) {
 				read(v)
 			}
 		}
