@@ -89,6 +89,7 @@ type compiler struct {
 	uses    map[graph.Value]int
 	prog    *Program
 	fused   fusions
+	smalls  []*gemm.Small             // of every worker
 	staging int                       // words that packing needs
 	wide    map[*graph.Node][]float32 // float32 copies of parameters of 16 bits
 }

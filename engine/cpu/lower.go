@@ -123,7 +123,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 			l.scratch += plan.HalfLen
 		}
 	} else if plan.PackedLen > 0 {
-		l.scratch += roundUp(plan.PackedLen, align)
+		l.scratch = roundUp(plan.PackedLen, align) + max(plan.ScratchLen, plan.PackScratch(tensor.F32, tensor.F32))
 	}
 	l.bind = func(b *binding) []par.Phase {
 		a := gemm.Args{X: b.in[0], W: b.in[1], Y: b.out[0], Scratch: b.scratch}
@@ -140,9 +140,9 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 			once.bind(c, &a)
 			return plan.Bind(a)
 		}
-		packed := b.scratch[:plan.PackedLen]
-		phases := plan.Pack(gemm.Weights{F32: packed}, gemm.Weights{F32: a.W}, nil)
-		a.W, a.Scratch = packed, b.scratch[roundUp(plan.PackedLen, align):]
+		packed, rest := b.scratch[:plan.PackedLen], b.scratch[roundUp(plan.PackedLen, align):]
+		phases := plan.Pack(gemm.Weights{F32: packed}, gemm.Weights{F32: a.W}, rest)
+		a.W, a.Scratch = packed, rest
 		return append(phases, plan.Bind(a)...)
 	}
 	return l, nil
@@ -167,8 +167,16 @@ func convolution(op graph.Conv2D, x, w graph.Shape) gemm.Conv {
 
 func (c *compiler) attention(op graph.Attention, q, k graph.Shape) layer.Attention {
 	return layer.Attention{
-		N: q[0], T: q[1], S: k[1], Heads: op.Heads, D: q[2] / op.Heads, Scale: op.Scale, Causal: op.Causal, Precision: c.prec,
+		N: q[0], T: q[1], S: k[1], Heads: op.Heads, D: q[2] / op.Heads, Scale: op.Scale, Causal: op.Causal, Products: c.small,
 	}
+}
+
+// small are a worker's products inside of attentions, which run one after the other.
+func (c *compiler) small(worker int) *gemm.Small {
+	for len(c.smalls) <= worker {
+		c.smalls = append(c.smalls, gemm.NewSmall(c.prec))
+	}
+	return c.smalls[worker]
 }
 
 func (c *compiler) lowerNorm(n *graph.Node) lowered {

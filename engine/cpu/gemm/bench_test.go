@@ -7,6 +7,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // roof measures the multiply-add roof of so many workers, in GFLOP/s.
@@ -60,7 +61,7 @@ func BenchmarkShare(b *testing.B) {
 					args := Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, y), Scratch: make([]float32, plan.ScratchLen)}
 					if plan.PackedLen > 0 {
 						packed := make([]float32, plan.PackedLen)
-						pool.Run(plan.Pack(Weights{F32: packed}, Weights{F32: args.W}, nil))
+						pool.Run(plan.Pack(Weights{F32: packed}, Weights{F32: args.W}, make([]float32, plan.PackScratch(tensor.F32, tensor.F32))))
 						args.W = packed
 					}
 					phases := plan.Bind(args)

@@ -58,9 +58,7 @@ type tilesWorker struct {
 	bias   [side]float32
 	rows   []uintptr
 	halves []uintptr // rows of values or gates
-
-	round   rowsArgs
-	weights [step * side]float32 // to be packed
+	round  rowsArgs
 }
 
 const (

@@ -10,46 +10,47 @@ func (p *tilesPlan) packing(workers int) packing {
 		longest = max(longest, s.size)
 	}
 	return packing{
-		weights: p.weights, cols: side, tasks: len(p.classes) * panels, longest: longest, workers: workers,
+		weights: p.weights, cols: side, tasks: len(p.classes) * panels, longest: longest, memory: step * side, workers: workers,
 		stretch: func(task int) (panel, at, size int) {
 			panel, s := task%panels, &p.sums[task/panels]
 			return panel, s.start + panel*s.size, s.size
 		},
-		fill: func(task, worker, n int, out, raw []float32) {
-			p.packPanel(&p.workers[worker], task/panels, n, wordsOf(out), raw)
+		fill: func(task, worker, n int, out, raw, block []float32) {
+			p.packPanel(&p.workers[worker].round, task/panels, n, wordsOf(out), raw, block)
 		},
 	}
 }
 
 // packPanel packs n columns for class k.
-func (p *tilesPlan) packPanel(own *tilesWorker, k, n int, out []uint32, raw []float32) {
+func (p *tilesPlan) packPanel(round *rowsArgs, k, n int, out []uint32, raw, block []float32) {
 	w := p.weights
 	size := p.parts() * p.chunk * side / 2
 	for i, u := range p.sums[k].units {
 		from := w.tap[p.classes[k].taps[u.tap]] + u.from*w.strideDepth
-		p.packUnit(own, out[i*size:][:size], raw[from:], w, n, min(p.chunk, p.depth-u.from))
+		p.packUnit(round, out[i*size:][:size], raw[from:], block, n, min(p.chunk, p.depth-u.from))
 	}
 }
 
-// packUnit packs n columns of so many channels, a step at a time.
-func (p *tilesPlan) packUnit(own *tilesWorker, out []uint32, raw []float32, w weights, n, channels int) {
-	own.round = rowsArgs{ldd: side * 4, src: &own.weights[0], lds: side * 4, n: side, count: step / 2}
+// packUnit packs n columns of so many channels, a step at a time, through block.
+func (p *tilesPlan) packUnit(round *rowsArgs, out []uint32, raw, block []float32, n, channels int) {
+	w := p.weights
+	*round = rowsArgs{ldd: side * 4, src: &block[0], lds: side * 4, n: side, count: step / 2}
 	if p.split {
-		own.round.low = p.chunk / 2 * side * 4
+		round.low = p.chunk / 2 * side * 4
 	}
 	for first := 0; first < channels; first += step {
 		count := min(step, channels-first)
 		if n < side || count < step {
-			clear(own.weights[:])
+			clear(block)
 		}
 		for c := range n {
 			from := c*w.strideCol + first*w.strideDepth
 			for d := range count {
-				own.weights[d*side+c] = raw[from]
+				block[d*side+c] = raw[from]
 				from += w.strideDepth
 			}
 		}
-		own.round.dst = unsafe.Pointer(&out[first/2*side])
-		p.rowPairs(&own.round)
+		round.dst = unsafe.Pointer(&out[first/2*side])
+		p.rowPairs(round)
 	}
 }

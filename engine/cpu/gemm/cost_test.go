@@ -7,6 +7,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // square is a 3x3 convolution of n pictures of side x side.
@@ -151,7 +152,7 @@ func compare(b *testing.B, chosen method, fits bool, x, w, y int, plan func(meth
 		a := Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, y), Scratch: make([]float32, p.ScratchLen)}
 		if p.PackedLen > 0 {
 			packed := make([]float32, p.PackedLen)
-			pool.Run(p.Pack(Weights{F32: packed}, Weights{F32: a.W}, nil))
+			pool.Run(p.Pack(Weights{F32: packed}, Weights{F32: a.W}, make([]float32, p.PackScratch(tensor.F32, tensor.F32))))
 			a.W = packed
 		}
 		phases[i] = p.Bind(a)

@@ -22,7 +22,7 @@ func run(p *Plan, workers int, a Args) {
 	defer pool.Close()
 	if p.PackedLen > 0 {
 		packed := make([]float32, p.PackedLen)
-		pool.Run(p.Pack(Weights{F32: packed}, Weights{F32: a.W}, nil))
+		pool.Run(p.Pack(Weights{F32: packed}, Weights{F32: a.W}, make([]float32, p.PackScratch(tensor.F32, tensor.F32))))
 		a.W = packed
 	}
 	a.Scratch = make([]float32, p.ScratchLen)

@@ -20,8 +20,9 @@ type packing struct {
 	cols    int // of a panel
 	tasks   int
 	stretch func(task int) (panel, at, size int)
-	fill    func(task, worker, n int, out, raw []float32) // raw begins with the panel's n columns
-	longest int                                           // stretch
+	fill    func(task, worker, n int, out, raw, memory []float32) // raw begins with the panel's n columns
+	longest int                                                   // stretch
+	memory  int                                                   // that fill needs, in words
 	workers int
 }
 
@@ -30,16 +31,16 @@ func panelPacking(w weights, cols, size, workers int, fill func(n int, out, raw 
 	return packing{
 		weights: w, cols: cols, tasks: w.panels(cols), longest: size, workers: workers,
 		stretch: func(task int) (int, int, int) { return task, task * size, size },
-		fill:    func(_, _, n int, out, raw []float32) { fill(n, out, raw) },
+		fill:    func(_, _, n int, out, raw, _ []float32) { fill(n, out, raw) },
 	}
 }
 
-// PackScratch is the memory for Pack, in float32 words: none for float32, for 16 bits
+// PackScratch is the memory for Pack, in float32 words: little for float32, for 16 bits
 // that of a panel for every worker, or of all weights where columns are not apart.
 func (p *Plan) PackScratch(dst, raw tensor.Format) int {
 	k := &p.packing
 	whole, rawLen, packedLen := k.scratch(dst, raw)
-	return whole + k.workers*(rawLen+packedLen)
+	return whole + k.workers*(rawLen+packedLen+k.memory)
 }
 
 // scratch is the memory for all weights, for a worker's panel of them, and for that
@@ -66,7 +67,7 @@ func (p *Plan) Pack(dst, raw Weights, scratch []float32) []par.Phase {
 		return nil
 	}
 	whole, rawLen, packedLen := k.scratch(dst.Format, raw.Format)
-	own := rawLen + packedLen
+	own := rawLen + packedLen + k.memory
 	var phases []par.Phase
 	all := raw.F32
 	if whole > 0 {
@@ -78,7 +79,7 @@ func (p *Plan) Pack(dst, raw Weights, scratch []float32) []par.Phase {
 		first, n := k.weights.columns(panel, k.cols)
 		from := first * k.weights.strideCol
 		memory := scratch[worker*own:][:own]
-		src, out := memory[:rawLen], memory[rawLen:]
+		src, out := memory[:rawLen], memory[rawLen:][:packedLen]
 		if all != nil {
 			src = all[from:]
 		} else {
@@ -89,7 +90,7 @@ func (p *Plan) Pack(dst, raw Weights, scratch []float32) []par.Phase {
 			out = dst.F32[at:]
 		}
 		out = out[:size]
-		k.fill(task, worker, n, out, src)
+		k.fill(task, worker, n, out, src, memory[rawLen+packedLen:])
 		if dst.Half != nil {
 			vec.Narrow(dst.Format, dst.Half[at:][:size], out)
 		}

@@ -32,7 +32,7 @@ func TestPackHalf(t *testing.T) {
 				vec.Narrow(f, raw.Half, random(n, 1))
 				vec.Widen(f, wide, raw.Half)
 				pool := par.NewPool(2)
-				pool.Run(plan.Pack(Weights{F32: want}, Weights{F32: wide}, nil))
+				pool.Run(plan.Pack(Weights{F32: want}, Weights{F32: wide}, make([]float32, plan.PackScratch(tensor.F32, tensor.F32))))
 				got := make([]float32, plan.PackedLen)
 				pack := func(dst Weights) {
 					scratch := make([]float32, plan.PackScratch(dst.Format, f))

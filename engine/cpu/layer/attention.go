@@ -12,15 +12,12 @@ import (
 //	lse   [N, Heads, T]: the logarithm of the sum of exponentials of a row
 //
 // Only blocks of the scores exist at a time. With Causal, position t sees
-// 0 … t alone. Precision is that of the products; the softmax and all sums are
-// float32.
+// 0 … t alone. The softmax and all sums are float32.
 type Attention struct {
 	N, T, S, Heads, D int
 	Scale             float32
 	Causal            bool
-	Precision         gemm.Precision
-
-	small func() *gemm.Small // of the tests; none: as Precision says
+	Products          func(worker int) *gemm.Small // nil: those of float32
 }
 
 // queryBlock and keyBlock are the most queries and keys whose scores exist
@@ -31,11 +28,11 @@ const (
 )
 
 // products are those of one worker.
-func (a *Attention) products() *gemm.Small {
-	if a.small != nil {
-		return a.small()
+func (a *Attention) products(worker int) *gemm.Small {
+	if a.Products != nil {
+		return a.Products(worker)
 	}
-	return gemm.NewSmall(a.Precision)
+	return gemm.NewSmall(gemm.F32)
 }
 
 // width is the distance of the rows of q, k, v and y.

@@ -28,7 +28,7 @@ const (
 )
 
 func (a *Attention) planBackward() *backward {
-	small := a.products()
+	small := a.products(0)
 	unit := small.Rows()
 	b := &backward{Attention: *a, queries: even(a.T, queryChunk, unit), keys: even(a.S, keyBlock, 32)}
 	b.queryChunks, b.keyChunks = ceilDiv(a.T, b.queries), ceilDiv(a.S, b.keys)
@@ -74,7 +74,7 @@ func (a Attention) Backward(q, k, v, y, lse, dy, dq, dk, dv, scratch []float32, 
 	b := a.planBackward()
 	own := b.divide(&memory{words: scratch}, workers)
 	for i := range own {
-		own[i].small = a.products()
+		own[i].small = a.products(i)
 	}
 	g := &gradients{q, k, v, y, lse, dy, dq, dk, dv}
 	pairs, rounds := min(b.queryChunks, b.keyChunks), max(b.queryChunks, b.keyChunks)

@@ -33,7 +33,7 @@ const (
 )
 
 func (a *Attention) planForward() *forward {
-	small := a.products()
+	small := a.products(0)
 	f := &forward{Attention: *a}
 	f.queries = even(a.T, queryBlock/small.Rows()*small.Rows(), small.Rows())
 	f.keys = even(a.S, keyBlock, 32)
@@ -88,7 +88,7 @@ func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []pa
 	f := a.planForward()
 	own, shared := f.divide(&memory{words: scratch}, workers)
 	for i := range own {
-		own[i].small = a.products()
+		own[i].small = a.products(i)
 	}
 	units := a.N * a.Heads
 	if f.queryBlocks == 1 {

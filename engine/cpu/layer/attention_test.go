@@ -120,12 +120,12 @@ func attentionError(got []float32, want []float64) float64 {
 
 // attentionKind is a kind of products, with the error that it may make.
 type attentionKind struct {
-	small func() *gemm.Small
+	small func(int) *gemm.Small
 	tol   float64
 }
 
 func attentionKinds() map[string]attentionKind {
-	kinds := map[string]attentionKind{"exact": {func() *gemm.Small { return gemm.NewSmall(gemm.Exact) }, 5e-6}}
+	kinds := map[string]attentionKind{"exact": {func(int) *gemm.Small { return gemm.NewSmall(gemm.Exact) }, 5e-6}}
 	for _, level := range []isa.Level{isa.Portable, isa.AVX512BF16} {
 		if level > isa.Current() {
 			continue
@@ -134,7 +134,7 @@ func attentionKinds() map[string]attentionKind {
 		// and so as much of its exponential as the score is large.
 		for split, tol := range map[bool]float64{false: 1e-2, true: 3e-5} {
 			kinds[fmt.Sprintf("%v tiles, split %v", level, split)] = attentionKind{
-				func() *gemm.Small { return gemm.NewSmallTiles(level, split) }, tol,
+				func(int) *gemm.Small { return gemm.NewSmallTiles(level, split) }, tol,
 			}
 		}
 	}
@@ -158,7 +158,7 @@ func TestAttention(t *testing.T) {
 	for name, kind := range attentionKinds() {
 		for _, a := range attentions {
 			a.Scale = float32(1 / math.Sqrt(float64(a.D)))
-			a.small = kind.small
+			a.Products = kind.small
 			x := newAttentionOperands(a)
 			x.run(a, 2)
 			want := x.plain(a)
@@ -179,7 +179,7 @@ func TestAttentionSameBits(t *testing.T) {
 			continue // slow, and the same code
 		}
 		for _, a := range attentions {
-			a.N, a.Scale, a.small = 3, .3, kind.small
+			a.N, a.Scale, a.Products = 3, .3, kind.small
 			batch := newAttentionOperands(a)
 			batch.run(a, 1)
 			first := batch.results()
