@@ -68,7 +68,7 @@ func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split 
 	if split {
 		p.offsets, p.places = []int{0, 0, p.wordsX() * 4}, []int{0, p.wordsY() * 4, 0}
 	}
-	p.zero = make([]float32, max(c.C, c.O))
+	p.zero = zeros(max(c.C, c.O))
 	p.workers = make([]gradWorker, max(workers, 1))
 	for i := range p.workers {
 		p.workers[i].words = make([]uint32, p.parts()*16*min(gradLanes, p.rowTiles*side))

@@ -76,7 +76,7 @@ func planDot(src source, w weights, workers int, k kernel) *Plan {
 	return &Plan{
 		Algorithm:  describe(k.name, k.rows, k.cols) + w.also(),
 		PackedLen:  w.panels(k.cols) * p.taps * p.depth * k.cols,
-		ScratchLen: len(p.workers) * p.copySize(),
+		ScratchLen: len(p.workers) * (p.copySize() + 2*p.gateSize()),
 		HalfLen:    len(p.workers) * p.partSize(),
 		packing:    packPanels(w, k.cols, workers),
 		bind:       p.bind,
@@ -88,7 +88,7 @@ func newDot(src source, w weights, workers int, k kernel) *dotPlan {
 	p.rows, p.depth, p.taps = src.size()
 	p.panels = ceilDiv(p.cols, k.cols)
 	p.parts = parts(p.taps, p.depth, k.cols)
-	p.zero = make([]float32, p.depth+maxRows)
+	p.zero = zeros(p.depth + maxRows)
 	_, plain := src.(rowSource)
 	p.copies = plain && p.depth*4%4096 == 0
 	tiles := ceilDiv(p.rows, k.rows)
@@ -101,11 +101,6 @@ func newDot(src source, w weights, workers int, k kernel) *dotPlan {
 	for i := range p.workers {
 		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.rows)
 		p.workers[i].shifted = make([]uintptr, k.rows)
-		if w.gated {
-			for j := range p.workers[i].halves {
-				p.workers[i].halves[j] = make([]float32, p.tilesPerTask*k.rows*k.cols)
-			}
-		}
 	}
 	return p
 }
@@ -119,13 +114,22 @@ func (p *dotPlan) copySize() int {
 }
 
 func (p *dotPlan) bind(a Args) []par.Phase {
+	scratch := a.Scratch
+	take := func(n int) []float32 {
+		part := scratch[:n]
+		scratch = scratch[n:]
+		return part
+	}
 	for i := range p.workers {
-		p.workers[i].copied = a.Scratch[i*p.copySize():][:p.copySize()]
+		w := &p.workers[i]
+		w.copied = take(p.copySize())
+		for j := range w.halves {
+			w.halves[j] = take(p.gateSize())
+		}
 	}
 	if a.Half != nil {
-		wide := a.Scratch[len(p.workers)*p.copySize():]
 		for i := range p.workers {
-			p.workers[i].wide = wide[i*p.partSize():][:p.partSize()]
+			p.workers[i].wide = take(p.partSize())
 		}
 	}
 	tiles := ceilDiv(p.rows, p.kernel.rows)

@@ -12,7 +12,7 @@ const smallDepth = 16
 func gather(src pixelSource, width int, dst, x []float32) par.Phase {
 	rows, depth, taps := src.size()
 	const block = 256
-	zero := make([]float32, depth)
+	zero := zeros(depth)
 	return par.Phase{Name: "gather", Tasks: ceilDiv(rows, block), Run: func(task, _ int) {
 		var table [256]uintptr
 		for m := task * block; m < min((task+1)*block, rows); m++ {

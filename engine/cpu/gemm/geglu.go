@@ -6,6 +6,14 @@ import "github.com/ldm-go/ldm/engine/cpu/vec"
 // panel, then their gates, and joins the two while they are in the cache. Each half
 // of the columns has panels of its own, so that a half may be of any width.
 
+// gateSize is the memory for the values, or the gates, of a panel and a task's rows.
+func (p *dotPlan) gateSize() int {
+	if !p.weights.gated {
+		return 0
+	}
+	return p.tilesPerTask * p.kernel.rows * p.kernel.cols
+}
+
 // gate writes value·GELU(gate) of a panel of values and its panel of gates.
 func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
 	rows, cols := p.kernel.rows, p.kernel.cols

@@ -1,5 +1,23 @@
 package gemm
 
+import "sync"
+
+// noPixel are the zeros that all plans read beside their pictures.
+var noPixel struct {
+	sync.Mutex
+	zeros []float32
+}
+
+// zeros returns n of them, not to be written.
+func zeros(n int) []float32 {
+	noPixel.Lock()
+	defer noPixel.Unlock()
+	if n > len(noPixel.zeros) {
+		noPixel.zeros = make([]float32, n)
+	}
+	return noPixel.zeros[:n]
+}
+
 // source gives the addresses of the left operand's rows.
 type source interface {
 	size() (rows, depth, taps int)

@@ -100,7 +100,7 @@ func newWinograd(c Conv, flipped bool, workers int, k kernel, size winogradSize)
 	p.across, p.down = ceilDiv(ow, size.out), ceilDiv(oh, size.out)
 	p.panels = ceilDiv(c.O, k.cols)
 	p.groups = min(p.panels, 4)
-	p.zero = make([]float32, roundUp(max(c.C, c.O), 16)+maxRows)
+	p.zero = zeros(roundUp(max(c.C, c.O), 16) + maxRows)
 	p.workers = make([]winogradWorker, max(workers, 1))
 	for i := range p.workers {
 		w := &p.workers[i]
