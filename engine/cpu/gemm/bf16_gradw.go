@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // tileGradW is the gradient to the weights with bfloat16 tiles: rows are
@@ -39,9 +40,9 @@ type tileGradW struct {
 }
 
 type gradWorker struct {
-	tile  tileArgs
-	rows  rowsArgs
-	words []uint32
+	tile   tileArgs
+	rows   rowsArgs
+	memory []float32 // words of two bfloat16 to be transposed, or a tile of sums
 }
 
 const (
@@ -71,7 +72,7 @@ func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split 
 	p.zero = zeros(max(c.C, c.O))
 	p.workers = make([]gradWorker, max(workers, 1))
 	for i := range p.workers {
-		p.workers[i].words = make([]uint32, p.parts()*16*min(gradLanes, p.rowTiles*side))
+		p.workers[i].memory = make([]float32, max(p.parts()*16*min(gradLanes, p.rowTiles*side), side*side))
 	}
 	return &Plan{
 		Algorithm:  t.name + kindOf(split) + " tiles 32x32 transposed",
@@ -124,8 +125,8 @@ func (p *tileGradW) bind(a Args) []par.Phase {
 			},
 		})
 	}
-	return append(phases, par.Phase{Name: "reorder", Tasks: p.rowTiles * p.colTiles, Run: func(task, _ int) {
-		p.store(a.Y, sums, task/p.colTiles, task%p.colTiles)
+	return append(phases, par.Phase{Name: "reorder", Tasks: p.rowTiles * p.colTiles, Run: func(task, worker int) {
+		p.store(&p.workers[worker], a.Y, sums, task/p.colTiles, task%p.colTiles)
 	}})
 }
 
@@ -155,13 +156,14 @@ func (p *tileGradW) layOut(a Args, x, dy []uint32, first int) par.Phase {
 // transposeX fills 32 positions of all rows of the transposed x, from a position
 // of a plane on.
 func (p *tileGradW) transposeX(w *gradWorker, x []float32, dst []uint32, plane, position int) {
+	words := wordsOf(w.memory)
 	for from := 0; from < p.rowTiles*side; from += gradLanes {
 		lanes := min(gradLanes, p.rowTiles*side-from)
 		o := operand{data: x, from: from, depth: p.conv.C, stride: p.stride, plane: plane}
-		p.pairsOf(w, o, w.words, lanes, 16*lanes, position, 16, min(lanes, p.conv.C-from))
+		p.pairsOf(w, o, words, lanes, 16*lanes, position, 16, min(lanes, p.conv.C-from))
 		for part := range p.parts() {
 			for c := 0; c < lanes; c += 16 {
-				p.transpose(&dst[part*p.wordsX()+(from+c)*p.pitch/2], p.pitch*2, &w.words[part*16*lanes+c], lanes*4)
+				p.transpose(&dst[part*p.wordsX()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*lanes+c], lanes*4)
 			}
 		}
 	}
@@ -263,33 +265,31 @@ func (p *tileGradW) sum(t *tileArgs, x, dy []uint32, sums []float32, first, spli
 }
 
 // store adds the splits up and puts the sums where the gradient has them.
-func (p *tileGradW) store(dw, sums []float32, r, c int) {
+func (p *tileGradW) store(w *gradWorker, dw, sums []float32, r, c int) {
 	taps := p.taps()
 	all := p.colTiles * p.rowTiles * taps * side * side
-	sums = sums[(c*p.rowTiles+r)*taps*side*side:]
+	at := (c*p.rowTiles + r) * taps * side * side
+	total := sums[at:][:taps*side*side] // [tap][row][column]
+	for s := 1; s < p.splits; s++ {
+		vec.Add(total, total, sums[s*all+at:][:len(total)])
+	}
 	rows, cols := min(side, p.conv.C-r*side), min(side, p.conv.O-c*side)
-	put := func(i, j int) {
-		to := (r*side+i)*p.out.row + (c*side+j)*p.out.col
-		for t := range taps {
-			at := (t*side+i)*side + j
-			v := sums[at]
-			for s := 1; s < p.splits; s++ {
-				v += sums[s*all+at]
+	dw = dw[r*side*p.out.row+c*side*p.out.col:]
+	for t := range taps {
+		tile := total[t*side*side:][:side*side]
+		if p.out.col == 1 {
+			for i := range rows {
+				copy(dw[i*p.out.row+t*p.out.tap:][:cols], tile[i*side:])
 			}
-			dw[to+t*p.out.tap] = v
+			continue
 		}
-	}
-	if p.out.col == 1 {
-		for i := range rows {
-			for j := range cols {
-				put(i, j)
+		turned := w.memory[:side*side]
+		Transpose(turned, side, tile, side, rows, cols)
+		for j := range cols {
+			to := dw[j*p.out.col+t*p.out.tap:]
+			for i, v := range turned[j*side:][:rows] {
+				to[i*p.out.row] = v
 			}
-		}
-		return
-	}
-	for j := range cols { // neighbours in memory
-		for i := range rows {
-			put(i, j)
 		}
 	}
 }

@@ -10,7 +10,7 @@ func (p *tilesPlan) packing(workers int) packing {
 		longest = max(longest, s.size)
 	}
 	return packing{
-		weights: p.weights, cols: side, tasks: len(p.classes) * panels, longest: longest, memory: step * side, workers: workers,
+		weights: p.weights, cols: side, tasks: len(p.classes) * panels, longest: longest, memory: step * p.weights.taps * side, workers: workers,
 		stretch: func(task int) (panel, at, size int) {
 			panel, s := task%panels, &p.sums[task/panels]
 			return panel, s.start + panel*s.size, s.size
@@ -21,36 +21,27 @@ func (p *tilesPlan) packing(workers int) packing {
 	}
 }
 
-// packPanel packs n columns for class k.
+// packPanel packs n columns for class k, some channels of all taps at a time, through
+// block [channel][tap][32 columns].
 func (p *tilesPlan) packPanel(round *rowsArgs, k, n int, out []uint32, raw, block []float32) {
-	w := p.weights
+	taps := p.weights.taps
 	size := p.parts() * p.chunk * side / 2
-	for i, u := range p.sums[k].units {
-		from := w.tap[p.classes[k].taps[u.tap]] + u.from*w.strideDepth
-		p.packUnit(round, out[i*size:][:size], raw[from:], block, n, min(p.chunk, p.depth-u.from))
-	}
-}
-
-// packUnit packs n columns of so many channels, a step at a time, through block.
-func (p *tilesPlan) packUnit(round *rowsArgs, out []uint32, raw, block []float32, n, channels int) {
-	w := p.weights
-	*round = rowsArgs{ldd: side * 4, src: &block[0], lds: side * 4, n: side, count: step / 2}
+	*round = rowsArgs{ldd: side * 4, lds: taps * side * 4, n: side, count: step / 2}
 	if p.split {
 		round.low = p.chunk / 2 * side * 4
 	}
-	for first := 0; first < channels; first += step {
-		count := min(step, channels-first)
+	for from := 0; from < p.depth; from += step {
+		count := min(step, p.depth-from)
 		if n < side || count < step {
 			clear(block)
 		}
-		for c := range n {
-			from := c*w.strideCol + first*w.strideDepth
-			for d := range count {
-				block[d*side+c] = raw[from]
-				from += w.strideDepth
+		p.weights.order(block, side, taps*side, raw, n, from, count)
+		for i, u := range p.sums[k].units {
+			if u.from <= from && from < u.from+p.chunk {
+				round.src = &block[p.classes[k].taps[u.tap]*side]
+				round.dst = unsafe.Pointer(&out[i*size+(from-u.from)/2*side])
+				p.rowPairs(round)
 			}
 		}
-		round.dst = unsafe.Pointer(&out[first/2*side])
-		p.rowPairs(round)
 	}
 }

@@ -14,7 +14,7 @@ func TestGEGLU(t *testing.T) {
 	for _, m := range []struct{ rows, depth, half int }{{5, 36, 25}, {70, 200, 32}, {130, 260, 100}, {33, 130, 7}} {
 		x, w, bias := random(m.rows*m.depth, 1), random(2*m.half*m.depth, 2), random(2*m.half, 3)
 		check := func(what string, plan func(w weights, workers int) *Plan) {
-			wt := weights{cols: 2 * m.half, depth: m.depth, taps: 1, strideCol: m.depth, strideDepth: 1, tap: []int{0}}
+			wt := weights{cols: 2 * m.half, depth: m.depth, taps: 1, strideCol: m.depth, strideDepth: 1}
 			whole, want := make([]float32, m.rows*2*m.half), make([]float32, m.rows*m.half)
 			run(plan(wt, 1), 1, Args{X: x, W: w, Y: whole, Bias: bias})
 			for r := range m.rows {

@@ -155,7 +155,7 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 		}
 		return planOuter(c, out, workers, kernelFor(level)).with(flops)
 	}
-	w := weights{cols: s.N, depth: s.K, taps: 1, strideCol: 1, strideDepth: s.N, tap: []int{0}, gated: s.GEGLU}
+	w := weights{cols: s.N, depth: s.K, taps: 1, strideCol: 1, strideDepth: s.N, gated: s.GEGLU}
 	if s.TransB {
 		w.strideCol, w.strideDepth = s.K, 1
 	}

@@ -112,51 +112,40 @@ func packPanels(w weights, cols, workers int) packing {
 		if n < cols {
 			clear(out)
 		}
-		switch {
-		case w.strideCol == 1:
-			packRows(out, raw, w, cols, n)
-		case w.plain():
-			packTransposed(out, raw, w, cols, n)
-		default:
-			packEach(out, raw, w, cols, n)
-		}
+		w.order(out, w.depth*cols, cols, raw, n, 0, w.depth)
 	})
 }
 
-// packRows copies columns that lie side by side.
-func packRows(out, raw []float32, w weights, cols, n int) {
-	for t, tap := range w.tap {
-		for k := range w.depth {
-			copy(out[(t*w.depth+k)*cols:][:n], raw[tap+k*w.strideDepth:])
+// order writes n columns of count channels, from channel from on: those of a tap and a
+// channel side by side, tap and channel numbers away from the next tap and channel.
+func (w weights) order(dst []float32, tap, channel int, raw []float32, n, from, count int) {
+	switch {
+	case w.strideCol == 1: // [channel][column], one tap
+		for d := range count {
+			copy(dst[d*channel:][:n], raw[(from+d)*w.strideDepth:])
 		}
+	case w.strideDepth != w.taps: // [channel][column][tap]
+		for d := range count {
+			Transpose(dst[d*channel:], tap, raw[(from+d)*w.strideDepth:], w.strideCol, n, w.taps)
+		}
+	case w.taps == 1 || channel == w.taps*tap: // [column][channel][tap], and so in dst
+		Transpose(dst, channel/w.taps, raw[from*w.taps:], w.strideCol, n, count*w.taps)
+	default:
+		w.orderBlocks(dst, tap, channel, raw[from*w.taps:], n, count*w.taps)
 	}
 }
 
-// packTransposed turns blocks of 16 columns by 16 weights of each.
-func packTransposed(out, raw []float32, w weights, cols, n int) {
+// orderBlocks turns blocks of 16 columns by 16 of their weights, [channel][tap].
+func (w weights) orderBlocks(dst []float32, tap, channel int, raw []float32, n, total int) {
 	var block [16 * 16]float32
-	total := w.depth * w.taps
 	for c := 0; c < n; c += 16 {
 		width := min(16, n-c)
 		for from := 0; from < total; from += 16 {
 			count := min(16, total-from)
 			Transpose(block[:], 16, raw[c*w.strideCol+from:], w.strideCol, width, count)
 			for i := range count {
-				tap, depth := (from+i)%w.taps, (from+i)/w.taps
-				copy(out[(tap*w.depth+depth)*cols+c:][:width], block[i*16:])
-			}
-		}
-	}
-}
-
-func packEach(out, raw []float32, w weights, cols, n int) {
-	for t, tap := range w.tap {
-		for k := range w.depth {
-			row := out[(t*w.depth+k)*cols:][:n]
-			from := tap + k*w.strideDepth
-			for c := range row {
-				row[c] = raw[from]
-				from += w.strideCol
+				at := (from+i)%w.taps*tap + (from+i)/w.taps*channel + c
+				copy(dst[at:][:width], block[i*16:])
 			}
 		}
 	}

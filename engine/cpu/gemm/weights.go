@@ -1,20 +1,16 @@
 package gemm
 
-// weights says where the weight of (tap, depth, column) lies in the raw operand.
+// weights says where the weight of (tap, depth, column) lies in the raw operand: taps
+// are one number apart.
 type weights struct {
 	cols, depth, taps      int
 	strideCol, strideDepth int
-	tap                    []int // position of each tap in the raw weights
-	gated                  bool  // half of the columns are values, half their gates: see geglu.go
+	gated                  bool // half of the columns are values, half their gates: see geglu.go
 }
 
 func (c Conv) weights() weights {
 	taps := c.KH * c.KW
-	w := weights{cols: c.O, depth: c.C, taps: taps, strideCol: c.C * taps, strideDepth: taps, tap: make([]int, taps)}
-	for t := range w.tap {
-		w.tap[t] = t
-	}
-	return w
+	return weights{cols: c.O, depth: c.C, taps: taps, strideCol: c.C * taps, strideDepth: taps}
 }
 
 // weightsBackward are the same weights as the gradient to the picture sees them.
@@ -59,16 +55,6 @@ func (w weights) columns(panel, cols int) (first, n int) {
 	values := ceilDiv(half, cols)
 	first = panel % values * cols
 	return first + panel/values*half, min(cols, half-first)
-}
-
-// plain tells whether a column's weights lie in one piece, [depth][tap].
-func (w weights) plain() bool {
-	for i, t := range w.tap {
-		if i != t {
-			return false
-		}
-	}
-	return w.strideDepth == w.taps
 }
 
 // apart tells whether every column's weights lie in a piece of their own, one column
