@@ -171,20 +171,26 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 	}
 }
 
-func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate bool, c []float32, ldc int) {
-	size, part := s.panelLen(k), smallLanes(k)*2 // a row's bytes of one part
-	s.offsets = [3]int{0, 0, part}               // high, high, low
-	s.places = [3]int{0, part * side, 0}         // high, low, high
+// describe is what all calls of a product over k have in common.
+func (s *Small) describe(k int, left Left) {
+	part := smallLanes(k) * 2            // a row's bytes of one part
+	s.offsets = [3]int{0, 0, part}       // high, high, low
+	s.places = [3]int{0, part * side, 0} // high, low, high
 	s.args = tileArgs{
 		lda: left.distance * 4, offsets: &s.offsets[0], taps: 2*s.parts() - 1, steps: smallLanes(k) / step,
 		ldb: side * 4, second: 64, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0], places: &s.places[0],
 	}
+	for i := range s.moves {
+		s.moves[i] = i * side * s.args.lda
+	}
+}
+
+func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate bool, c []float32, ldc int) {
+	size := s.panelLen(k)
+	s.describe(k, left)
 	s.out = putArgs{acc: &s.acc[0], rows: &s.results[0], bias: &s.zero[0]}
 	if accumulate {
 		s.out.add = 1
-	}
-	for i := range s.moves {
-		s.moves[i] = i * side * s.args.lda
 	}
 	for row := 0; row < m; row += smallTiles * side {
 		s.out.count = min(smallTiles*side, m-row)

@@ -50,17 +50,18 @@ func (f *forward) unitWords() int { return f.keyBlocks * (f.packedK + f.packedV)
 
 // forwardWorker is the memory of one worker.
 type forwardWorker struct {
-	small      *gemm.Small
-	packed     []float32 // keys and values of a unit
-	rows       []float32 // [scaledRows, D]
-	q, p       []float32 // left operands
-	scores     []float32 // [queries, keys]
-	sum        []float32 // [queries, D], not yet divided
-	top, total []float32 // of each query: largest score and sum of exponentials so far
+	small   *gemm.Small
+	packed  []float32 // keys and values of a unit
+	rows    []float32 // [scaledRows, D]
+	q, p    []float32 // left operands
+	scores  vec.Grid  // [queries, keys]
+	sum     vec.Grid  // [queries, D], not yet divided
+	softmax vec.Softmax
 }
 
 // divide cuts the memory of the workers and of the operands they share.
 func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []float32) {
+	small := f.products(0)
 	own = make([]forwardWorker, max(workers, 1))
 	for i := range own {
 		w := &own[i]
@@ -69,8 +70,9 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 		}
 		w.rows = m.take(scaledRows * f.D)
 		w.q, w.p = m.take(f.leftQ), m.take(f.leftP)
-		w.scores, w.sum = m.take(f.queries*f.keys), m.take(f.queries*f.D)
-		w.top, w.total = m.take(f.queries), m.take(f.queries)
+		w.scores = small.Grid(m.take(small.GridLen(f.queries, f.keys)), f.queries, f.keys)
+		w.sum = small.Grid(m.take(small.GridLen(f.queries, f.D)), f.queries, f.D)
+		w.softmax = vec.Softmax{Top: m.take(f.queries), Total: m.take(f.queries), Shrink: m.take(f.queries)}
 	}
 	if f.queryBlocks > 1 {
 		shared = m.take(f.pictures * f.Heads * f.unitWords())
@@ -142,49 +144,29 @@ func (f *forward) attend(w *forwardWorker, packed []float32, unit, block int, q,
 	rows := min(f.queries, f.T-t)
 	at := (unit/f.Heads*f.T+t)*f.width() + unit%f.Heads*f.D
 	left := w.small.Left(w.q, rows, f.D, q[at:], f.width())
+	w.softmax.Begin(rows)
 	for b := range f.keyBlocks {
 		from := b * f.keys
 		if f.Causal && from > t+rows-1 {
 			break
 		}
 		count := min(f.keys, f.S-from)
-		packedK, packedV := f.block(packed, b)
-		w.small.Mul(rows, count, f.D, left, packedK, false, w.scores, count)
-		for r := range rows {
-			seen := count
-			if f.Causal {
-				seen = min(max(t+r+1-from, 0), count)
-			}
-			f.exponentials(w, r, w.scores[r*count:][:count], seen, b == 0)
+		seen := count
+		if f.Causal {
+			seen = t + 1 - from
 		}
-		p := w.small.Left(w.p, rows, count, w.scores, count)
-		w.small.Mul(rows, f.D, count, p, packedV, b > 0, w.sum, f.D)
+		packedK, packedV := f.block(packed, b)
+		w.small.MulGrid(rows, count, f.D, left, packedK, false, w.scores)
+		p, grown := w.small.Softmax(&w.softmax, w.p, w.scores, rows, count, seen, f.Causal)
+		if grown && b > 0 {
+			w.softmax.Rescale(w.sum, rows, f.D)
+		}
+		w.small.MulGrid(rows, f.D, count, p, packedV, b > 0, w.sum)
 	}
+	w.softmax.Finish(y[at:], f.width(), w.sum, rows, f.D)
 	for r := range rows {
-		vec.Affine(y[at+r*f.width():][:f.D], w.sum[r*f.D:], 1/w.total[r], 0)
-		lse[unit*f.T+t+r] = w.top[r] + logarithm(w.total[r])
+		lse[unit*f.T+t+r] = w.softmax.Top[r] + logarithm(w.softmax.Total[r])
 	}
-}
-
-// exponentials makes the exponentials of the scores of query r, of which seen
-// count, and brings what is known of the query up to them.
-func (f *forward) exponentials(w *forwardWorker, r int, row []float32, seen int, first bool) {
-	clear(row[seen:])
-	if seen == 0 {
-		return
-	}
-	top := vec.Max(row[:seen])
-	switch {
-	case first:
-		w.top[r], w.total[r] = top, 0
-	case top > w.top[r]:
-		shrink := float32(math.Exp(float64(w.top[r] - top)))
-		sum := w.sum[r*f.D:][:f.D]
-		vec.Affine(sum, sum, shrink, 0)
-		w.total[r] *= shrink
-		w.top[r] = top
-	}
-	w.total[r] += vec.ExpSum(row[:seen], row, w.top[r])
 }
 
 // logarithm is that of a sum x of exponentials that are at most 1, one of them

@@ -45,6 +45,9 @@ type kernels struct {
 
 	half [3]converter // by tensor.Format
 
+	softmax   [3]func(*softmaxArgs) // in place, to bfloat16, split; nil: by rows
+	scaleRows func(*scaleArgs)      // nil: by rows
+
 	affine    func(dst, x *float32, n int, a, b float32)
 	scaledSum func(dst, x, y *float32, n int, a, b float32)
 

@@ -35,12 +35,18 @@ func sumRows512(a *rowArgs)
 func normBackRows512(a *rowArgs)
 func normSiLUBackRows512(a *rowArgs)
 func combineRows512(a *rowArgs)
+func softmax512(a *softmaxArgs)
+func softmaxHalves512(a *softmaxArgs)
+func softmaxSplit512(a *softmaxArgs)
+func scaleRows512(a *scaleArgs)
 
 var kernels512 = kernels{
 	unary:         [...]func(dst, x *float32, n int){exp512, silu512, gelu512, quickGELU512, relu512},
 	binary:        [...]func(dst, x, y *float32, n int){add512, sub512, mul512, div512, maximum512, siluGrad512, geluGrad512, reluGrad512, geglu512},
 	rows:          [...]func(*rowArgs){affineRows512, affineSiLURows512, momentsRows512, sumRows512, normBackRows512, normSiLUBackRows512, combineRows512},
 	half:          converters,
+	softmax:       [3]func(*softmaxArgs){softmax512},
+	scaleRows:     scaleRows512,
 	affine:        affine512,
 	scaledSum:     scaledSum512,
 	expSum:        expSum512,

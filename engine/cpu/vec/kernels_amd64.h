@@ -47,8 +47,12 @@ GLOBL k<>(SB), RODATA|NOPTR, $736
 
 // y = exp(x), x within [-87, 88] after clamping; NaN stays NaN. x and n are lost.
 #define EXP(x, n, y) \
+	VMINPS x, CAP, x \
+	EXPBELOW(x, n, y)
+
+// The same for x that is below the cap.
+#define EXPBELOW(x, n, y) \
 	VMAXPS x, FLOOR, x        \
-	VMINPS x, CAP, x          \
 	VMULPS LOG2E, x, n        \
 	ROUND(n)                  \
 	VFNMADD231PS LN2HI, n, x  \

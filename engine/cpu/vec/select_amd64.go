@@ -5,6 +5,10 @@ import "github.com/ldm-go/ldm/engine/cpu/isa"
 // kernelsOf is the widest implementation that a level allows.
 func kernelsOf(l isa.Level) kernels {
 	switch {
+	case l >= isa.AVX512BF16:
+		k := kernels512
+		k.softmax[1], k.softmax[2] = softmaxHalves512, softmaxSplit512
+		return k
 	case l >= isa.AVX512:
 		return kernels512
 	case l >= isa.AVX2:

@@ -29,7 +29,7 @@ func ones(n int) []float32 {
 func levels(t *testing.T, run func(t *testing.T)) {
 	before := use
 	defer func() { use = before }()
-	for _, l := range []isa.Level{isa.Portable, isa.AVX2, isa.AVX512} {
+	for _, l := range []isa.Level{isa.Portable, isa.AVX2, isa.AVX512, isa.AVX512BF16} {
 		if l > isa.Available()[len(isa.Available())-1] {
 			break
 		}

@@ -1,0 +1,332 @@
+#include "lanes512_amd64.h"
+#include "kernels_amd64.h"
+
+// Blocks of a softmax, 16 rows at a time: what is known of these is one vector,
+// and hold has a vector for each of which its largest number or its sum is left.
+
+#define NEGINF Z19
+#define ZERO Z18
+
+DATA neginf<>+0(SB)/4, $0xff800000
+GLOBL neginf<>(SB), RODATA|NOPTR, $4
+
+// Four rows of hold, folded by OP to one quarter each; in every quarter of o is
+// one number of each row.
+#define FOURROWS(OP, at, o) \
+	VMOVUPS (at)(R15), Z0     \
+	VMOVUPS (at+64)(R15), Z1  \
+	VMOVUPS (at+128)(R15), Z2 \
+	VMOVUPS (at+192)(R15), Z3 \
+	VUNPCKLPS Z1, Z0, Z4      \
+	VUNPCKHPS Z1, Z0, Z5      \
+	OP Z5, Z4, Z4             \
+	VUNPCKLPS Z3, Z2, Z5      \
+	VUNPCKHPS Z3, Z2, Z6      \
+	OP Z6, Z5, Z5             \
+	VUNPCKLPD Z5, Z4, Z6      \
+	VUNPCKHPD Z5, Z4, Z7      \
+	OP Z7, Z6, o
+
+// Z0 = the sums, or largest numbers, of the rows of hold.
+#define FOLDROWS(OP) \
+	LEAQ 112(R8), R15              \
+	FOURROWS(OP, 0, Z8)            \
+	FOURROWS(OP, 256, Z9)          \
+	FOURROWS(OP, 512, Z10)         \
+	FOURROWS(OP, 768, Z11)         \
+	VSHUFF32X4 $0x88, Z9, Z8, Z0   \
+	VSHUFF32X4 $0xdd, Z9, Z8, Z1   \
+	OP Z1, Z0, Z0                  \
+	VSHUFF32X4 $0x88, Z11, Z10, Z1 \
+	VSHUFF32X4 $0xdd, Z11, Z10, Z2 \
+	OP Z2, Z1, Z1                  \
+	VSHUFF32X4 $0x88, Z1, Z0, Z2   \
+	VSHUFF32X4 $0xdd, Z1, Z0, Z3   \
+	OP Z3, Z2, Z0
+
+// The mask K3 of the first CX (≤ 16) rows; BX is lost.
+#define ROWMASK \
+	MOVL $1, BX   \
+	SHLL CX, BX   \
+	DECL BX       \
+	KMOVW BX, K3
+
+// The masks K1 and K2 of the halves of a panel of which CX (< 32) columns are
+// seen; BX is lost.
+#define PANELMASKS \
+	MOVL $1, BX   \
+	SHLL CX, BX   \
+	DECL BX       \
+	KMOVW BX, K1  \
+	SHRL $16, BX  \
+	KMOVW BX, K2
+
+// A row sees AX whole panels and CX columns more: R12, but between 0 and all.
+#define SEEN \
+	MOVQ R12, AX         \
+	XORL CX, CX          \
+	TESTQ AX, AX         \
+	CMOVQLT CX, AX       \
+	CMPQ AX, 32(R8)      \
+	CMOVQGT 32(R8), AX   \
+	MOVQ AX, CX          \
+	ANDQ $31, CX         \
+	SHRQ $5, AX
+
+#define NEXTROW \
+	ADDQ $64, R14     \
+	ADDQ R11, DI      \
+	ADDQ 48(R8), R12  \
+	DECQ R13
+
+// Z1 and Z2 = e^(x-Z12) for Z3 and Z4.
+#define EXPPANEL \
+	VSUBPS Z12, Z3, Z3    \
+	VSUBPS Z12, Z4, Z4    \
+	EXPBELOW(Z3, Z5, Z1)  \
+	EXPBELOW(Z4, Z6, Z2)
+
+#define ADDPANEL \
+	VADDPS Z1, Z10, Z10   \
+	VADDPS Z2, Z11, Z11
+
+// In place.
+#define BEGINFLOATS
+#define STOREFLOATS \
+	VMOVUPS Z1, (SI)      \
+	VMOVUPS Z2, 64(SI)
+#define STOREPART \
+	VMOVUPS Z1, K1, (SI)    \
+	VMOVUPS Z2, K2, 64(SI)
+#define ENDFLOATS
+
+// Z0 = 32 bfloat16 of Z1 and Z2: VCVTNE2PS2BF16, for which the assembler has no
+// name; and of Z3 and Z4.
+#define ROUND12 BYTE $0x62; BYTE $0xF2; BYTE $0x6F; BYTE $0x48; BYTE $0x72; BYTE $0xC1
+#define ROUND34 BYTE $0x62; BYTE $0xF2; BYTE $0x5F; BYTE $0x48; BYTE $0x72; BYTE $0xC3
+
+// To bfloat16 at R15.
+#define BEGINHALVES MOVQ dst-24(SP), R15
+#define STOREHALVES \
+	ROUND12                   \
+	VMOVDQU64 Z0, (R15)       \
+	ADDQ $64, R15
+
+// The same, and what that took away BP bytes further on.
+#define STORESPLIT \
+	ROUND12                   \
+	VMOVDQU64 Z0, (R15)       \
+	VPMOVZXWD Y0, Z3          \
+	VEXTRACTI64X4 $1, Z0, Y4  \
+	VPMOVZXWD Y4, Z4          \
+	VPSLLD $16, Z3, Z3        \
+	VPSLLD $16, Z4, Z4        \
+	VSUBPS Z3, Z1, Z3         \
+	VSUBPS Z4, Z2, Z4         \
+	ROUND34                   \
+	VMOVDQU64 Z0, (R15)(BP*1) \
+	ADDQ $64, R15
+
+// Zeros up to the end of a row of halves.
+#define ENDHALVES \
+	MOVQ dst-24(SP), AX       \
+	MOVQ AX, CX               \
+	ADDQ width-56(SP), CX     \
+	ADDQ 96(R8), AX           \
+	MOVQ AX, dst-24(SP)       \
+zero:                         \
+	CMPQ R15, CX              \
+	JAE  zeroed               \
+	VMOVDQU64 ZERO, (R15)     \
+	VMOVDQU64 ZERO, (R15)(BP*1) \
+	ADDQ $64, R15             \
+	JMP  zero                 \
+zeroed:
+
+// The rows of a block. DX is where 16 of them begin, R9 the number of rows from
+// there, R10 the distance of panels, R11 that of rows.
+#define SOFTMAX(BEGIN, STORE, STORELAST, END) \
+	MOVQ a+0(FP), R8          \
+	MOVQ 0(R8), DX            \
+	MOVQ 8(R8), R11           \
+	MOVQ 16(R8), R10          \
+	MOVQ 24(R8), R9           \
+	MOVQ 40(R8), R12          \
+	MOVQ 56(R8), AX           \
+	MOVQ AX, top-32(SP)       \
+	MOVQ 64(R8), AX           \
+	MOVQ AX, total-40(SP)     \
+	MOVQ 72(R8), AX           \
+	MOVQ AX, shrink-48(SP)    \
+	MOVQ 88(R8), AX           \
+	MOVQ AX, dst-24(SP)       \
+	MOVQ 32(R8), AX           \
+	ADDQ $31, AX              \
+	SHRQ $5, AX               \
+	SHLQ $6, AX               \
+	MOVQ AX, width-56(SP)     \
+	MOVQ 104(R8), BP          \
+	EXPCONST                  \
+	VBROADCASTSS neginf<>(SB), NEGINF \
+	VPXORD ZERO, ZERO, ZERO   \
+block:                        \
+	MOVQ $16, CX              \
+	CMPQ R9, CX               \
+	CMOVQLT R9, CX            \
+	MOVQ CX, rows-8(SP)       \
+	MOVQ R12, seen-16(SP)     \
+	ROWMASK                   \
+	MOVQ CX, R13              \
+	MOVQ DX, DI               \
+	LEAQ 112(R8), R14         \
+top:                          \
+	SEEN                      \
+	VMOVAPS NEGINF, Z1        \
+	VMOVAPS NEGINF, Z2        \
+	MOVQ DI, SI               \
+	TESTQ AX, AX              \
+	JZ   toptail              \
+toppanel:                     \
+	VMAXPS (SI), Z1, Z1       \
+	VMAXPS 64(SI), Z2, Z2     \
+	ADDQ R10, SI              \
+	DECQ AX                   \
+	JNZ  toppanel             \
+toptail:                      \
+	TESTQ CX, CX              \
+	JZ   topend               \
+	PANELMASKS                \
+	VMAXPS (SI), Z1, K1, Z1   \
+	VMAXPS 64(SI), Z2, K2, Z2 \
+topend:                       \
+	VMAXPS Z2, Z1, Z1         \
+	VMOVUPS Z1, (R14)         \
+	NEXTROW                   \
+	JNZ  top                  \
+	FOLDROWS(VMAXPS)          \
+	MOVQ top-32(SP), AX       \
+	VMOVUPS.Z (AX), K3, Z1    \
+	VMAXPS Z0, Z1, Z2         \
+	VMOVUPS Z2, K3, (AX)      \
+	VSUBPS Z2, Z1, Z3         \
+	EXPBELOW(Z3, Z4, Z1)      \
+	MOVQ shrink-48(SP), AX    \
+	VMOVUPS Z1, K3, (AX)      \
+	VCMPPS $4, ONE, Z1, K3, K4 \
+	KMOVW K4, AX              \
+	ORQ  AX, 80(R8)           \
+	MOVQ rows-8(SP), R13      \
+	MOVQ seen-16(SP), R12     \
+	MOVQ DX, DI               \
+	LEAQ 112(R8), R14         \
+row:                          \
+	SEEN                      \
+	MOVQ top-32(SP), BX       \
+	VBROADCASTSS (BX), Z12    \
+	ADDQ $4, BX               \
+	MOVQ BX, top-32(SP)       \
+	VXORPS Z10, Z10, Z10      \
+	VXORPS Z11, Z11, Z11      \
+	MOVQ DI, SI               \
+	BEGIN                     \
+	TESTQ AX, AX              \
+	JZ   tail                 \
+panel:                        \
+	VMOVUPS (SI), Z3          \
+	VMOVUPS 64(SI), Z4        \
+	EXPPANEL                  \
+	ADDPANEL                  \
+	STORE                     \
+	ADDQ R10, SI              \
+	DECQ AX                   \
+	JNZ  panel                \
+tail:                         \
+	TESTQ CX, CX              \
+	JZ   end                  \
+	PANELMASKS                \
+	VMOVUPS.Z (SI), K1, Z3    \
+	VMOVUPS.Z 64(SI), K2, Z4  \
+	EXPPANEL                  \
+	VMOVAPS.Z Z1, K1, Z1      \
+	VMOVAPS.Z Z2, K2, Z2      \
+	ADDPANEL                  \
+	STORELAST                 \
+end:                          \
+	END                       \
+	VADDPS Z11, Z10, Z10      \
+	VMOVUPS Z10, (R14)        \
+	NEXTROW                   \
+	JNZ  row                  \
+	FOLDROWS(VADDPS)          \
+	MOVQ total-40(SP), AX     \
+	MOVQ shrink-48(SP), BX    \
+	VMOVUPS.Z (AX), K3, Z1    \
+	VMOVUPS.Z (BX), K3, Z2    \
+	VFMADD231PS Z2, Z1, Z0    \
+	VMOVUPS Z0, K3, (AX)      \
+	ADDQ $64, total-40(SP)    \
+	ADDQ $64, shrink-48(SP)   \
+	MOVQ DI, DX               \
+	SUBQ $16, R9              \
+	JG   block                \
+	DONE
+
+// func softmax512(a *softmaxArgs)
+TEXT ·softmax512(SB), NOSPLIT, $56-8
+	SOFTMAX(BEGINFLOATS, STOREFLOATS, STOREPART, ENDFLOATS)
+
+// func softmaxHalves512(a *softmaxArgs)
+TEXT ·softmaxHalves512(SB), NOSPLIT, $56-8
+	SOFTMAX(BEGINHALVES, STOREHALVES, STOREHALVES, ENDHALVES)
+
+// func softmaxSplit512(a *softmaxArgs)
+TEXT ·softmaxSplit512(SB), NOSPLIT, $56-8
+	SOFTMAX(BEGINHALVES, STORESPLIT, STORESPLIT, ENDHALVES)
+
+// func scaleRows512(a *scaleArgs)
+//
+// In place, rows that are multiplied by 1 stay as they are.
+TEXT ·scaleRows512(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	MOVQ 0(R8), R9
+	MOVQ 8(R8), R10
+	MOVQ 16(R8), R11
+	MOVQ 24(R8), R12
+	MOVQ 32(R8), R13 // rows
+	MOVQ 40(R8), CX
+	MOVQ 48(R8), R14 // factors
+	MOVQ CX, DX
+	ANDQ $(LANES-1), CX
+	SUBQ CX, DX      // numbers of whole vectors
+	TAILMASK
+
+row:
+	CMPQ R9, R11
+	JNE  scale
+	CMPL (R14), $0x3f800000
+	JE   next
+
+scale:
+	VBROADCASTSS (R14), Z0
+	XORL BX, BX
+	CMPQ BX, DX
+	JGE  tail
+
+vector:
+	VMULPS (R11)(BX*4), Z0, Z1
+	VMOVUPS Z1, (R9)(BX*4)
+	ADDQ $LANES, BX
+	CMPQ BX, DX
+	JLT  vector
+
+tail:
+	VMULPS.Z (R11)(BX*4), Z0, K1, Z1
+	VMOVUPS Z1, K1, (R9)(BX*4)
+
+next:
+	ADDQ R10, R9
+	ADDQ R12, R11
+	ADDQ $4, R14
+	DECQ R13
+	JNZ  row
+	DONE

@@ -1,0 +1,119 @@
+package vec
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// scores are rows of n numbers in a grid, padded by NaN.
+func scores(rows, n int, panels bool) Grid {
+	g := Grid{make([]float32, rows*n), n, panelWidth}
+	if panels {
+		g = Grid{make([]float32, (n+31)/32*(rows*32+16)), 32, rows*32 + 16}
+	}
+	for i := range g.X {
+		g.X[i] = float32(math.NaN())
+	}
+	row := make([]float32, n)
+	for r := range rows {
+		tensor.NewStream(5, uint64(r)).Normal(row)
+		for c, v := range row {
+			g.X[c/32*g.Panel+r*g.Row+c%32] = 4 * v
+		}
+	}
+	return g
+}
+
+// TestSoftmax holds blocks of a softmax, in every order of columns and with every
+// result, against the functions of rows.
+func TestSoftmax(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for _, size := range [][2]int{{1, 1}, {3, 31}, {15, 32}, {16, 33}, {17, 77}, {40, 130}} {
+			for kind := range 3 {
+				for option := range 8 {
+					rows, n, seen := size[0], size[1], size[1]
+					panels, causal, negative := option&1 != 0, option&2 != 0, option&4 != 0
+					if causal {
+						seen = n / 3
+						if negative {
+							seen = -2
+						}
+					}
+					width := (n + 31) / 32 * 16
+					run := func(by kernels) [][]float32 {
+						defer func(before kernels) { use = before }(use)
+						use = by
+						x, state := scores(rows, n, panels), arrays(3, rows)
+						s := Softmax{Top: state[0], Total: state[1], Shrink: state[2]}
+						dst := Halves{}
+						if kind > 0 {
+							dst = Halves{make([]float32, rows*width*kind), width * kind, width * (kind - 1)}
+						}
+						grown := s.Block(x, rows, n, seen, causal, dst)
+						result := make([]float32, rows*n)
+						for i := range result {
+							r, c := i/n, i%n
+							if kind == 0 {
+								result[i] = x.X[c/32*x.Panel+r*x.Row+c%32]
+								continue
+							}
+							for part := range kind {
+								word := math.Float32bits(dst.X[r*dst.Distance+part*dst.Low+c/2])
+								result[i] += math.Float32frombits(word >> (c % 2 * 16) << 16)
+							}
+						}
+						flag := float32(0)
+						if grown {
+							flag = 1
+						}
+						return append(state, result, []float32{flag})
+					}
+					what := fmt.Sprintf("%v kind %d panels %v causal %v from %d", size, kind, panels, causal, seen)
+					got, want := run(use), run(portable)
+					if kind == 1 { // a last place of bfloat16
+						for i, w := range want[3] {
+							if d := got[3][i] - w; math.Abs(float64(d)) > float64(w)/128 {
+								t.Fatalf("%s: element %d is %g, want %g", what, i, got[3][i], w)
+							}
+						}
+						got[3], want[3] = nil, nil
+					}
+					near(t, what, got, want)
+				}
+			}
+		}
+	})
+}
+
+// TestSoftmaxScaling holds the multiplications of rows against their definition.
+func TestSoftmaxScaling(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for n := 1; n <= 70; n++ {
+			for _, panels := range []bool{false, true} {
+				const rows, ldd = 5, 73
+				x := scores(rows, n, panels)
+				at := func(r, c int) *float32 { return &x.X[c/32*x.Panel+r*x.Row+c%32] }
+				s := Softmax{Total: []float32{2, 1, -.5, 4, 3}, Shrink: []float32{2, 1, -.5, 0, 3}}
+				var got, want [2][]float32
+				got[1], want[1] = make([]float32, rows*ldd), make([]float32, rows*ldd)
+				for r := range rows {
+					for c := range n {
+						want[0] = append(want[0], *at(r, c)*s.Shrink[r])
+						want[1][r*ldd+c] = *at(r, c) * s.Shrink[r] / s.Total[r]
+					}
+				}
+				s.Rescale(x, rows, n)
+				for r := range rows {
+					for c := range n {
+						got[0] = append(got[0], *at(r, c))
+					}
+				}
+				s.Finish(got[1], ldd, x, rows, n)
+				near(t, fmt.Sprintf("rows of %d, panels %v", n, panels), got[:], want[:])
+			}
+		}
+	})
+}
