@@ -111,3 +111,8 @@ GLOBL lanes<>(SB), RODATA|NOPTR, $64
 #define HALVE64 \
 	VEXTRACTF128 $1, Y0, X1 \
 	VADDPD X1, X0, X0
+
+// Four vectors into the second-level cache
+#define FETCH4(m) \
+	PREFETCHT1 m \
+	PREFETCHT1 64 m

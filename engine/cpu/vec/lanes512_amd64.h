@@ -124,3 +124,10 @@
 	VADDPD Y1, Y0, Y0        \
 	VEXTRACTF128 $1, Y0, X1  \
 	VADDPD X1, X0, X0
+
+// Four vectors into the second-level cache
+#define FETCH4(m) \
+	PREFETCHT1 m     \
+	PREFETCHT1 64 m  \
+	PREFETCHT1 128 m \
+	PREFETCHT1 192 m
