@@ -23,8 +23,9 @@ type GroupNorm struct {
 }
 
 const (
-	normChunk = 1 << 15 // numbers in a task
-	normBlock = 64      // rows summed in float32 before going to float64
+	normChunk = 1 << 15 // numbers in a task, or more for
+	normBlock = 64      // rows, which are summed in float32 before going to float64,
+	normTasks = 256     // and for at most so many tasks of a picture
 )
 
 // normChunks cuts the pixels of one picture into tasks.
@@ -54,7 +55,7 @@ func (g GroupNorm) scratchLen(coefs, workers int) int {
 	return g.N*g.C*(4*g.chunkCount()+coefs) + max(workers, 1)*g.sumsLen()
 }
 
-func (g GroupNorm) chunkRows() int { return max(normChunk/g.C, 1) }
+func (g GroupNorm) chunkRows() int { return max(normChunk/g.C, normBlock, ceilDiv(g.P, normTasks)) }
 
 func (g GroupNorm) chunkCount() int { return ceilDiv(g.P, g.chunkRows()) }
 
@@ -101,21 +102,57 @@ func (c *normChunks) accumulate(task, worker, length int, add func(from, to int,
 	}
 }
 
-// total adds up the chunks of picture n for channel ch: both sums.
-func (c *normChunks) total(n, ch int) (a, b float64) {
-	for k := range c.count {
-		part := c.part[(n*c.count+k)*2*c.g.C:]
-		a += part[ch]
-		b += part[c.g.C+ch]
+// addUp adds the chunks of picture n to its first.
+func (c *normChunks) addUp(n int) {
+	size := 2 * c.g.C
+	part := c.part[n*c.count*size:][:c.count*size]
+	all := part[:size]
+	for len(part) > size {
+		part = part[size:]
+		for i, v := range part[:size] {
+			all[i] += v
+		}
 	}
-	return a, b
 }
 
-// Forward computes y and stats. The squares are summed around the picture's
-// first pixel, so that a large mean costs no precision. What is added to a channel
-// moves its mean alone: x+e is never made.
+// totals are both sums of picture n for every channel, when its chunks are added up.
+func (c *normChunks) totals(n int) (a, b []float64) {
+	part := c.part[n*c.count*2*c.g.C:]
+	return part[:c.g.C], part[c.g.C : 2*c.g.C]
+}
+
+// Forward computes y and stats.
 func (g GroupNorm) Forward(x, e, gamma, beta, y, stats, scratch []float32, workers int) []par.Phase {
 	c := g.chunks(normCoefs, scratch, workers)
+	return append(c.moments(x, e, gamma, stats, c.coef), par.Phase{
+		Name: "normalise", Tasks: g.N * c.count, Run: func(task, worker int) {
+			coef := c.coef[task/c.count*2*g.C:]
+			rows := &c.own[worker]
+			if g.SiLU {
+				rows.AffineSiLU(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
+			} else {
+				rows.Affine(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
+			}
+		},
+	})
+}
+
+// CoefLen is the size of the coefficients of all pictures.
+func (g GroupNorm) CoefLen() int { return g.N * normCoefs * g.C }
+
+// Coefficients computes those of y = (x-mean)·a + beta, before SiLU, for whoever
+// normalises x as he reads it: coef [N, 2, C] is a, then mean.
+func (g GroupNorm) Coefficients(x, e, gamma, coef, scratch []float32, workers int) []par.Phase {
+	c := g.chunks(normCoefs, scratch, workers)
+	stats := c.coef // which is free
+	return c.moments(x, e, gamma, stats, coef)
+}
+
+// moments computes stats and coef. The squares are summed around the picture's
+// first pixel, so that a large mean costs no precision. What is added to a channel
+// moves its mean alone: x+e is never made.
+func (c *normChunks) moments(x, e, gamma, stats, coef []float32) []par.Phase {
+	g := c.g
 	return []par.Phase{
 		{Name: "moments", Tasks: g.N * c.count, Run: func(task, worker int) {
 			span := c.span(x, task)
@@ -126,16 +163,7 @@ func (g GroupNorm) Forward(x, e, gamma, beta, y, stats, scratch []float32, worke
 		}},
 		{Name: "statistics", Tasks: g.N, Run: func(n, _ int) {
 			c.statistics(n, x[n*g.P*g.C:], g.added(e, n), stats[n*g.Groups*2:])
-			g.coefficients(stats[n*g.Groups*2:], g.added(e, n), gamma, c.coef[n*2*g.C:])
-		}},
-		{Name: "normalise", Tasks: g.N * c.count, Run: func(task, worker int) {
-			coef := c.coef[task/c.count*2*g.C:]
-			rows := &c.own[worker]
-			if g.SiLU {
-				rows.AffineSiLU(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
-			} else {
-				rows.Affine(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
-			}
+			g.coefficients(stats[n*g.Groups*2:], g.added(e, n), gamma, coef[n*normCoefs*g.C:])
 		}},
 	}
 }
@@ -153,16 +181,17 @@ func (c *normChunks) statistics(n int, shift, e, stats []float32) {
 	g := c.g
 	size := g.C / g.Groups
 	count := float64(size * g.P)
+	c.addUp(n)
+	sums, squares := c.totals(n)
 	for group := range g.Groups {
 		var sum, square float64
 		for ch := group * size; ch < (group+1)*size; ch++ {
-			a, b := c.total(n, ch)
 			k := float64(shift[ch])
 			if e != nil {
 				k += float64(e[ch])
 			}
-			sum += a + k*float64(g.P)
-			square += b + 2*k*a + k*k*float64(g.P)
+			sum += sums[ch] + k*float64(g.P)
+			square += squares[ch] + 2*k*sums[ch] + k*k*float64(g.P)
 		}
 		mean := sum / count
 		variance := square/count - mean*mean
@@ -225,8 +254,8 @@ func (g GroupNorm) Backward(x, e, gamma, beta, stats, dy, dx, dgamma, dbeta, scr
 			for ch := range g.C {
 				var sum, dot float64
 				for n := range g.N {
-					a, b := c.total(n, ch)
-					sum, dot = sum+a, dot+b
+					a, b := c.totals(n)
+					sum, dot = sum+a[ch], dot+b[ch]
 				}
 				dbeta[ch], dgamma[ch] = float32(sum), float32(dot)
 			}
@@ -240,12 +269,13 @@ func (c *normChunks) means(n int, gamma []float32) {
 	g := c.g
 	size := g.C / g.Groups
 	coef := c.coef[n*4*g.C:]
+	c.addUp(n)
+	sums, dots := c.totals(n)
 	for group := range g.Groups {
 		var m1, m2 float64
 		for ch := group * size; ch < (group+1)*size; ch++ {
-			sum, dot := c.total(n, ch)
-			m1 += float64(gamma[ch]) * sum
-			m2 += float64(gamma[ch]) * dot
+			m1 += float64(gamma[ch]) * sums[ch]
+			m2 += float64(gamma[ch]) * dots[ch]
 		}
 		count := float64(size * g.P)
 		m1, m2 = m1/count, m2/count
