@@ -60,7 +60,7 @@ type softmaxArgs struct {
 	shrunk             int      // 80: set if one of shrink is not 1
 	dst                *float32 // 88
 	distance, low      int      // 96, 104
-	hold               [16 * 16]float32
+	_                  [16 * 16]float32 // 112: hold, memory of the kernels
 }
 
 // Begin begins the softmax of so many rows.
