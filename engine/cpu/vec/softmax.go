@@ -52,14 +52,14 @@ type Softmax struct {
 // sees the columns before seen + r·step alone; others are made zero. The
 // assembly knows the offsets of the fields, and takes its lengths in bytes.
 type softmaxArgs struct {
-	x                  *float32 // 0
-	row, panel         int      // 8, 16
-	rows, n            int      // 24, 32
-	seen, step         int      // 40, 48
-	top, total, shrink *float32 // 56, 64, 72: of each row
-	shrunk             int      // 80: set if one of shrink is not 1
-	dst                *float32 // 88
-	distance, low      int      // 96, 104
+	x                  *float32         // 0
+	row, panel         int              // 8, 16
+	rows, n            int              // 24, 32
+	seen, step         int              // 40, 48
+	top, total, shrink *float32         // 56, 64, 72: of each row
+	shrunk             int              // 80: set if one of shrink is not 1
+	dst                *float32         // 88
+	distance, low      int              // 96, 104
 	_                  [16 * 16]float32 // 112: hold, memory of the kernels
 }
 
