@@ -99,6 +99,8 @@ func networks() []network {
 		x = g.Add(x, g.Affine(g.Param("e", 3, 1, 1, 40), 3, 1))
 		return g.GroupNorm(x, g.Param("g", 40), g.Param("b", 40), graph.GroupNorm{Groups: 8, Eps: 1e-5, SiLU: true})
 	})
+	add("Conv2D of a GroupNorm", func(g *graph.Graph) graph.Value { return normedNetwork(g, 3, true)[0] }) // which is fused
+	add("Linear of a GroupNorm", func(g *graph.Graph) graph.Value { return normedNetwork(g, 2, false)[0] })
 	add("LayerNorm", func(g *graph.Graph) graph.Value {
 		return g.LayerNorm(g.Param("x", 3, 50, 37), g.Param("g", 37), g.Param("b", 37), 1e-5)
 	})

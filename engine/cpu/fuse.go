@@ -19,6 +19,9 @@ type fusions struct {
 	shifted map[*graph.Node]*graph.Node
 	// gated are GEGLUs that alone read a product: it writes value·GELU(gate).
 	gated map[*graph.Node]*graph.Node
+	// normed are products that alone read a group norm: they normalise the picture
+	// as they read it, and the normalised one is never made.
+	normed map[*graph.Node]*graph.Node
 	// inside are the nodes without a step of their own.
 	inside map[*graph.Node]bool
 }
@@ -32,7 +35,8 @@ type fusion struct {
 // fuse finds what can be computed together.
 func (c *compiler) fuse(nodes []*graph.Node) {
 	f := &c.fused
-	*f = fusions{map[*graph.Node]fusion{}, map[*graph.Node]*graph.Node{}, map[*graph.Node]*graph.Node{}, map[*graph.Node]*graph.Node{}, map[*graph.Node]bool{}}
+	type pairs = map[*graph.Node]*graph.Node
+	*f = fusions{map[*graph.Node]fusion{}, pairs{}, pairs{}, pairs{}, pairs{}, map[*graph.Node]bool{}}
 	users := map[graph.Value][]*graph.Node{}
 	for _, n := range nodes {
 		for _, v := range n.Inputs {
@@ -57,6 +61,9 @@ func (c *compiler) fuse(nodes []*graph.Node) {
 				f.enlarged[n] = v.Node
 				f.inside[v.Node] = true
 			}
+			c.fuseNorm(n)
+		case graph.MatMul:
+			c.fuseNorm(n)
 		case graph.GEGLU:
 			v := n.Inputs[0]
 			if op, ok := v.Node.Op.(graph.MatMul); ok && !op.TransA && c.uses[v] == 1 {
@@ -112,7 +119,7 @@ func (c *compiler) shifts(n *graph.Node, users []*graph.Node) bool {
 }
 
 // inputs are the values that a node's step reads: those of the node, where it
-// reads past another, and last what that one adds.
+// reads past another, and last what that one adds or normalises with.
 func (c *compiler) inputs(n *graph.Node) []graph.Value {
 	in := slices.Clone(n.Inputs)
 	if up := c.fused.enlarged[n]; up != nil {
@@ -121,6 +128,11 @@ func (c *compiler) inputs(n *graph.Node) []graph.Value {
 	if add := c.fused.shifted[n]; add != nil {
 		in[0] = add.Inputs[0]
 		in = append(in, add.Inputs[1])
+	}
+	if norm := c.fused.normed[n]; norm != nil {
+		of := c.inputs(norm)
+		in[0] = of[0]
+		in = append(in, of[1:]...)
 	}
 	return in
 }

@@ -88,7 +88,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	switch op := n.Op.(type) {
 	case graph.MatMul:
 		last := x[len(x)-1]
-		s := gemm.MatMul{M: x.Size() / last, K: last, N: w[len(w)-1], TransA: op.TransA, TransB: op.TransB, GEGLU: opt.geglu}
+		s := gemm.MatMul{M: x.Size() / last, K: last, N: w[len(w)-1], TransA: op.TransA, TransB: op.TransB, GEGLU: opt.geglu, Normed: c.fused.normed[n] != nil}
 		if op.TransA {
 			s.M, s.K = s.K, s.M
 		}
@@ -99,6 +99,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	case graph.Conv2D:
 		conv := convolution(op, x, w)
 		conv.Training = c.updated[unshaped(n.Inputs[1].Node)]
+		conv.Normed = c.fused.normed[n] != nil
 		if up := c.fused.enlarged[n]; up != nil {
 			conv.Up = up.Op.(graph.Upsample).Factor
 		}
@@ -125,7 +126,11 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	} else if plan.PackedLen > 0 {
 		l.scratch = roundUp(plan.PackedLen, align) + max(plan.ScratchLen, plan.PackScratch(tensor.F32, tensor.F32))
 	}
-	l.bind = func(b *binding) []par.Phase {
+	norm := c.normOf(n)
+	if norm != nil {
+		l.scratch = norm.scratch(l.scratch)
+	}
+	l.bind = func(b *binding) (phases []par.Phase) {
 		a := gemm.Args{X: b.in[0], W: b.in[1], Y: b.out[0], Scratch: b.scratch}
 		if len(n.Inputs) == 3 {
 			a.Bias = b.in[2]
@@ -133,16 +138,16 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 		if opt.add {
 			a.Add = b.in[len(b.in)-1]
 		}
-		if plan.PackedLen == 0 {
-			return plan.Bind(a)
+		if norm != nil {
+			phases = norm.bind(b, &a)
 		}
 		if packsOnce {
 			once.bind(c, &a)
-			return plan.Bind(a)
+		} else if plan.PackedLen > 0 {
+			packed, rest := a.Scratch[:plan.PackedLen], a.Scratch[roundUp(plan.PackedLen, align):]
+			phases = append(phases, plan.Pack(gemm.Weights{F32: packed}, gemm.Weights{F32: a.W}, rest)...)
+			a.W, a.Scratch = packed, rest
 		}
-		packed, rest := b.scratch[:plan.PackedLen], b.scratch[roundUp(plan.PackedLen, align):]
-		phases := plan.Pack(gemm.Weights{F32: packed}, gemm.Weights{F32: a.W}, rest)
-		a.W, a.Scratch = packed, rest
 		return append(phases, plan.Bind(a)...)
 	}
 	return l, nil
@@ -182,9 +187,6 @@ func (c *compiler) small(worker int) *gemm.Small {
 func (c *compiler) lowerNorm(n *graph.Node) lowered {
 	s := n.Inputs[0].Shape()
 	width := s[len(s)-1]
-	group := func(op graph.GroupNorm) layer.GroupNorm {
-		return layer.GroupNorm{N: s[0], P: s.Size() / s[0] / width, C: width, Groups: op.Groups, Eps: op.Eps, SiLU: op.SiLU}
-	}
 	shift := func(b *binding) []float32 {
 		if c.fused.shifted[n] == nil {
 			return nil
@@ -193,12 +195,12 @@ func (c *compiler) lowerNorm(n *graph.Node) lowered {
 	}
 	switch op := n.Op.(type) {
 	case graph.GroupNorm:
-		g := group(op)
+		g := groupNorm(op, s)
 		return lowered{inPlace: []int{0}, scratch: g.ScratchLen(c.workers), bind: func(b *binding) []par.Phase {
 			return g.Forward(b.in[0], shift(b), b.in[1], b.in[2], b.out[0], b.out[1], b.scratch, c.workers)
 		}}
 	case graph.GroupNormGrad:
-		g := group(graph.GroupNorm(op))
+		g := groupNorm(graph.GroupNorm(op), s)
 		return lowered{scratch: g.BackwardScratchLen(c.workers), bind: func(b *binding) []par.Phase {
 			return g.Backward(b.in[0], shift(b), b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2], b.scratch, c.workers)
 		}}

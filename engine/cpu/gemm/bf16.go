@@ -98,7 +98,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		}
 	}
 	return &Plan{
-		Algorithm:  t.name + kindOf(split) + " tiles 32x32" + w.also(),
+		Algorithm:  t.name + kindOf(split) + " tiles 32x32" + w.also() + pr.before(),
 		PackedLen:  packed,
 		ScratchLen: p.bandLen() + len(p.workers)*p.accLen(),
 		packing:    p.packing(workers),

@@ -58,7 +58,7 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 	acc := a.Scratch[p.bandLen():]
 	size := p.accLen()
 	for band := range ceilDiv(p.positions(), p.band) {
-		phases = append(phases, p.layOut(a.X, copied, band))
+		phases = append(phases, p.layOut(&a, copied, band))
 		count := min(p.band, roundUp(p.positions()-band*p.band, side)) / side
 		blocks, groups := ceilDiv(count, p.blockTiles), ceilDiv(p.panels, p.groupPanels)
 		for k := range p.classes {
@@ -75,27 +75,35 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 }
 
 // layOut copies a band of the grid as bfloat16 [plane][position][pitch].
-func (p *tilesPlan) layOut(x []float32, copied []uint16, band int) par.Phase {
+func (p *tilesPlan) layOut(a *Args, copied []uint16, band int) par.Phase {
 	rows := p.bandRows()
 	block := max(1<<15/p.pitch, 1)
 	blocks := ceilDiv(rows, block)
 	return par.Phase{Name: "lay out", Tasks: p.planes * blocks, Run: func(task, worker int) {
 		plane, from := task/blocks, task%blocks*block
 		to := min(from+block, rows)
-		p.layOutRange(&p.workers[worker].round, x, copied[(plane*rows+from)*p.pitch:(plane*rows+to)*p.pitch], plane, band*p.band+from)
+		p.layOutRange(&p.workers[worker].round, a, copied[(plane*rows+from)*p.pitch:(plane*rows+to)*p.pitch], plane, band*p.band+from)
 	}}
 }
 
 // layOutRange fills dst from a position of a plane on.
-func (p *tilesPlan) layOutRange(w *rowsArgs, x []float32, dst []uint16, plane, position int) {
+func (p *tilesPlan) layOutRange(w *rowsArgs, a *Args, dst []uint16, plane, position int) {
+	*w = rowsArgs{ldd: p.pitch * 2, lds: p.stride * p.depth * 4, n: p.depth}
+	if p.split {
+		w.low = p.part * 2
+	}
 	for len(dst) > 0 {
 		pixel, n := p.run(plane, position)
 		n = min(n, len(dst)/p.pitch)
 		if pixel < 0 || p.depth < p.part {
 			clear(dst[:n*p.pitch])
 		}
-		if pixel >= 0 {
-			p.layOutPixels(w, x, dst, pixel, n)
+		switch {
+		case pixel < 0:
+		case p.normed:
+			p.layOutNormed(w, a, dst, pixel, n)
+		default:
+			p.layOutPixels(w, a.X, dst, pixel, n)
 		}
 		position += n
 		dst = dst[n*p.pitch:]
@@ -104,10 +112,6 @@ func (p *tilesPlan) layOutRange(w *rowsArgs, x []float32, dst []uint16, plane, p
 
 // layOutPixels lays out n pixels of one row of a picture.
 func (p *tilesPlan) layOutPixels(w *rowsArgs, x []float32, dst []uint16, pixel, n int) {
-	*w = rowsArgs{ldd: p.pitch * 2, lds: p.stride * p.depth * 4, n: p.depth}
-	if p.split {
-		w.low = p.part * 2
-	}
 	if p.up == 1 {
 		p.lay(w, x[pixel*p.depth:], dst, n)
 		return
@@ -125,7 +129,11 @@ func (p *tilesPlan) layOutPixels(w *rowsArgs, x []float32, dst []uint16, pixel, 
 
 func (p *tilesPlan) lay(w *rowsArgs, x []float32, dst []uint16, n int) {
 	w.src, w.dst, w.count = &x[0], unsafe.Pointer(&dst[0]), n
-	p.rows(w)
+	if p.normed {
+		p.normRows(w)
+	} else {
+		p.rows(w)
+	}
 }
 
 // noTaps fills results that no tap reaches (a stride larger than the kernel).

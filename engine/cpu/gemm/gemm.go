@@ -42,6 +42,7 @@ type Args struct {
 	X, W, Y []float32 // W is packed if the plan's PackedLen > 0
 	Bias    []float32 // one for every column or channel of Y; may be nil
 	Add     []float32 // of Y's shape, added at the end; may be nil, may be Y
+	Norm    Norm      // of X, where the plan has one
 	Scratch []float32 // at least ScratchLen, and HalfLen with Half
 	Half    []uint16  // in place of W, packed numbers of Format, if the plan's HalfLen > 0
 	Format  tensor.Format
@@ -65,20 +66,23 @@ func (p *Plan) Bind(a Args) []par.Phase { return p.bind(a) }
 
 // MatMul is Y[M,N] = op(A)·op(B), row-major; A is [M,K], or [K,M] with TransA;
 // B, the operand that is packed, is [K,N], or [N,K] with TransB. With GEGLU, Y is
-// [M,N/2]: the first half of the columns times GELU of the second.
+// [M,N/2]: the first half of the columns times GELU of the second. With Normed, A is
+// normalised on the way: see Norm.
 type MatMul struct {
 	M, N, K        int
 	TransA, TransB bool
 	GEGLU          bool
+	Normed         bool
 }
 
 // Conv is a convolution of x [N,H,W,C] with w [O,C,KH,KW] to y [N,OH,OW,O]. With
 // Up > 1, forward alone, x is [N,H/Up,W/Up,C] and every pixel stands for a
-// square of Up x Up.
+// square of Up x Up. With Normed, in its place, x is normalised on the way: see Norm.
 type Conv struct {
 	N, H, W, C, O, KH, KW, Stride        int
 	PadTop, PadBottom, PadLeft, PadRight int
 	Up                                   int
+	Normed                               bool
 	// Training says that pictures come in large batches, so that what is done
 	// once for all of them counts less.
 	Training bool
@@ -160,7 +164,7 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 		w.strideCol, w.strideDepth = s.K, 1
 	}
 	if use, split := useTiles(prec, level); use {
-		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1}), w, workers, tilesFor(level), split).with(flops)
+		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1, Normed: s.Normed}), w, workers, tilesFor(level), split).with(flops)
 	}
 	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
 }

@@ -63,7 +63,8 @@ type product struct {
 	oh, ow  int // of the result
 	every   int
 	y0, x0  []int
-	slack   int // positions that shifts may reach beyond the last
+	slack   int  // positions that shifts may reach beyond the last
+	normed  bool // the picture is normalised as it is laid out
 }
 
 // result is the pixel of the result at a position of a class, or -1, and for how
@@ -90,7 +91,7 @@ func forward(c Conv) product {
 	}
 	oh, ow := c.OutSize()
 	s := c.Stride
-	p := product{oh: oh, ow: ow, every: 1, y0: []int{0}, x0: []int{0}}
+	p := product{oh: oh, ow: ow, every: 1, y0: []int{0}, x0: []int{0}, normed: c.Normed}
 	p.grid = grid{
 		n: c.N, hp: oh + (c.KH-1)/s, wp: ow + (c.KW-1)/s, planes: s * s, stride: s,
 		h: c.H, w: c.W, depth: c.C, top: c.PadTop, left: c.PadLeft, up: c.up(),

@@ -64,6 +64,9 @@ func bf16PairsLow(dst *uint32, even, odd *float32, n int)
 func bf16Rows(a *rowsArgs)
 
 //go:noescape
+func bf16NormRows(a *rowsArgs)
+
+//go:noescape
 func bf16RowPairs(a *rowsArgs)
 
 //go:noescape
@@ -129,9 +132,9 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 func tilesFor(level isa.Level) tiles {
 	switch {
 	case level >= isa.AMX:
-		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16RowPairs}
+		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16RowPairs}
+		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs}
 	}
 	return portableTiles
 }

@@ -17,6 +17,7 @@ type tiles struct {
 	rowLow    func(dst *uint16, src *float32, n int)       // row of the low parts
 	pairsLow  func(dst *uint32, even, odd *float32, n int) // pairs of the low parts
 	rows      func(*rowsArgs)                              // row of many rows
+	normRows  func(*rowsArgs)                              // the same, normalised before
 	rowPairs  func(*rowsArgs)                              // pairs of many rows, each with its neighbour
 }
 
@@ -79,11 +80,15 @@ type rowsArgs struct {
 	n     int            // 32: numbers in a row
 	count int            // 40: rows, or pairs of rows
 	low   int            // 48: bytes from dst to where the low parts go; 0: nowhere
+
+	// A normalisation of the rows before, (x-mean)·a + beta, and then SiLU if not 0:
+	a, beta, mean *float32 // 56, 64, 72: [n]
+	silu          int      // 80
 }
 
 var portableTiles = tiles{
 	"portable", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable,
-	rowLowPortable, pairsLowPortable, rowsPortable, rowPairsPortable,
+	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable,
 }
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }

@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "tiles_amd64.h"
 
 // func putTile(p *putArgs)
 TEXT ·putTile(SB), NOSPLIT, $0-8
@@ -39,24 +40,6 @@ skip:
 	VZEROUPPER
 	RET
 
-// The assembler has no name for VCVTNE2PS2BF16 either: register o gets the
-// bfloat16 of lo (lower half) and hi, all of them Z0-Z7.
-#define CVT(o, hi, lo) BYTE $0x62; BYTE $0xF2; BYTE $(8*(15-hi)+7); BYTE $0x48; BYTE $0x72; BYTE $(0xC0+8*o+lo)
-
-// Z0 = 32 numbers of Z1 and Z2.
-#define ROUND32 CVT(0, 2, 1)
-
-// Z0 = what that took away.
-#define LOW32 \
-	VPMOVZXWD     Y0, Z3     \
-	VEXTRACTI64X4 $1, Z0, Y4 \
-	VPMOVZXWD     Y4, Z4     \
-	VPSLLD        $16, Z3, Z3 \
-	VPSLLD        $16, Z4, Z4 \
-	VSUBPS        Z3, Z1, Z3 \
-	VSUBPS        Z4, Z2, Z4 \
-	CVT(0, 4, 3)
-
 // The same for pairs: even numbers in Z1, odd ones in Z2.
 #define PAIRS16 \
 	CVT(0, 2, 1)       \
@@ -87,16 +70,6 @@ GLOBL riffle<>(SB), RODATA|NOPTR, $64
 #define PAIRING \
 	VMOVDQU64    riffle<>(SB), Z31 \
 	VPBROADCASTD odds<>(SB), Z30
-
-// Masks of the last CX (< 32) numbers: K3, and its halves K1 and K2.
-#define TAIL \
-	MOVL  $1, AX \
-	SHLL  CX, AX \
-	DECL  AX     \
-	KMOVD AX, K3 \
-	KMOVW AX, K1 \
-	SHRL  $16, AX \
-	KMOVW AX, K2
 
 // func bf16Row(dst *uint16, src *float32, n int)
 TEXT ·bf16Row(SB), NOSPLIT, $0-24

@@ -1,0 +1,73 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
+
+// Norm is a normalisation of the rows of X on their way into bfloat16,
+//
+//	(x-mean)·a + beta, then SiLU if asked for,
+//
+// so that the normalised picture, often larger than the caches, is neither written
+// nor read. Rows that neighbouring bands share are normalised for each of them.
+type Norm struct {
+	Coef []float32 // [pictures][2][depth]: a, then mean
+	Beta []float32 // [depth]
+	Rows int       // of a picture
+	SiLU bool
+}
+
+// TakesNorm tells whether plans of sums over so many taps and channels may be Normed:
+// those made of tiles.
+func (p Precision) TakesNorm(taps, channels int) bool {
+	use, _ := useTiles(p.forDepth(taps, channels), isa.Current())
+	return use
+}
+
+// before says in a plan's algorithm what is done to the picture before.
+func (p *product) before() string {
+	if p.normed {
+		return ", group norm"
+	}
+	return ""
+}
+
+// layOutNormed normalises and lays out n pixels of one row of a picture, or rows of a
+// matrix, which may be those of several pictures.
+func (p *tilesPlan) layOutNormed(w *rowsArgs, a *Args, dst []uint16, pixel, n int) {
+	norm := &a.Norm
+	w.beta = &norm.Beta[0]
+	if norm.SiLU {
+		w.silu = 1
+	}
+	for n > 0 {
+		picture, row := pixel/norm.Rows, pixel%norm.Rows
+		count := min(n, ceilDiv(norm.Rows-row, p.stride))
+		coef := norm.Coef[picture*2*p.depth:]
+		w.a, w.mean = &coef[0], &coef[p.depth]
+		p.lay(w, a.X[pixel*p.depth:], dst, count)
+		pixel, n = pixel+count*p.stride, n-count
+		dst = dst[count*p.pitch:]
+	}
+}
+
+// normRowsPortable rounds what vec makes of each row.
+func normRowsPortable(a *rowsArgs) {
+	var norm vec.Rows
+	one := rowsArgs{ldd: a.ldd, n: a.n, count: 1, low: a.low}
+	y := make([]float32, a.n)
+	coef, beta, mean := unsafe.Slice(a.a, a.n), unsafe.Slice(a.beta, a.n), unsafe.Slice(a.mean, a.n)
+	for i := range a.count {
+		x := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a.src), i*a.lds)), a.n)
+		if a.silu != 0 {
+			norm.AffineSiLU(y, x, coef, beta, mean)
+		} else {
+			norm.Affine(y, x, coef, beta, mean)
+		}
+		one.dst, one.src = unsafe.Add(a.dst, i*a.ldd), &y[0]
+		rowsPortable(&one)
+	}
+}
