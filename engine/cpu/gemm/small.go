@@ -15,6 +15,7 @@ type Small struct {
 	tiled  bool    // made of bfloat16 tiles instead
 	split  bool
 	tiles
+	turn, turnLow turner
 
 	dot     dotArgs
 	table   [maxRows]uintptr
@@ -131,31 +132,6 @@ func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c 
 			}
 		}
 	}
-}
-
-// MulTLen is the number of words of memory that MulT needs.
-func (s *Small) MulTLen(m, n, k int) int { return s.leftTLen(m, k) + s.RightLen(n, k) }
-
-func (s *Small) leftTLen(m, k int) int {
-	if s.tiled {
-		return s.leftTileLen(m, k)
-	}
-	return m * k
-}
-
-// MulT computes c [m, n] (+)= aᵀ·b for a [k, m] and b [k, n] that no other
-// product needs, in memory of MulTLen words; lda, ldb and ldc are the distances
-// of rows.
-func (s *Small) MulT(memory []float32, m, n, k int, a []float32, lda int, b []float32, ldb int, accumulate bool, c []float32, ldc int) {
-	size := s.leftTLen(m, k)
-	left := Left{memory[:size], k}
-	if s.tiled {
-		left = s.leftTilesT(memory[:size], m, k, a, lda)
-	} else {
-		Transpose(memory, k, a, lda, k, m)
-	}
-	s.Right(memory[size:], false, n, k, b, ldb)
-	s.Mul(m, n, k, left, memory[size:], accumulate, c, ldc)
 }
 
 // Transpose writes the transpose of src [rows, cols] to dst [cols, rows]; ldd

@@ -1,6 +1,10 @@
 package gemm
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
 
 //go:noescape
 func transpose8(dst *uint32, ldd int, src *uint32, lds int)
@@ -8,4 +12,17 @@ func transpose8(dst *uint32, ldd int, src *uint32, lds int)
 // transposeEight transposes 8x8 numbers.
 func transposeEight(dst []float32, ldd int, src []float32, lds int) {
 	transpose8((*uint32)(unsafe.Pointer(&dst[0])), ldd*4, (*uint32)(unsafe.Pointer(&src[0])), lds*4)
+}
+
+//go:noescape
+func turnHigh(dst *uint32, ldd int, src *float32, lds, steps int)
+
+//go:noescape
+func turnLow(dst *uint32, ldd int, src *float32, lds, steps int)
+
+func turnersFor(level isa.Level) (high, low turner) {
+	if level >= isa.AVX512BF16 {
+		return turnHigh, turnLow
+	}
+	return turnPortable, turnLowPortable
 }

@@ -1,6 +1,10 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/vec"
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
 
 // A grid is a product in the order in which it is computed, which costs less than
 // bringing it into rows: of tiles panels of 32 columns, in whole tiles of rows.
@@ -48,15 +52,99 @@ func (s *Small) MulGrid(m, n, k int, left Left, right []float32, accumulate bool
 	}
 }
 
+// halves views LeftLen words as the left operand [.., k] that vec makes of scores.
+func (s *Small) halves(memory []float32, k int) (Left, vec.Halves) {
+	h := vec.Halves{X: memory, Distance: s.leftDistance(k)}
+	if s.split {
+		h.Low = smallLanes(k) / 2
+	}
+	return Left{memory, h.Distance}, h
+}
+
 // Softmax makes a left operand [m, n] of a block of scores in a grid, by
 // vec.Softmax.Block, in memory of LeftLen words; in float32 where the scores are.
 func (s *Small) Softmax(by *vec.Softmax, memory []float32, scores vec.Grid, m, n, seen int, causal bool) (p Left, grown bool) {
 	if !s.tiled {
 		return Left{scores.X, scores.Row}, by.Block(scores, m, n, seen, causal, vec.Halves{})
 	}
-	halves := vec.Halves{X: memory, Distance: s.leftDistance(n)}
-	if s.split {
-		halves.Low = smallLanes(n) / 2
+	p, halves := s.halves(memory, n)
+	return p, by.Block(scores, m, n, seen, causal, halves)
+}
+
+// SoftmaxGrads makes probabilities of the scores [m, n] in a grid and gradients of
+// the scores of theirs, by vec.SoftmaxGrads.Block, and of these a left operand in
+// memory of LeftLen words; in float32 where they are.
+func (s *Small) SoftmaxGrads(by *vec.SoftmaxGrads, memory []float32, scores, grads vec.Grid, m, n, seen int, causal, whole bool, lse []float32) Left {
+	if !s.tiled {
+		by.Block(scores, grads, m, n, seen, causal, whole, lse, vec.Halves{})
+		return Left{grads.X, grads.Row}
 	}
-	return Left{memory, halves.Distance}, by.Block(scores, m, n, seen, causal, halves)
+	left, halves := s.halves(memory, n)
+	by.Block(scores, grads, m, n, seen, causal, whole, lse, halves)
+	return left
+}
+
+// MulTLen is the number of words of memory that MulT needs.
+func (s *Small) MulTLen(m, n, k int) int { return s.leftTLen(m, k) + s.RightLen(n, k) }
+
+func (s *Small) leftTLen(m, k int) int {
+	if s.tiled {
+		return s.leftTileLen(m, k)
+	}
+	return m * k
+}
+
+// MulT computes c [m, n] (+)= aᵀ·b for a grid a [k, m] and b [k, n] that no
+// other product needs, in memory of MulTLen words; ldb and ldc are the distances
+// of rows. What fills up the last tiles of a's rows becomes zero.
+func (s *Small) MulT(memory []float32, m, n, k int, a vec.Grid, b []float32, ldb int, accumulate bool, c []float32, ldc int) {
+	size := s.leftTLen(m, k)
+	left := Left{memory[:size], k}
+	if s.tiled {
+		left = s.leftGridT(memory[:size], m, k, a)
+	} else {
+		Transpose(memory, k, a.X, a.Row, k, m)
+	}
+	s.Right(memory[size:], false, n, k, b, ldb)
+	s.Mul(m, n, k, left, memory[size:], accumulate, c, ldc)
+}
+
+// leftGridT makes the operand aᵀ [m, k] of a grid a [k, m], in whole blocks of 16
+// rows.
+func (s *Small) leftGridT(memory []float32, m, k int, a vec.Grid) Left {
+	ld, lanes := s.leftDistance(k), smallLanes(k)
+	out := wordsOf(memory)
+	for c := 0; c < m; c += 16 {
+		column := a.X[c/side*a.Panel+c%side:]
+		for r := k; r < lanes; r++ {
+			clear(column[r*a.Row:][:16])
+		}
+		s.turn(&out[c*ld], ld*4, &column[0], a.Row*4, lanes/step)
+		if s.split {
+			s.turnLow(&out[c*ld+lanes/2], ld*4, &column[0], a.Row*4, lanes/step)
+		}
+	}
+	return Left{memory, ld}
+}
+
+// A turner rounds 16 columns of steps times 32 numbers to bfloat16 and makes rows of
+// them; the strides are in bytes.
+type turner func(dst *uint32, ldd int, src *float32, lds, steps int)
+
+func turnPortable(dst *uint32, ldd int, src *float32, lds, steps int) {
+	turnBy(func(v float32) float32 { return v }, dst, ldd, src, lds, steps)
+}
+
+func turnLowPortable(dst *uint32, ldd int, src *float32, lds, steps int) {
+	turnBy(lowPart, dst, ldd, src, lds, steps)
+}
+
+func turnBy(part func(float32) float32, dst *uint32, ldd int, src *float32, lds, steps int) {
+	for c := range 16 {
+		at := func(r int) float32 { return part(*(*float32)(unsafe.Add(unsafe.Pointer(src), r*lds+c*4))) }
+		row := unsafe.Slice((*uint32)(unsafe.Add(unsafe.Pointer(dst), c*ldd)), steps*step/2)
+		for i := range row {
+			row[i] = pairBits(at(2*i), at(2*i+1))
+		}
+	}
 }

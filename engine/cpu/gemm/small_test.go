@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // smallKinds are the small products this machine has, with the error they may make.
@@ -32,6 +33,14 @@ func dirty(n int) []float32 {
 	return x
 }
 
+// gridOf makes a grid of the rows of x.
+func gridOf(g vec.Grid, x []float32, rows, cols int) {
+	for i, v := range x[:rows*cols] {
+		r, c := i/cols, i%cols
+		g.X[c/side*g.Panel+r*g.Row+c%side] = v
+	}
+}
+
 func TestSmall(t *testing.T) {
 	for name, kind := range smallKinds() {
 		s, tol := kind()
@@ -49,9 +58,13 @@ func TestSmall(t *testing.T) {
 				}
 				left, right := dirty(s.LeftLen(p.M, p.K)), dirty(s.RightLen(p.N, p.K))
 				memory, got := dirty(s.MulTLen(p.M, p.N, p.K)), dirty(p.M*p.N)
+				grid := s.Grid(dirty(s.GridLen(p.K, p.M)), p.K, p.M)
+				if p.TransA {
+					gridOf(grid, a, p.K, p.M)
+				}
 				multiply := func(accumulate bool, c []float32) {
 					if p.TransA {
-						s.MulT(memory, p.M, p.N, p.K, a, lda, b, ldb, accumulate, c, p.N)
+						s.MulT(memory, p.M, p.N, p.K, grid, b, ldb, accumulate, c, p.N)
 						return
 					}
 					s.Right(right, p.TransB, p.N, p.K, b, ldb)

@@ -29,7 +29,9 @@ type tileMemory struct {
 // NewSmallTiles returns the products made of a level's bfloat16 tiles, rounded
 // or split, whether or not that is the fastest way; NewSmall chooses.
 func NewSmallTiles(level isa.Level, split bool) *Small {
-	return &Small{tiled: true, split: split, tiles: tilesFor(level)}
+	s := &Small{tiled: true, split: split, tiles: tilesFor(level)}
+	s.turn, s.turnLow = turnersFor(level)
+	return s
 }
 
 // A left operand has rows [part][k], k rounded up to whole steps with zeros; a
@@ -108,26 +110,6 @@ func (s *Small) leftTiles(memory []float32, m, k int, a []float32, lda int) Left
 		}
 	}
 	s.round(s.rows, out, ld, part/2, a, lda, k, m)
-	return Left{memory, ld}
-}
-
-// leftTilesT makes the operand aᵀ [m, k] of a [k, m]: pairs of a's rows, as
-// words, are transposed. It writes whole blocks of 16 rows.
-func (s *Small) leftTilesT(memory []float32, m, k int, a []float32, lda int) Left {
-	ld := s.leftDistance(k)
-	out := wordsOf(memory)
-	for first := 0; first < m; first += smallPiece {
-		count := min(smallPiece, m-first)
-		for from := 0; from < k; from += step {
-			s.roundPairs(s.words[:], smallPiece, words, a[first:], lda, count, k, from)
-			for part := range s.parts() {
-				for c := 0; c < count; c += 16 {
-					at := out[(first+c)*ld+part*smallLanes(k)/2+from/2:]
-					s.transpose(&at[0], ld*4, &s.words[part*words+c], smallPiece*4)
-				}
-			}
-		}
-	}
 	return Left{memory, ld}
 }
 

@@ -77,7 +77,7 @@ const scaledRows = 32
 
 // packScaled packs the transpose of scale·x, x being [n, d] with rows ld apart,
 // for a product's right side; rows is memory for scaledRows of them.
-func packScaled(small *gemm.Small, packed, rows []float32, scale float32, n, d int, x []float32, ld int) {
+func packScaled(small *gemm.Small, scaling *vec.Scaling, packed, rows []float32, scale float32, n, d int, x []float32, ld int) {
 	if small.Scalable() {
 		packed = packed[:small.RightLen(n, d)]
 		small.Right(packed, true, n, d, x, ld)
@@ -86,9 +86,7 @@ func packScaled(small *gemm.Small, packed, rows []float32, scale float32, n, d i
 	}
 	for from := 0; from < n; from += scaledRows {
 		count := min(scaledRows, n-from)
-		for r := range count {
-			vec.Affine(rows[r*d:][:d], x[(from+r)*ld:], scale, 0)
-		}
+		scaling.Rows(rows, d, x[from*ld:], ld, count, d, scale)
 		small.Right(packed[small.RightLen(from, d):], true, count, d, rows, d)
 	}
 }

@@ -47,17 +47,22 @@ type backwardWorker struct {
 	rows          []float32 // [scaledRows, D]
 	k, v, backK   []float32 // right operands of the products that give P, dS and dq
 	left, turned  []float32
-	scores, grads []float32 // [rows, keys]: P and dS
+	scores, grads vec.Grid // [rows, keys]: P and dS
+	softmax       vec.SoftmaxGrads
+	scaling       vec.Scaling
 }
 
 func (b *backward) divide(m *memory, workers int) []backwardWorker {
+	small := b.products(0)
+	size := small.GridLen(b.rows, b.keys)
 	own := make([]backwardWorker, max(workers, 1))
 	for i := range own {
 		own[i] = backwardWorker{
 			rows: m.take(scaledRows * b.D),
 			k:    m.take(b.packedK), v: m.take(b.packedV), backK: m.take(b.backK),
 			left: m.take(b.left), turned: m.take(b.turned),
-			scores: m.take(b.rows * b.keys), grads: m.take(b.rows * b.keys),
+			scores: small.Grid(m.take(size), b.rows, b.keys), grads: small.Grid(m.take(size), b.rows, b.keys),
+			softmax: vec.SoftmaxGrads{Delta: m.take(b.rows)},
 		}
 	}
 	return own
@@ -112,53 +117,39 @@ func (b *backward) add(w *backwardWorker, g *gradients, unit, t, s int, firstQ, 
 	keys := min(b.keys, b.S-s)
 	n, h := unit/b.Heads, unit%b.Heads
 	atK := (n*b.S+s)*width + h*b.D
-	packScaled(small, w.k, w.rows, b.Scale, keys, b.D, g.k[atK:], width)
-	packScaled(small, w.v, w.rows, b.Scale, keys, b.D, g.v[atK:], width)
+	packScaled(small, &w.scaling, w.k, w.rows, b.Scale, keys, b.D, g.k[atK:], width)
+	packScaled(small, &w.scaling, w.v, w.rows, b.Scale, keys, b.D, g.v[atK:], width)
 	small.Right(w.backK, false, b.D, keys, g.k[atK:], width)
 	for end := min(t+b.queries, b.T); t < end; t += b.rows {
 		rows := min(b.rows, end-t)
 		atQ := (n*b.T+t)*width + h*b.D
-		b.probabilities(w, g, unit, t, s, rows, keys, atQ)
-		small.MulT(w.turned, keys, b.D, rows, w.scores, keys, g.dy[atQ:], width, !firstK, g.dv[atK:], width)
-		b.gradients(w, g, rows, keys, atQ)
-		small.MulT(w.turned, keys, b.D, rows, w.grads, keys, g.q[atQ:], width, !firstK, g.dk[atK:], width)
-		left := small.Left(w.left, rows, keys, w.grads, keys)
+		left := b.block(w, g, unit, t, s, rows, keys, atQ)
 		small.Mul(rows, b.D, keys, left, w.backK, !firstQ, g.dq[atQ:], width)
+		small.MulT(w.turned, keys, b.D, rows, w.scores, g.dy[atQ:], width, !firstK, g.dv[atK:], width)
+		small.MulT(w.turned, keys, b.D, rows, w.grads, g.q[atQ:], width, !firstK, g.dk[atK:], width)
 		firstK = false
 	}
 }
 
-// probabilities makes P = exp(Scale·q·kᵀ - lse).
-func (b *backward) probabilities(w *backwardWorker, g *gradients, unit, t, s, rows, keys, atQ int) {
-	left := w.small.Left(w.left, rows, b.D, g.q[atQ:], b.width())
-	w.small.Mul(rows, keys, b.D, left, w.k, false, w.scores, keys)
-	for r := range rows {
-		row := w.scores[r*keys:][:keys]
-		seen := keys
-		if b.Causal {
-			seen = min(max(t+r+1-s, 0), keys)
-			clear(row[seen:])
-		}
-		vec.ExpSum(row[:seen], row, g.lse[unit*b.T+t+r])
-	}
-}
-
-// gradients makes Scale·dS = P∘(dP - rowsum(P∘dP)) with dP = dy·(Scale·v)ᵀ. The sum
-// is that of dy∘y; but where all keys are here the first form makes the rows of
-// dS sum to nothing whatever dP was rounded to.
-func (b *backward) gradients(w *backwardWorker, g *gradients, rows, keys, atQ int) {
+// block makes P = exp(Scale·q·kᵀ - lse) and Scale·dS = P∘(dP - rowsum(P∘dP)) with
+// dP = dy·(Scale·v)ᵀ; the latter as a left operand, too. The sum is that of dy∘y;
+// but where all keys are here the first form makes the rows of dS sum to nothing
+// whatever dP was rounded to.
+func (b *backward) block(w *backwardWorker, g *gradients, unit, t, s, rows, keys, atQ int) gemm.Left {
 	width := b.width()
-	left := w.small.Left(w.left, rows, b.D, g.dy[atQ:], width)
-	w.small.Mul(rows, keys, b.D, left, w.v, false, w.grads, keys)
-	for r := range rows {
-		row, p := w.grads[r*keys:][:keys], w.scores[r*keys:]
-		var delta float32
-		if b.keyChunks == 1 {
-			delta = vec.Dot(row, p)
-		} else {
+	left := w.small.Left(w.left, rows, b.D, g.q[atQ:], width)
+	w.small.MulGrid(rows, keys, b.D, left, w.k, false, w.scores)
+	left = w.small.Left(w.left, rows, b.D, g.dy[atQ:], width)
+	w.small.MulGrid(rows, keys, b.D, left, w.v, false, w.grads)
+	if b.keyChunks > 1 {
+		for r := range rows {
 			at := atQ + r*width
-			delta = b.Scale * vec.Dot(g.dy[at:][:b.D], g.y[at:])
+			w.softmax.Delta[r] = b.Scale * vec.Dot(g.dy[at:][:b.D], g.y[at:])
 		}
-		vec.SoftmaxGrad(row, p, row, delta)
 	}
+	seen := keys
+	if b.Causal {
+		seen = t + 1 - s
+	}
+	return w.small.SoftmaxGrads(&w.softmax, w.left, w.scores, w.grads, rows, keys, seen, b.Causal, b.keyChunks == 1, g.lse[unit*b.T+t:])
 }

@@ -57,6 +57,7 @@ type forwardWorker struct {
 	scores  vec.Grid  // [queries, keys]
 	sum     vec.Grid  // [queries, D], not yet divided
 	softmax vec.Softmax
+	scaling vec.Scaling
 }
 
 // divide cuts the memory of the workers and of the operands they share.
@@ -134,7 +135,7 @@ func (f *forward) pack(w *forwardWorker, packed []float32, unit, block int, k, v
 	count := min(f.keys, f.S-from)
 	at := (unit/f.Heads*f.S+from)*f.width() + unit%f.Heads*f.D
 	packedK, packedV := f.block(packed, block)
-	packScaled(w.small, packedK, w.rows, f.Scale, count, f.D, k[at:], f.width())
+	packScaled(w.small, &w.scaling, packedK, w.rows, f.Scale, count, f.D, k[at:], f.width())
 	w.small.Right(packedV, false, f.D, count, v[at:], f.width())
 }
 

@@ -45,8 +45,10 @@ type kernels struct {
 
 	half [3]converter // by tensor.Format
 
-	softmax   [3]func(*softmaxArgs) // in place, to bfloat16, split; nil: by rows
-	scaleRows func(*scaleArgs)      // nil: by rows
+	// In place, to bfloat16, to both its parts; nil: row by row.
+	softmax      [3]func(*softmaxArgs)
+	softmaxGrads [3]func(*gradArgs)
+	scaleRows    func(*scaleArgs)
 
 	affine    func(dst, x *float32, n int, a, b float32)
 	scaledSum func(dst, x, y *float32, n int, a, b float32)

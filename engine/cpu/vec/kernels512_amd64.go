@@ -38,6 +38,9 @@ func combineRows512(a *rowArgs)
 func softmax512(a *softmaxArgs)
 func softmaxHalves512(a *softmaxArgs)
 func softmaxSplit512(a *softmaxArgs)
+func softmaxGrads512(a *gradArgs)
+func softmaxGradsHalves512(a *gradArgs)
+func softmaxGradsSplit512(a *gradArgs)
 func scaleRows512(a *scaleArgs)
 
 var kernels512 = kernels{
@@ -46,6 +49,7 @@ var kernels512 = kernels{
 	rows:          [...]func(*rowArgs){affineRows512, affineSiLURows512, momentsRows512, sumRows512, normBackRows512, normSiLUBackRows512, combineRows512},
 	half:          converters,
 	softmax:       [3]func(*softmaxArgs){softmax512},
+	softmaxGrads:  [3]func(*gradArgs){softmaxGrads512},
 	scaleRows:     scaleRows512,
 	affine:        affine512,
 	scaledSum:     scaledSum512,

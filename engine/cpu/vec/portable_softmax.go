@@ -12,41 +12,61 @@ func (a *softmaxArgs) byRows() {
 		seen := min(max(a.seen+r*a.step, 0), a.n)
 		largest, sum := top[r], float32(0)
 		for c := 0; c < seen; c += a.run() {
-			largest = max(largest, use.max(a.at(r, c), min(a.run(), seen-c)))
+			largest = max(largest, use.max(a.at(a.x, r, c), min(a.run(), seen-c)))
 		}
 		for c := 0; c < seen; c += a.run() {
-			n := min(a.run(), seen-c)
-			sum += use.expSum(a.at(r, c), a.at(r, c), n, largest)
-			if a.dst != nil {
-				a.round(r, c, unsafe.Slice(a.at(r, c), n))
-			}
+			x, n := a.at(a.x, r, c), min(a.run(), seen-c)
+			sum += use.expSum(x, x, n, largest)
+			a.round(r, c, x, n)
 		}
 		shrink[r] = 1
 		if largest > top[r] {
 			shrink[r], a.shrunk = float32(math.Exp(float64(top[r]-largest))), 1
 		}
 		top[r], total[r] = largest, total[r]*shrink[r]+sum
-		if a.dst != nil {
-			a.clear(r, seen)
+		a.clear(r, seen)
+	}
+}
+
+func (a *gradArgs) byRows() {
+	lse, delta := unsafe.Slice(a.lse, a.rows), unsafe.Slice(a.delta, a.rows)
+	for r := range a.rows {
+		seen := min(max(a.seen+r*a.step, 0), a.n)
+		var sum float32
+		for c := 0; c < seen; c += a.run() {
+			x, n := a.at(a.x, r, c), min(a.run(), seen-c)
+			use.expSum(x, x, n, lse[r])
+			if a.own != 0 {
+				sum += use.dot(x, a.at(a.grads, r, c), n)
+			}
 		}
+		if a.own != 0 {
+			delta[r] = sum
+		}
+		for c := 0; c < seen; c += a.run() {
+			g, n := a.at(a.grads, r, c), min(a.run(), seen-c)
+			use.softmaxGrad(g, a.at(a.x, r, c), g, n, delta[r])
+			a.round(r, c, g, n)
+		}
+		a.clear(r, seen)
 	}
 }
 
 // run is the number of columns that lie side by side.
-func (a *softmaxArgs) run() int {
+func (a *blockArgs) run() int {
 	if a.panel == panelWidth*4 {
 		return a.n
 	}
 	return panelWidth
 }
 
-// at is where the element (r, c) lies.
-func (a *softmaxArgs) at(r, c int) *float32 {
-	return (*float32)(unsafe.Add(unsafe.Pointer(a.x), r*a.row+c/panelWidth*a.panel+c%panelWidth*4))
+// at is where the element (r, c) of the scores or of their gradients lies.
+func (a *blockArgs) at(x *float32, r, c int) *float32 {
+	return (*float32)(unsafe.Add(unsafe.Pointer(x), r*a.row+c/panelWidth*a.panel+c%panelWidth*4))
 }
 
 // halves are the high and the low parts of row r of the result.
-func (a *softmaxArgs) halves(r int) (high, low []uint16) {
+func (a *blockArgs) halves(r int) (high, low []uint16) {
 	width := (a.n + panelWidth - 1) / panelWidth * panelWidth
 	row := unsafe.Add(unsafe.Pointer(a.dst), r*a.distance)
 	high = unsafe.Slice((*uint16)(row), width)
@@ -56,9 +76,13 @@ func (a *softmaxArgs) halves(r int) (high, low []uint16) {
 	return high, low
 }
 
-func (a *softmaxArgs) round(r, c int, x []float32) {
+// round writes n numbers from column c on.
+func (a *blockArgs) round(r, c int, x *float32, n int) {
+	if a.dst == nil {
+		return
+	}
 	high, low := a.halves(r)
-	for i, v := range x {
+	for i, v := range unsafe.Slice(x, n) {
 		high[c+i] = half(v)
 		if low != nil {
 			low[c+i] = half(v - math.Float32frombits(uint32(half(v))<<16))
@@ -66,7 +90,11 @@ func (a *softmaxArgs) round(r, c int, x []float32) {
 	}
 }
 
-func (a *softmaxArgs) clear(r, seen int) {
+// clear makes the rest of a row zero.
+func (a *blockArgs) clear(r, seen int) {
+	if a.dst == nil {
+		return
+	}
 	high, low := a.halves(r)
 	clear(high[seen:])
 	if low != nil {
@@ -88,7 +116,8 @@ func half(v float32) uint16 {
 }
 
 func (a *scaleArgs) byRows() {
-	for r, factor := range unsafe.Slice(a.factors, a.rows) {
+	for r := range a.rows {
+		factor := *(*float32)(unsafe.Add(unsafe.Pointer(a.factors), r*a.step))
 		if factor == 1 && a.dst == a.src {
 			continue
 		}

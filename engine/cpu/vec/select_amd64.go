@@ -8,6 +8,7 @@ func kernelsOf(l isa.Level) kernels {
 	case l >= isa.AVX512BF16:
 		k := kernels512
 		k.softmax[1], k.softmax[2] = softmaxHalves512, softmaxSplit512
+		k.softmaxGrads[1], k.softmaxGrads[2] = softmaxGradsHalves512, softmaxGradsSplit512
 		return k
 	case l >= isa.AVX512:
 		return kernels512

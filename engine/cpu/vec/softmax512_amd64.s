@@ -29,7 +29,7 @@ GLOBL neginf<>(SB), RODATA|NOPTR, $4
 
 // Z0 = the sums, or largest numbers, of the rows of hold.
 #define FOLDROWS(OP) \
-	LEAQ 112(R8), R15              \
+	LEAQ 80(R8), R15              \
 	FOURROWS(OP, 0, Z8)            \
 	FOURROWS(OP, 256, Z9)          \
 	FOURROWS(OP, 512, Z10)         \
@@ -91,14 +91,12 @@ GLOBL neginf<>(SB), RODATA|NOPTR, $4
 	VADDPS Z2, Z11, Z11
 
 // In place.
-#define BEGINFLOATS
 #define STOREFLOATS \
 	VMOVUPS Z1, (SI)      \
 	VMOVUPS Z2, 64(SI)
 #define STOREPART \
 	VMOVUPS Z1, K1, (SI)    \
 	VMOVUPS Z2, K2, 64(SI)
-#define ENDFLOATS
 
 // Z0 = 32 bfloat16 of Z1 and Z2: VCVTNE2PS2BF16, for which the assembler has no
 // name; and of Z3 and Z4.
@@ -132,7 +130,7 @@ GLOBL neginf<>(SB), RODATA|NOPTR, $4
 	MOVQ dst-24(SP), AX       \
 	MOVQ AX, CX               \
 	ADDQ width-56(SP), CX     \
-	ADDQ 96(R8), AX           \
+	ADDQ 64(R8), AX           \
 	MOVQ AX, dst-24(SP)       \
 zero:                         \
 	CMPQ R15, CX              \
@@ -143,42 +141,58 @@ zero:                         \
 	JMP  zero                 \
 zeroed:
 
-// The rows of a block. DX is where 16 of them begin, R9 the number of rows from
-// there, R10 the distance of panels, R11 that of rows.
-#define SOFTMAX(BEGIN, STORE, STORELAST, END) \
+// What the kernels of blocks begin with: DX is where 16 rows begin, R12 what the
+// first of them sees, R10 the distance of panels, R11 that of rows.
+#define BLOCKARGS \
 	MOVQ a+0(FP), R8          \
 	MOVQ 0(R8), DX            \
 	MOVQ 8(R8), R11           \
 	MOVQ 16(R8), R10          \
-	MOVQ 24(R8), R9           \
+	MOVQ 24(R8), AX           \
+	MOVQ AX, left-64(SP)      \
 	MOVQ 40(R8), R12          \
 	MOVQ 56(R8), AX           \
-	MOVQ AX, top-32(SP)       \
-	MOVQ 64(R8), AX           \
-	MOVQ AX, total-40(SP)     \
-	MOVQ 72(R8), AX           \
-	MOVQ AX, shrink-48(SP)    \
-	MOVQ 88(R8), AX           \
 	MOVQ AX, dst-24(SP)       \
 	MOVQ 32(R8), AX           \
 	ADDQ $31, AX              \
 	SHRQ $5, AX               \
 	SHLQ $6, AX               \
 	MOVQ AX, width-56(SP)     \
-	MOVQ 104(R8), BP          \
+	MOVQ 72(R8), BP           \
 	EXPCONST                  \
-	VBROADCASTSS neginf<>(SB), NEGINF \
-	VPXORD ZERO, ZERO, ZERO   \
-block:                        \
+	VPXORD ZERO, ZERO, ZERO
+
+// R13 = 16 rows, or those left, with the mask K3.
+#define BLOCKROWS \
 	MOVQ $16, CX              \
-	CMPQ R9, CX               \
-	CMOVQLT R9, CX            \
+	CMPQ CX, left-64(SP)      \
+	CMOVQGT left-64(SP), CX   \
 	MOVQ CX, rows-8(SP)       \
 	MOVQ R12, seen-16(SP)     \
 	ROWMASK                   \
 	MOVQ CX, R13              \
 	MOVQ DX, DI               \
-	LEAQ 112(R8), R14         \
+	LEAQ 80(R8), R14
+
+// Back to the first of these rows.
+#define AGAIN \
+	MOVQ rows-8(SP), R13      \
+	MOVQ seen-16(SP), R12     \
+	MOVQ DX, DI               \
+	LEAQ 80(R8), R14
+
+// The softmax of a block.
+#define SOFTMAX(BEGIN, STORE, STORELAST, END) \
+	BLOCKARGS                 \
+	VBROADCASTSS neginf<>(SB), NEGINF \
+	MOVQ 1104(R8), AX         \
+	MOVQ AX, top-32(SP)       \
+	MOVQ 1112(R8), AX         \
+	MOVQ AX, total-40(SP)     \
+	MOVQ 1120(R8), AX         \
+	MOVQ AX, shrink-48(SP)    \
+block:                        \
+	BLOCKROWS                 \
 top:                          \
 	SEEN                      \
 	VMOVAPS NEGINF, Z1        \
@@ -214,11 +228,8 @@ topend:                       \
 	VMOVUPS Z1, K3, (AX)      \
 	VCMPPS $4, ONE, Z1, K3, K4 \
 	KMOVW K4, AX              \
-	ORQ  AX, 80(R8)           \
-	MOVQ rows-8(SP), R13      \
-	MOVQ seen-16(SP), R12     \
-	MOVQ DX, DI               \
-	LEAQ 112(R8), R14         \
+	ORQ  AX, 1128(R8)         \
+	AGAIN                     \
 row:                          \
 	SEEN                      \
 	MOVQ top-32(SP), BX       \
@@ -267,66 +278,131 @@ end:                          \
 	ADDQ $64, total-40(SP)    \
 	ADDQ $64, shrink-48(SP)   \
 	MOVQ DI, DX               \
-	SUBQ $16, R9              \
+	SUBQ $16, left-64(SP)     \
 	JG   block                \
 	DONE
 
 // func softmax512(a *softmaxArgs)
-TEXT ·softmax512(SB), NOSPLIT, $56-8
-	SOFTMAX(BEGINFLOATS, STOREFLOATS, STOREPART, ENDFLOATS)
+TEXT ·softmax512(SB), NOSPLIT, $64-8
+	SOFTMAX(NONE, STOREFLOATS, STOREPART, NONE)
 
 // func softmaxHalves512(a *softmaxArgs)
-TEXT ·softmaxHalves512(SB), NOSPLIT, $56-8
+TEXT ·softmaxHalves512(SB), NOSPLIT, $64-8
 	SOFTMAX(BEGINHALVES, STOREHALVES, STOREHALVES, ENDHALVES)
 
 // func softmaxSplit512(a *softmaxArgs)
-TEXT ·softmaxSplit512(SB), NOSPLIT, $56-8
+TEXT ·softmaxSplit512(SB), NOSPLIT, $64-8
 	SOFTMAX(BEGINHALVES, STORESPLIT, STORESPLIT, ENDHALVES)
 
-// func scaleRows512(a *scaleArgs)
-//
-// In place, rows that are multiplied by 1 stay as they are.
-TEXT ·scaleRows512(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9
-	MOVQ 8(R8), R10
-	MOVQ 16(R8), R11
-	MOVQ 24(R8), R12
-	MOVQ 32(R8), R13 // rows
-	MOVQ 40(R8), CX
-	MOVQ 48(R8), R14 // factors
-	MOVQ CX, DX
-	ANDQ $(LANES-1), CX
-	SUBQ CX, DX      // numbers of whole vectors
-	TAILMASK
-
-row:
-	CMPQ R9, R11
-	JNE  scale
-	CMPL (R14), $0x3f800000
-	JE   next
-
-scale:
-	VBROADCASTSS (R14), Z0
-	XORL BX, BX
-	CMPQ BX, DX
-	JGE  tail
-
-vector:
-	VMULPS (R11)(BX*4), Z0, Z1
-	VMOVUPS Z1, (R9)(BX*4)
-	ADDQ $LANES, BX
-	CMPQ BX, DX
-	JLT  vector
-
-tail:
-	VMULPS.Z (R11)(BX*4), Z0, K1, Z1
-	VMOVUPS Z1, K1, (R9)(BX*4)
-
-next:
-	ADDQ R10, R9
-	ADDQ R12, R11
-	ADDQ $4, R14
-	DECQ R13
-	JNZ  row
+// The gradients of a block; R9 is the distance from a score to the gradient of
+// its probability.
+#define SOFTMAXGRADS(BEGIN, STORE, END) \
+	BLOCKARGS                 \
+	MOVQ 1104(R8), R9         \
+	SUBQ DX, R9               \
+	MOVQ 1112(R8), AX         \
+	MOVQ AX, lse-32(SP)       \
+	MOVQ 1120(R8), AX         \
+	MOVQ AX, delta-40(SP)     \
+block:                        \
+	BLOCKROWS                 \
+row:                          \
+	SEEN                      \
+	MOVQ lse-32(SP), BX       \
+	VBROADCASTSS (BX), Z12    \
+	ADDQ $4, BX               \
+	MOVQ BX, lse-32(SP)       \
+	VXORPS Z10, Z10, Z10      \
+	VXORPS Z11, Z11, Z11      \
+	MOVQ DI, SI               \
+	TESTQ AX, AX              \
+	JZ   tail                 \
+panel:                        \
+	VMOVUPS (SI), Z3          \
+	VMOVUPS 64(SI), Z4        \
+	EXPPANEL                  \
+	STOREFLOATS               \
+	VFMADD231PS (SI)(R9*1), Z1, Z10   \
+	VFMADD231PS 64(SI)(R9*1), Z2, Z11 \
+	ADDQ R10, SI              \
+	DECQ AX                   \
+	JNZ  panel                \
+tail:                         \
+	TESTQ CX, CX              \
+	JZ   end                  \
+	PANELMASKS                \
+	VMOVUPS.Z (SI), K1, Z3    \
+	VMOVUPS.Z 64(SI), K2, Z4  \
+	EXPPANEL                  \
+	STOREPART                 \
+	VFMADD231PS (SI)(R9*1), Z1, K1, Z10   \
+	VFMADD231PS 64(SI)(R9*1), Z2, K2, Z11 \
+end:                          \
+	VADDPS Z11, Z10, Z10      \
+	VMOVUPS Z10, (R14)        \
+	NEXTROW                   \
+	JNZ  row                  \
+	FOLDROWS(VADDPS)          \
+	CMPQ 1128(R8), $0         \
+	JE   given                \
+	MOVQ delta-40(SP), AX     \
+	VMOVUPS Z0, K3, (AX)      \
+given:                        \
+	AGAIN                     \
+grad:                         \
+	SEEN                      \
+	MOVQ delta-40(SP), BX     \
+	VBROADCASTSS (BX), Z12    \
+	ADDQ $4, BX               \
+	MOVQ BX, delta-40(SP)     \
+	MOVQ DI, SI               \
+	BEGIN                     \
+	TESTQ AX, AX              \
+	JZ   gradtail             \
+gradpanel:                    \
+	VMOVUPS (SI)(R9*1), Z1    \
+	VMOVUPS 64(SI)(R9*1), Z2  \
+	VSUBPS Z12, Z1, Z1        \
+	VSUBPS Z12, Z2, Z2        \
+	VMULPS (SI), Z1, Z1       \
+	VMULPS 64(SI), Z2, Z2     \
+	VMOVUPS Z1, (SI)(R9*1)    \
+	VMOVUPS Z2, 64(SI)(R9*1)  \
+	STORE                     \
+	ADDQ R10, SI              \
+	DECQ AX                   \
+	JNZ  gradpanel            \
+gradtail:                     \
+	TESTQ CX, CX              \
+	JZ   gradend              \
+	PANELMASKS                \
+	VMOVUPS.Z (SI)(R9*1), K1, Z1   \
+	VMOVUPS.Z 64(SI)(R9*1), K2, Z2 \
+	VSUBPS Z12, Z1, Z1        \
+	VSUBPS Z12, Z2, Z2        \
+	VMULPS.Z (SI), Z1, K1, Z1     \
+	VMULPS.Z 64(SI), Z2, K2, Z2   \
+	VMOVUPS Z1, K1, (SI)(R9*1)    \
+	VMOVUPS Z2, K2, 64(SI)(R9*1)  \
+	STORE                     \
+gradend:                      \
+	END                       \
+	NEXTROW                   \
+	JNZ  grad                 \
+	MOVQ DI, DX               \
+	SUBQ $16, left-64(SP)     \
+	JG   block                \
 	DONE
+
+// func softmaxGrads512(a *gradArgs)
+TEXT ·softmaxGrads512(SB), NOSPLIT, $64-8
+	SOFTMAXGRADS(NONE, NONE, NONE)
+
+// func softmaxGradsHalves512(a *gradArgs)
+TEXT ·softmaxGradsHalves512(SB), NOSPLIT, $64-8
+	SOFTMAXGRADS(BEGINHALVES, STOREHALVES, ENDHALVES)
+
+// func softmaxGradsSplit512(a *gradArgs)
+TEXT ·softmaxGradsSplit512(SB), NOSPLIT, $64-8
+	SOFTMAXGRADS(BEGINHALVES, STORESPLIT, ENDHALVES)
+

@@ -27,6 +27,49 @@ func scores(rows, n int, panels bool) Grid {
 	return g
 }
 
+// elements are those of rows of n, in order.
+func (g *Grid) elements(rows, n int) []float32 {
+	x := make([]float32, rows*n)
+	for i := range x {
+		r, c := i/n, i%n
+		x[i] = g.X[c/32*g.Panel+r*g.Row+c%32]
+	}
+	return x
+}
+
+// elements are the sums of both parts.
+func (h *Halves) elements(rows, n int) []float32 {
+	x := make([]float32, rows*n)
+	for i := range x {
+		r, c := i/n, i%n
+		for part := range h.kind() {
+			word := math.Float32bits(h.X[r*h.Distance+part*h.Low+c/2])
+			x[i] += math.Float32frombits(word >> (c % 2 * 16) << 16)
+		}
+	}
+	return x
+}
+
+// halvesOf is memory for high parts, or both, as kind says.
+func halvesOf(kind, rows, n int) Halves {
+	if kind == 0 {
+		return Halves{}
+	}
+	width := (n + 31) / 32 * 16
+	return Halves{make([]float32, rows*width*kind), width * kind, width * (kind - 1)}
+}
+
+// nearHalves compares up to a last place of a bfloat16, or of the sum of two.
+func nearHalves(t *testing.T, what string, kind int, got, want []float32) {
+	t.Helper()
+	tol := map[int]float64{1: 1. / 128, 2: 1. / 32768}[kind]
+	for i, w := range want {
+		if d := math.Abs(float64(got[i] - w)); !(d <= math.Abs(float64(w))*tol+1e-6) {
+			t.Fatalf("%s: element %d is %g, want %g", what, i, got[i], w)
+		}
+	}
+}
+
 // TestSoftmax holds blocks of a softmax, in every order of columns and with every
 // result, against the functions of rows.
 func TestSoftmax(t *testing.T) {
@@ -42,28 +85,16 @@ func TestSoftmax(t *testing.T) {
 							seen = -2
 						}
 					}
-					width := (n + 31) / 32 * 16
 					run := func(by kernels) [][]float32 {
 						defer func(before kernels) { use = before }(use)
 						use = by
 						x, state := scores(rows, n, panels), arrays(3, rows)
 						s := Softmax{Top: state[0], Total: state[1], Shrink: state[2]}
-						dst := Halves{}
-						if kind > 0 {
-							dst = Halves{make([]float32, rows*width*kind), width * kind, width * (kind - 1)}
-						}
+						dst := halvesOf(kind, rows, n)
 						grown := s.Block(x, rows, n, seen, causal, dst)
-						result := make([]float32, rows*n)
-						for i := range result {
-							r, c := i/n, i%n
-							if kind == 0 {
-								result[i] = x.X[c/32*x.Panel+r*x.Row+c%32]
-								continue
-							}
-							for part := range kind {
-								word := math.Float32bits(dst.X[r*dst.Distance+part*dst.Low+c/2])
-								result[i] += math.Float32frombits(word >> (c % 2 * 16) << 16)
-							}
+						result := x.elements(rows, n)
+						if kind > 0 {
+							result = dst.elements(rows, n)
 						}
 						flag := float32(0)
 						if grown {
@@ -73,12 +104,8 @@ func TestSoftmax(t *testing.T) {
 					}
 					what := fmt.Sprintf("%v kind %d panels %v causal %v from %d", size, kind, panels, causal, seen)
 					got, want := run(use), run(portable)
-					if kind == 1 { // a last place of bfloat16
-						for i, w := range want[3] {
-							if d := got[3][i] - w; math.Abs(float64(d)) > float64(w)/128 {
-								t.Fatalf("%s: element %d is %g, want %g", what, i, got[3][i], w)
-							}
-						}
+					if kind > 0 {
+						nearHalves(t, what, kind, got[3], want[3])
 						got[3], want[3] = nil, nil
 					}
 					near(t, what, got, want)
