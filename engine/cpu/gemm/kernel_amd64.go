@@ -70,6 +70,21 @@ func bf16NormRows(a *rowsArgs)
 func bf16RowPairs(a *rowsArgs)
 
 //go:noescape
+func prefetchRows(src *float32, lds, lines, count int)
+
+//go:noescape
+func turnTaps(a *turnArgs)
+
+// turnWhole leaves to the assembly what it has registers for.
+func turnWhole(a *turnArgs) {
+	if a.taps > 16 || a.cols < 16 {
+		turnTapsPortable(a)
+	} else {
+		turnTaps(a)
+	}
+}
+
+//go:noescape
 func transpose16(dst *uint32, ldd int, src *uint32, lds int)
 
 //go:noescape
@@ -132,9 +147,9 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 func tilesFor(level isa.Level) tiles {
 	switch {
 	case level >= isa.AMX:
-		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs}
+		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, prefetchRows, turnWhole}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs}
+		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, prefetchRows, turnWhole}
 	}
 	return portableTiles
 }

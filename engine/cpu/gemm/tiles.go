@@ -19,6 +19,8 @@ type tiles struct {
 	rows      func(*rowsArgs)                              // row of many rows
 	normRows  func(*rowsArgs)                              // the same, normalised before
 	rowPairs  func(*rowsArgs)                              // pairs of many rows, each with its neighbour
+	prefetch  func(src *float32, lds, lines, count int)    // cache lines of many rows
+	turnTaps  func(*turnArgs)                              // sums of taps, side by side
 }
 
 // side is the number of rows and columns of a result, step the k of one tile.
@@ -88,7 +90,7 @@ type rowsArgs struct {
 
 var portableTiles = tiles{
 	"portable", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable,
-	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable,
+	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable, func(*float32, int, int, int) {}, turnTapsPortable,
 }
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }

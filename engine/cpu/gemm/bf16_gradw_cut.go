@@ -1,0 +1,75 @@
+package gemm
+
+import "math"
+
+// gradCut is how a gradient to the weights is cut into tasks.
+type gradCut struct {
+	taps                 int
+	rowTiles, colTiles   int
+	tall, wide           int // tiles of rows and columns in a task
+	rowGroups, colGroups int
+	splits, length       int // of the positions, and the size of each
+	band                 int // positions of a split that are laid out together
+	chunk                int // positions of a band of which all taps are summed before going on
+}
+
+// tasks is their number; the groups of a split follow one another.
+func (c *gradCut) tasks() int { return c.splits * c.rowGroups * c.colGroups }
+
+const (
+	gradBytes   = 1792 << 10 // of a second-level cache of 2 MB
+	gradTasks   = 8
+	mostGradPos = 2048 // positions of a band
+)
+
+// cutGradW chooses groups, splits and bands; none may follow the number of workers.
+func cutGradW(bytes int, p *product, c Conv, parts int) gradCut {
+	cut := gradCut{taps: c.KH * c.KW, rowTiles: ceilDiv(c.C, side), colTiles: ceilDiv(c.O, side)}
+	all := roundUp(p.positions(), step)
+	cut.chunk = chunkSteps / parts * step
+	best := math.Inf(1)
+	for tall := 1; tall <= cut.rowTiles; tall++ {
+		for wide := 1; wide <= cut.colTiles; wide++ {
+			try := cut
+			try.group(tall, wide)
+			if tall*wide > 1 && tall*wide*cut.taps*side*side*4 > bytes*9/16 {
+				break
+			}
+			for try.splits = 1; try.splits <= max(min(gradTasks, all/(2*cut.chunk)), 1); try.splits *= 2 {
+				if cost := try.cost(all, p.planes, parts); cost < best {
+					best, cut.tall, cut.wide, cut.splits = cost, tall, wide, try.splits
+				}
+			}
+		}
+	}
+	cut.group(cut.tall, cut.wide)
+	cut.length = roundUp(ceilDiv(all, cut.splits), step)
+	cut.splits = ceilDiv(all, cut.length)
+	position := side * (p.planes*cut.tall + cut.wide) * (4 + parts) // bytes, as float32 and half of it as bfloat16
+	most := (bytes - cut.tall*cut.wide*cut.taps*side*side*4) / position
+	most = min(max(most-p.slack, 2*p.slack, 2*cut.chunk), max(mostGradPos, 4*p.slack))
+	cut.band = roundUp(ceilDiv(cut.length, ceilDiv(cut.length, most)), step)
+	steps := cut.band / step
+	cut.chunk = ceilDiv(steps, ceilDiv(steps, cut.chunk/step)) * step
+	return cut
+}
+
+func (c *gradCut) group(tall, wide int) {
+	c.tall, c.wide = tall, wide
+	c.rowGroups, c.colGroups = ceilDiv(c.rowTiles, tall), ceilDiv(c.colTiles, wide)
+}
+
+// cost estimates cycles: laying out x for every group of columns and dy for every
+// group of rows, which is mostly that of reading them; the products; and writing and
+// adding up the splits.
+func (c *gradCut) cost(positions, planes, parts int) float64 {
+	const x, y, sums = 0.7, 0.55, 2.5 // cycles for a number
+	products := float64(2*parts - 1)
+	work := x*float64(positions*side*planes*c.rowTiles*c.colGroups) + y*float64(positions*side*c.colTiles*c.rowGroups)
+	work += products * 64 * float64(positions/step*c.taps*c.rowTiles*c.colTiles)
+	if c.splits > 1 {
+		work += sums * float64(c.splits*c.taps*c.rowTiles*c.colTiles*side*side)
+	}
+	tasks := c.tasks()
+	return work * float64(roundUp(tasks, gradTasks)) / float64(tasks)
+}
