@@ -45,7 +45,7 @@ type Tensor struct {
 
 // New returns a float32 tensor of zeros.
 func New(shape ...int) *Tensor {
-	return &Tensor{Shape: slices.Clone(shape), F32: make([]float32, Shape(shape).Size())}
+	return &Tensor{Shape: slices.Clone(shape), F32: Memory[float32](Shape(shape).Size())}
 }
 
 // NewInt returns an int32 tensor of zeros.

@@ -35,9 +35,9 @@ func (f frozen) weights() gemm.Weights {
 // memory is where the packed weight will be.
 func (f frozen) memory() gemm.Weights {
 	if f.hold == tensor.F32 {
-		return gemm.Weights{F32: aligned(f.plan.PackedLen)}
+		return gemm.Weights{F32: tensor.Memory[float32](f.plan.PackedLen)}
 	}
-	return gemm.Weights{Half: make([]uint16, f.plan.PackedLen), Format: f.hold}
+	return gemm.Weights{Half: tensor.Memory[uint16](f.plan.PackedLen), Format: f.hold}
 }
 
 // bind gives args the packed weight and has it packed before the first run.

@@ -58,7 +58,7 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 	}
 	takeOver(kept, places)
 	top := arrange(arenaOf(kept, places))
-	c.prog.link(c, kept, places, aligned(max(top, c.staging)), outputs)
+	c.prog.link(c, kept, places, tensor.Memory[float32](max(top, c.staging)), outputs)
 }
 
 // widen makes float32 copies of those parameters of 16 bits that are read by more
@@ -97,7 +97,7 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 		if op.Type.DType == graph.Int32 {
 			t.I32 = make([]int32, op.Type.Shape.Size())
 		} else {
-			t.F32 = aligned(op.Type.Shape.Size())
+			t.F32 = tensor.Memory[float32](op.Type.Shape.Size())
 		}
 		c.prog.inputs[op.Name] = t
 		places[v] = &place{own: t.F32, ints: t.I32}
@@ -107,7 +107,7 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 			places[v].own = wide
 		}
 	case graph.Fill:
-		constant := aligned(op.Shape.Size())
+		constant := tensor.Memory[float32](op.Shape.Size())
 		for i := range constant {
 			constant[i] = op.Value
 		}
@@ -195,16 +195,6 @@ func arrange(places []*place) (top int) {
 		placed = slices.Insert(placed, i, p)
 	}
 	return top
-}
-
-// aligned makes an array that starts on a 64-byte boundary.
-func aligned(n int) []float32 {
-	raw := make([]float32, n+align)
-	skip := 0
-	if r := int(uintptr(unsafe.Pointer(unsafe.SliceData(raw))) % 64); r != 0 {
-		skip = (64 - r) / 4
-	}
-	return raw[skip : skip+n : skip+n]
 }
 
 // intsOf is a word of memory read as int32, for values of that type.

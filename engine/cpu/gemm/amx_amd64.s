@@ -26,54 +26,109 @@ DATA tilecfg<>+56(SB)/8, $0
 GLOBL tilecfg<>(SB), RODATA|NOPTR, $64
 
 // Brings a line into the cache to be written.
-#define PREFETCHW_DI BYTE $0x0F; BYTE $0x0D; BYTE $0x0F
-#define PREFETCHW_DI_64 BYTE $0x0F; BYTE $0x0D; BYTE $0x4F; BYTE $0x40
+#define PREFETCHW_R11 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0B
+#define PREFETCHW_R11_64 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x40
+
+// Stores the row of sums at DI where R14 points to its address, and goes on to the next.
+#define STORE_ROW(plain, dropped) \
+	MOVQ     (R14), R11              \
+	ADDQ     $8, R14                 \
+	TESTQ    R11, R11                \
+	JZ       dropped                 \
+	VADDPS   (DI), Z30, Z0           \
+	VADDPS   64(DI), Z31, Z1         \
+	CMPQ     add-64(SP), $0          \
+	JE       plain                   \
+	VADDPS.Z (R11)(R15*1), Z0, K1, Z0   \
+	VADDPS.Z 64(R11)(R15*1), Z1, K2, Z1 \
+plain:                               \
+	VMOVUPS Z0, K1, (R11)            \
+	VMOVUPS Z1, K2, 64(R11)          \
+dropped:                             \
+	ADDQ $128, DI
 
 // func tileAMX(t *tileArgs)
-TEXT ·tileAMX(SB), NOSPLIT, $40-8
+//
+// The tile unit works beside the rest of the core: in the steps of one tile, the rows
+// of the tile before get their bias and are stored (Z30, Z31: bias, R15: distance to
+// the rows to add).
+TEXT ·tileAMX(SB), NOSPLIT, $104-8
 	MOVQ t+0(FP), R8
 	LEAQ tilecfg<>(SB), AX
 	LDTILECFG_AX
 	MOVQ 48(R8), SI  // stride of b
 	MOVQ 56(R8), R9  // from b's first to its second tile
 	MOVQ 64(R8), R10 // from one step to the next
-	MOVQ 72(R8), R14 // accumulators
-	MOVQ 8(R8), R15
-	SHLQ $4, R15     // 16 rows of a
 	MOVQ 112(R8), BP // what to fetch
 	MOVQ 96(R8), AX
 	MOVQ AX, left-8(SP)
 	MOVQ 88(R8), AX
 	MOVQ AX, moves-16(SP)
-	MOVQ 128(R8), AX
-	MOVQ AX, results-40(SP)
+	MOVQ 144(R8), AX
+	MOVQ AX, gaps-72(SP)
+	MOVQ 72(R8), AX
+	MOVQ AX, acc-80(SP)
+
+	XORQ  AX, AX
+	MOVQ  AX, row-40(SP)
+	MOVQ  AX, rowEnd-48(SP)
+	MOVQ  128(R8), DI // put
+	TESTQ DI, DI
+	JZ    tile
+	MOVQ  8(DI), AX
+	MOVQ  AX, row-40(SP)
+	MOVQ  AX, rowEnd-48(SP)
+	MOVQ  0(DI), AX
+	MOVQ  AX, from-56(SP)
+	MOVQ  32(DI), AX
+	MOVQ  AX, add-64(SP)
+	MOVQ  24(DI), R15
+	MOVQ  40(DI), AX
+	VMOVUPS (AX), Z30
+	VMOVUPS 64(AX), Z31
+	MOVL  48(DI), AX
+	KMOVW AX, K1
+	SHRL  $16, AX
+	KMOVW AX, K2
 
 tile:
+	MOVQ 8(R8), BX // stride of a
 	MOVQ 0(R8), AX
+	MOVQ BX, CX
+	SHLQ $4, CX    // to the second 16 rows
 	CMPQ 96(R8), $0
 	JE   one
-	MOVQ moves-16(SP), CX
-	ADDQ (CX), AX
-	ADDQ $8, CX
-	MOVQ CX, moves-16(SP)
+	MOVQ moves-16(SP), DI
+	ADDQ (DI), AX
+	ADDQ $8, DI
+	MOVQ DI, moves-16(SP)
+	MOVQ gaps-72(SP), DI
+	TESTQ DI, DI
+	JZ   one
+	MOVQ (DI), CX
+	ADDQ $8, DI
+	MOVQ DI, gaps-72(SP)
 
 one:
 	MOVQ AX, a-24(SP)
+	MOVQ CX, gap-88(SP)
 	MOVQ 104(R8), AX
 	MOVQ AX, places-32(SP)
 	MOVQ 40(R8), DX  // b
-	MOVQ 16(R8), R11 // offsets of the taps
-	MOVQ 24(R8), R12 // their number
+	MOVQ 16(R8), R12 // offsets of the taps
+	MOVQ 24(R8), DI  // and their end
+	LEAQ (R12)(DI*8), DI
+	MOVQ DI, taps-96(SP)
 	CMPQ 80(R8), $0
 	JNE  resume
 	TILEZERO(0)
 	TILEZERO(1)
 	TILEZERO(2)
 	TILEZERO(3)
-	JMP  begin
+	JMP  tap
 
 resume:
-	MOVQ R14, AX
+	MOVQ acc-80(SP), AX
 	MOVQ $128, BX
 	TILELOAD_AX_BX(0)
 	ADDQ $64, AX
@@ -82,9 +137,7 @@ resume:
 	TILELOAD_AX_BX(2)
 	ADDQ $64, AX
 	TILELOAD_AX_BX(3)
-
-begin:
-	MOVQ 8(R8), BX // stride of a
+	MOVQ 8(R8), BX
 
 tap:
 	MOVQ  places-32(SP), CX
@@ -97,31 +150,39 @@ tap:
 
 behind:
 	MOVQ a-24(SP), AX
-	ADDQ (R11), AX
-	ADDQ $8, R11
-	LEAQ (AX)(R15*1), CX
+	ADDQ (R12), AX
+	ADDQ $8, R12
+	MOVQ gap-88(SP), CX
+	ADDQ AX, CX
 	MOVQ 32(R8), R13
 
 step:
 	CMPQ BP, 120(R8)
-	JAE  claim
+	JAE  store
 	PREFETCHT1 (BP)
 	PREFETCHT1 64(BP)
 	PREFETCHT1 128(BP)
 	PREFETCHT1 192(BP)
 	ADDQ $256, BP
 
-claim:
-	MOVQ results-40(SP), DI
-	CMPQ DI, 136(R8)
+store:
+	MOVQ row-40(SP), R14
+	CMPQ R14, rowEnd-48(SP)
 	JAE  multiply
-	MOVQ (DI), DI
-	PREFETCHW_DI
-	PREFETCHW_DI_64
-	ADDQ 144(R8), DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ $8, results-40(SP)
+	MOVQ from-56(SP), DI
+	MOVQ 136(R8), R11
+	ADDQ R14, R11
+	MOVQ R11, stop-104(SP)
+
+row:
+	MOVQ 64(R14), R11 // eight rows ahead
+	PREFETCHW_R11
+	PREFETCHW_R11_64
+	STORE_ROW(plain, dropped)
+	CMPQ R14, stop-104(SP)
+	JB   row
+	MOVQ R14, row-40(SP)
+	MOVQ DI, from-56(SP)
 
 multiply:
 	LEAQ (DX)(R9*1), DI
@@ -138,10 +199,10 @@ multiply:
 	ADDQ R10, DX
 	DECQ R13
 	JNZ  step
-	DECQ R12
-	JNZ  tap
+	CMPQ R12, taps-96(SP)
+	JB   tap
 
-	MOVQ R14, AX
+	MOVQ acc-80(SP), AX
 	MOVQ $128, BX
 	TILESTORE_AX_BX(0)
 	ADDQ $64, AX
@@ -150,8 +211,25 @@ multiply:
 	TILESTORE_AX_BX(2)
 	ADDQ $64, AX
 	TILESTORE_AX_BX(3)
-	ADDQ $4096, R14
+	ADDQ $4096, acc-80(SP)
+	CMPQ 128(R8), $0
+	JE   next
+	ADDQ $256, rowEnd-48(SP)
+
+next:
 	DECQ left-8(SP)
 	JG   tile
+
 	TILERELEASE
+	MOVQ row-40(SP), R14
+	MOVQ from-56(SP), DI
+
+rest:
+	CMPQ R14, rowEnd-48(SP)
+	JAE  end
+	STORE_ROW(lastPlain, lastDropped)
+	JMP  rest
+
+end:
+	VZEROUPPER
 	RET

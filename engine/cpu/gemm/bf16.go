@@ -1,7 +1,5 @@
 package gemm
 
-import "unsafe"
-
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
 //
 // In float32 (split) every number is the sum of two bfloat16, high and low, and
@@ -64,6 +62,8 @@ type tilesWorker struct {
 const (
 	chunkSteps = 10  // of 2 KB of a and as much of b each, in the first-level cache
 	partSteps  = 128 // whose weights are 256 KB
+
+	storesAhead = 8 // addresses behind a block's last that may be fetched
 )
 
 func planTiles(pr product, w weights, workers int, t tiles, split bool) *Plan {
@@ -92,9 +92,9 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		p.moves = append(p.moves, i*side*p.pitch*2)
 	}
 	for i := range p.workers {
-		p.workers[i].rows = make([]uintptr, p.blockTiles*side)
+		p.workers[i].rows = make([]uintptr, p.blockTiles*side+storesAhead)
 		if w.gated {
-			p.workers[i].halves = make([]uintptr, p.blockTiles*side)
+			p.workers[i].halves = make([]uintptr, p.blockTiles*side+storesAhead)
 		}
 	}
 	return &Plan{
@@ -180,13 +180,13 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first
 	}
 	w.tile = tileArgs{
 		a: addressOf(a.Scratch) + uintptr(first*side*p.pitch*2), lda: p.pitch * 2, steps: p.chunk / step,
-		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: last - first, delta: w.put.delta,
+		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: last - first,
 	}
 	for panel := from; panel < to; panel++ {
 		if p.weights.gated {
 			p.gate(a, w, acc, k, panel, rows)
 		} else {
-			p.panel(a, w, k, panel, to, rows)
+			p.panel(a, w, k, panel, to)
 		}
 		for i := range rows { // the next panel's columns
 			if rows[i] != 0 {
@@ -197,8 +197,8 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first
 }
 
 // panel computes the tiles of a block for one packed panel, of those that end before
-// panel to; rows are the results'.
-func (p *tilesPlan) panel(a *Args, w *tilesWorker, k, panel, to int, rows []uintptr) {
+// panel to.
+func (p *tilesPlan) panel(a *Args, w *tilesWorker, k, panel, to int) {
 	s := &p.sums[k]
 	from, n := p.weights.columns(panel, side)
 	clear(w.bias[:])
@@ -208,29 +208,36 @@ func (p *tilesPlan) panel(a *Args, w *tilesWorker, k, panel, to int, rows []uint
 	w.put.mask = lowMask(n)
 	weights := a.W[s.start:][panel*s.size : to*s.size]
 	w.tile.b = addressOf(weights)
-	p.sum(&w.tile, s, w.tile.b+uintptr(len(weights)*4), rows)
-	p.put(&w.put)
+	p.sum(&w.tile, s, w.tile.b+uintptr(len(weights)*4), &w.put)
 }
 
-// sum adds up all parts of the sums of a block, for the panel at t.b; end is
-// where the panels end, rows are the results'.
-func (p *tilesPlan) sum(t *tileArgs, s *tileSum, end uintptr, rows []uintptr) {
+// sum adds up all parts of the sums of a block, for the panel at t.b, and stores them;
+// end is where the panels end.
+func (p *tilesPlan) sum(t *tileArgs, s *tileSum, end uintptr, put *putArgs) {
 	products := len(p.products())
 	units := max(partSteps/(p.chunk/step*products), 1)
 	bytes := uintptr(s.size * 4 / len(s.units))
-	t.resume, t.results, t.resultsEnd = 0, nil, 0
+	t.resume, t.put = 0, nil
 	for u := 0; u < len(s.units); u += units {
 		n := min(units, len(s.units)-u)
 		t.offsets, t.places, t.taps = &s.offsets[u*products], &s.places[u*products], n*products
 		t.fetch = t.b + uintptr(u+n)*bytes
 		t.fetchEnd = min(t.fetch+uintptr(units)*bytes, end)
 		if u+n == len(s.units) {
-			t.results = &rows[0]
-			t.resultsEnd = uintptr(unsafe.Pointer(&rows[0])) + uintptr(len(rows)*8)
+			t.put, t.rate = put, 8*storesOf(t.taps*t.steps)
 		}
 		p.tile(t)
 		t.resume = 1
 	}
+}
+
+// storesOf is how many rows of a tile are to be stored in each of so many steps.
+func storesOf(steps int) int {
+	n := 1
+	for n*steps < side {
+		n *= 2
+	}
+	return n
 }
 
 // fillRows finds where the results from a position on go, 0 for those that are

@@ -39,7 +39,7 @@ func (p *tilesPlan) gate(a *Args, w *tilesWorker, acc []float32, k, panel int, r
 		}
 		w.put.acc, w.put.rows, w.tile.acc = &half[0], &w.halves[0], &half[0]
 		from := i*p.panels + panel
-		p.panel(a, w, k, from, from+1, rows)
+		p.panel(a, w, k, from, from+1)
 	}
 	value, gates := acc[:n], acc[len(acc)/2:][:n]
 	vec.GEGLU(value, value, gates)

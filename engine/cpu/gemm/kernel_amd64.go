@@ -45,6 +45,14 @@ func tileAMX(t *tileArgs)
 //go:noescape
 func tileVDP(t *tileArgs)
 
+// tileThenPut stores the sums in the end.
+func tileThenPut(t *tileArgs) {
+	tileVDP(t)
+	if t.put != nil {
+		putTile(t.put)
+	}
+}
+
 //go:noescape
 func putTile(p *putArgs)
 
@@ -149,7 +157,7 @@ func tilesFor(level isa.Level) tiles {
 	case level >= isa.AMX:
 		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, prefetchRows, turnWhole}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileVDP, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, prefetchRows, turnWhole}
+		return tiles{"avx512_bf16", tileThenPut, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, prefetchRows, turnWhole}
 	}
 	return portableTiles
 }

@@ -56,9 +56,9 @@ type tileArgs struct {
 	fetch    uintptr // 112: what to bring into the second-level cache meanwhile,
 	fetchEnd uintptr // 120: four cache lines a step
 
-	results    *uintptr // 128: addresses of the rows that put will store, one a step
-	resultsEnd uintptr  // 136: to be brought into the first-level cache,
-	delta      uintptr  // 144: and what lies at this distance
+	put  *putArgs // 128: where the sums go, tile after tile; nil: they are not complete yet
+	rate int      // 136: bytes of put.rows to be stored in every step of the next tile
+	gaps *int     // 144: bytes from each tile's first 16 rows to its second; nil: 16 rows
 }
 
 // putArgs adds bias (and the rows lying at distance delta) to a result and
@@ -99,17 +99,24 @@ func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointe
 // other, as VDPBF16PS does. AMX sums the even and the odd products of a tile apart
 // and adds both to the result: they agree up to rounding.
 func tilePortable(t *tileArgs) {
-	if t.count == 0 {
-		tileAt(t, t.a, unsafe.Slice(t.acc, side*side))
-		return
+	count := max(t.count, 1)
+	acc := unsafe.Slice(t.acc, count*side*side)
+	for i := range count {
+		move, gap := 0, side/2*t.lda
+		if t.count > 0 {
+			move = unsafe.Slice(t.moves, count)[i]
+		}
+		if t.gaps != nil {
+			gap = unsafe.Slice(t.gaps, count)[i]
+		}
+		tileAt(t, t.a+uintptr(move), gap-side/2*t.lda, acc[i*side*side:][:side*side])
 	}
-	acc := unsafe.Slice(t.acc, t.count*side*side)
-	for i, move := range unsafe.Slice(t.moves, t.count) {
-		tileAt(t, t.a+uintptr(move), acc[i*side*side:][:side*side])
+	if t.put != nil {
+		putPortable(t.put)
 	}
 }
 
-func tileAt(t *tileArgs, from uintptr, acc []float32) {
+func tileAt(t *tileArgs, from uintptr, gap int, acc []float32) {
 	if t.resume == 0 {
 		clear(acc)
 	}
@@ -120,7 +127,7 @@ func tileAt(t *tileArgs, from uintptr, acc []float32) {
 		}
 		for s := range t.steps {
 			for r := range side {
-				a := unsafe.Slice((*uint32)(bytesAt(from+uintptr(offset+r*t.lda+s*64))), 16)
+				a := unsafe.Slice((*uint32)(bytesAt(from+uintptr(offset+r*t.lda+r/(side/2)*gap+s*64))), 16)
 				for half := range 2 {
 					row := acc[r*side+half*16:][:16]
 					for k, pair := range a {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -106,44 +107,47 @@ func TestBandMemory(t *testing.T) {
 }
 
 // TestManyTiles holds calls for several tiles, with places of their own, against
-// the twin and against calls for one tile.
+// the twin and against calls for one tile; and what they store against put.
 func TestManyTiles(t *testing.T) {
 	const lda, taps, steps = 160, 3, 2
 	a, b := make([]uint16, 4*side*lda), make([]uint32, (taps+1)*steps*16*side)
 	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
 	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
 	offsets, places, moves := []int{64, 0, 3 * lda * 2}, []int{2048 * steps, 0, 3 * 2048 * steps}, []int{lda * 2, 40 * lda * 2, 7 * lda * 2}
-	args := func(acc []float32) *tileArgs {
+	args := func(acc []float32, resume int, gaps *int) *tileArgs {
 		return &tileArgs{
-			a: uintptr(bytesOf(a)), lda: lda * 2, offsets: &offsets[0], taps: taps, steps: steps,
+			a: uintptr(bytesOf(a)), lda: lda * 2, offsets: &offsets[0], taps: taps, steps: steps, resume: resume, gaps: gaps,
 			b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &moves[0], count: len(moves), places: &places[0],
 		}
 	}
-	for _, resume := range []int{0, 1} {
+	for i, gaps := range []*int{nil, &[]int{16 * lda * 2, 40 * lda * 2, 3 * lda * 2}[0]} {
 		start := random(len(moves)*side*side, 4)
-		got, twin, single := append([]float32{}, start...), append([]float32{}, start...), append([]float32{}, start...)
-		g, tw := args(got), args(twin)
-		g.resume, tw.resume = resume, resume
-		rows := make([]uintptr, 40)
-		for i := range rows {
-			rows[i] = uintptr(bytesOf(start))
-		}
-		g.fetch, g.fetchEnd = g.b, g.b+4096
-		g.results, g.resultsEnd, g.delta = &rows[0], uintptr(bytesOf(rows))+uintptr(8*len(rows)), 64
+		got, twin, single := slices.Clone(start), slices.Clone(start), slices.Clone(start)
+		g, tw := args(got, i, gaps), args(twin, i, gaps)
+		y := random(len(moves)*side*side, 8)
+		stored := slices.Clone(y)
+		put := putOf(got, y, 16*i)
+		g.fetch, g.fetchEnd, g.put, g.rate = g.b, g.b+4096, &put, 8*storesOf(taps*steps)
 		bestTiles().tile(g)
 		tilePortable(tw)
-		for i, move := range moves {
-			s := args(single[i*side*side:])
-			s.a, s.count, s.moves, s.resume = s.a+uintptr(move), 0, nil, resume
+		for k, move := range moves {
+			s := args(single[k*side*side:], i, nil)
+			s.a += uintptr(move)
+			if s.count, s.moves = 0, nil; gaps != nil {
+				s.count, s.moves, s.gaps = 1, new(int), &unsafe.Slice(gaps, 3)[k]
+			}
 			bestTiles().tile(s)
 		}
 		same(t, "one tile", single, got)
+		put = putOf(got, stored, 16*i)
+		putPortable(&put)
+		same(t, "stored", y, stored)
 		want := make([]float64, len(twin))
 		for i, v := range twin {
 			want[i] = float64(v)
 		}
 		if e := relErr(got, want); !(e < 1e-5) {
-			t.Errorf("resume %d: error %g", resume, e)
+			t.Errorf("gaps %d: error %g", i, e)
 		}
 	}
 	runtime.KeepAlive(a)
@@ -183,6 +187,19 @@ func TestRounding(t *testing.T) {
 }
 
 func bytesOf[T any](x []T) unsafe.Pointer { return unsafe.Pointer(&x[0]) }
+
+// putOf stores sums in the first columns of y, for two of three rows, and adds what lies
+// a row behind.
+func putOf(acc, y []float32, narrow int) putArgs {
+	bias := random(side, 3)
+	rows := make([]uintptr, len(acc)/side+storesAhead)
+	for r := range len(acc)/side - 1 {
+		if r%3 > 0 {
+			rows[r] = addressOf(y[r*side:])
+		}
+	}
+	return putArgs{acc: &acc[0], rows: &rows[0], count: len(acc) / side, delta: side * 4, add: 1, bias: &bias[0], mask: lowMask(side - narrow)}
+}
 
 // TestPut holds the storing of results against its twin.
 func TestPut(t *testing.T) {

@@ -19,7 +19,7 @@
 // func tileVDP(t *tileArgs)
 //
 // Eight rows at a time: Z0-Z7 hold their columns 0-15, Z8-Z15 their columns 16-31.
-TEXT ·tileVDP(SB), NOSPLIT, $40-8
+TEXT ·tileVDP(SB), NOSPLIT, $64-8
 	MOVQ t+0(FP), R8
 	MOVQ 8(R8), BX   // stride of a
 	MOVQ 48(R8), SI  // stride of b
@@ -30,8 +30,21 @@ TEXT ·tileVDP(SB), NOSPLIT, $40-8
 	MOVQ AX, left-16(SP)
 	MOVQ 88(R8), AX
 	MOVQ AX, moves-24(SP)
-	MOVQ 128(R8), AX
+	MOVQ 144(R8), AX
+	MOVQ AX, gaps-64(SP)
+	XORQ AX, AX
 	MOVQ AX, results-40(SP)
+	MOVQ AX, resultsEnd-48(SP)
+	MOVQ 128(R8), CX // put: its rows are fetched, to be written
+	TESTQ CX, CX
+	JZ   tile
+	MOVQ 8(CX), AX
+	MOVQ AX, results-40(SP)
+	MOVQ 16(CX), DX
+	LEAQ (AX)(DX*8), AX
+	MOVQ AX, resultsEnd-48(SP)
+	MOVQ 24(CX), AX
+	MOVQ AX, delta-56(SP)
 
 tile:
 	MOVQ 0(R8), R14 // a, of these rows
@@ -109,12 +122,12 @@ behind:
 
 step:
 	MOVQ results-40(SP), R10
-	CMPQ R10, 136(R8)
+	CMPQ R10, resultsEnd-48(SP)
 	JAE  multiply
 	MOVQ (R10), R10
 	PREFETCHW_R10
 	PREFETCHW_R10_64
-	ADDQ 144(R8), R10
+	ADDQ delta-56(SP), R10
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	ADDQ $8, results-40(SP)
@@ -172,6 +185,19 @@ pair:
 	ADDQ $1024, DI
 	LEAQ (R14)(BX*8), R14
 	MOVQ groups-8(SP), CX
+	CMPQ CX, $3
+	JNE  beside
+	MOVQ gaps-64(SP), AX
+	TESTQ AX, AX
+	JZ   beside
+	SHLQ $4, BX
+	SUBQ BX, R14
+	SHRQ $4, BX
+	ADDQ (AX), R14
+	ADDQ $8, AX
+	MOVQ AX, gaps-64(SP)
+
+beside:
 	DECQ CX
 	JNZ  rows
 	DECQ left-16(SP)
