@@ -16,6 +16,7 @@ type Small struct {
 	split  bool
 	tiles
 	turn, turnLow turner
+	attention
 
 	dot     dotArgs
 	table   [maxRows]uintptr

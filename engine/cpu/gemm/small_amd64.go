@@ -26,3 +26,24 @@ func turnersFor(level isa.Level) (high, low turner) {
 	}
 	return turnPortable, turnLowPortable
 }
+
+//go:noescape
+func attendHalves(a *attendArgs)
+
+//go:noescape
+func attendSplit(a *attendArgs)
+
+//go:noescape
+func foldRows32(dst, rows *float32)
+
+func attenderFor(level isa.Level, split bool) attender {
+	switch {
+	case level >= isa.AMX && split:
+		return attender{attendSplit, foldRows32}
+	case level >= isa.AMX:
+		return attender{attendHalves, foldRows32}
+	case level >= isa.AVX512BF16:
+		return attender{}
+	}
+	return portableAttender(split)
+}

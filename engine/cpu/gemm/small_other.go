@@ -8,3 +8,5 @@ import "github.com/ldm-go/ldm/engine/cpu/isa"
 func transposeEight([]float32, int, []float32, int) {}
 
 func turnersFor(isa.Level) (high, low turner) { return turnPortable, turnLowPortable }
+
+func attenderFor(_ isa.Level, split bool) attender { return portableAttender(split) }

@@ -31,6 +31,7 @@ type tileMemory struct {
 func NewSmallTiles(level isa.Level, split bool) *Small {
 	s := &Small{tiled: true, split: split, tiles: tilesFor(level)}
 	s.turn, s.turnLow = turnersFor(level)
+	s.attender = attenderFor(level, split)
 	return s
 }
 

@@ -22,6 +22,7 @@ type forward struct {
 	pictures               int // of a round
 	group                  int // units of a task that packs for itself
 	leftQ, leftP           int // words of left operands
+	fused                  bool
 }
 
 const (
@@ -34,11 +35,14 @@ const (
 
 func (a *Attention) planForward() *forward {
 	small := a.products(0)
-	f := &forward{Attention: *a}
+	f := &forward{Attention: *a, fused: !a.Causal && a.Scale > 0 && small.Attends(a.D)}
 	f.queries = even(a.T, queryBlock/small.Rows()*small.Rows(), small.Rows())
 	f.keys = even(a.S, keyBlock, 32)
 	f.queryBlocks, f.keyBlocks = ceilDiv(a.T, f.queries), ceilDiv(a.S, f.keys)
 	f.packedK, f.packedV = small.RightLen(f.keys, a.D), small.RightLen(a.D, f.keys)
+	if f.fused {
+		f.packedV = small.ValuesLen(a.D, f.keys)
+	}
 	f.leftQ, f.leftP = small.LeftLen(f.queries, a.D), small.LeftLen(f.queries, f.keys)
 	f.pictures = min(max(roundWords/(a.Heads*f.unitWords()), 1), a.N)
 	f.group = max(groupFlops/(4*a.T*a.S*a.D), 1)
@@ -58,6 +62,7 @@ type forwardWorker struct {
 	sum     vec.Grid  // [queries, D], not yet divided
 	softmax vec.Softmax
 	scaling vec.Scaling
+	fused   []gemm.Queries // instead of q, p, scores and sum
 }
 
 // divide cuts the memory of the workers and of the operands they share.
@@ -70,9 +75,13 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 			w.packed = m.take(f.unitWords())
 		}
 		w.rows = m.take(scaledRows * f.D)
-		w.q, w.p = m.take(f.leftQ), m.take(f.leftP)
-		w.scores = small.Grid(m.take(small.GridLen(f.queries, f.keys)), f.queries, f.keys)
-		w.sum = small.Grid(m.take(small.GridLen(f.queries, f.D)), f.queries, f.D)
+		if f.fused {
+			w.fused = f.divideFused(m, small)
+		} else {
+			w.q, w.p = m.take(f.leftQ), m.take(f.leftP)
+			w.scores = small.Grid(m.take(small.GridLen(f.queries, f.keys)), f.queries, f.keys)
+			w.sum = small.Grid(m.take(small.GridLen(f.queries, f.D)), f.queries, f.D)
+		}
 		w.softmax = vec.Softmax{Top: m.take(f.queries), Total: m.take(f.queries), Shrink: m.take(f.queries)}
 	}
 	if f.queryBlocks > 1 {
@@ -135,6 +144,11 @@ func (f *forward) pack(w *forwardWorker, packed []float32, unit, block int, k, v
 	count := min(f.keys, f.S-from)
 	at := (unit/f.Heads*f.S+from)*f.width() + unit%f.Heads*f.D
 	packedK, packedV := f.block(packed, block)
+	if f.fused {
+		w.small.Right(packedK, true, count, f.D, k[at:], f.width())
+		w.small.Values(packedV, f.D, count, v[at:], f.width())
+		return
+	}
 	packScaled(w.small, &w.scaling, packedK, w.rows, f.Scale, count, f.D, k[at:], f.width())
 	w.small.Right(packedV, false, f.D, count, v[at:], f.width())
 }
@@ -144,6 +158,10 @@ func (f *forward) attend(w *forwardWorker, packed []float32, unit, block int, q,
 	t := block * f.queries
 	rows := min(f.queries, f.T-t)
 	at := (unit/f.Heads*f.T+t)*f.width() + unit%f.Heads*f.D
+	if f.fused {
+		f.attendFused(w, packed, rows, q[at:], y[at:], lse[unit*f.T+t:])
+		return
+	}
 	left := w.small.Left(w.q, rows, f.D, q[at:], f.width())
 	w.softmax.Begin(rows)
 	for b := range f.keyBlocks {

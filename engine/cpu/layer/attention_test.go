@@ -132,7 +132,7 @@ func attentionKinds() map[string]attentionKind {
 		}
 		// Split products leave out 4e-6 of a score, twice in the backward pass,
 		// and so as much of its exponential as the score is large.
-		for split, tol := range map[bool]float64{false: 1e-2, true: 3e-5} {
+		for split, tol := range map[bool]float64{false: 1.2e-2, true: 3e-5} {
 			kinds[fmt.Sprintf("%v tiles, split %v", level, split)] = attentionKind{
 				func(int) *gemm.Small { return gemm.NewSmallTiles(level, split) }, tol,
 			}

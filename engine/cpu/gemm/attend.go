@@ -1,0 +1,231 @@
+package gemm
+
+import (
+	"math"
+
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
+
+// attendArgs describes the attention of up to 32 queries to blocks of keys that lie
+// behind each other. With a top, which is negative, of every query,
+//
+//	t = scale·q·k + top,  p = 2^t,  totals += Σ p,  acc += p·v
+//
+// The top is the largest score of the first block; it stays, so that the blocks
+// after need not be searched, unless a sum of p becomes larger than 2^64. Tiles
+// multiply all 32 queries.
+type attendArgs struct {
+	q        uintptr  // 0: rows of bfloat16
+	ldq      int      // 8: bytes from one to the next
+	k, v     uintptr  // 16, 24: of the first block
+	kPanel   int      // 32: bytes from 32 keys to the next
+	ldv      int      // 40: bytes from one pair of rows of v to the next
+	block    int      // 48: bytes from one block to the next
+	kSteps   *[2]int  // 56: bytes from q, and from a panel of k, for each step of a score
+	kCount   int      // 64
+	vSteps   *[2]int  // 72: bytes from probs, and from v, for each step of acc
+	vCount   int      // 80
+	scores   *float32 // 88: [panels][32][32], or of the last two where the top is known before
+	panels   int      // 96: of keys in a block
+	last     int      // 104: columns of the last of them, one bit each
+	blocks   int      // 112
+	mode     int      // 120
+	begun    int      // 128: whether totals and acc hold sums already
+	top      *float32 // 136: [32], negative
+	sums     *float32 // 144: [32][16], of a block
+	totals   *float32 // 152: [32][16]
+	tiles    int      // 160: of 16 columns of v
+	acc      *float32 // 168: panels of [32][32]
+	accPanel int      // 176: bytes from one to the next
+	rows     int      // 184: queries
+	done     int      // 192: blocks whose p are in the sums
+	probs    *float32 // 200: p as bfloat16, [panels][32][parts][32]
+	scale    float32  // 208: of the logarithms to base 2
+}
+
+// What to do with the top before the first block.
+const (
+	topStays   = iota // and stop at a block whose sum becomes too large
+	topFound          // among its scores
+	topOnly           // the same, and no more
+	topOfScore        // is known, and so are the scores
+)
+
+// queries is the number of queries that attend together.
+const queries = side
+
+// attendKeys is the most keys of a block.
+const attendKeys = 256
+
+// Queries are queries that attend, and the sums of what they have seen.
+type Queries struct {
+	rows, d     int
+	scale       float32 // to logarithms to base 2
+	left        Left
+	memory      []float32
+	scores      []float32
+	probs       []float32
+	sums        []float32 // [32][16]
+	top, totals []float32 // [32] and [32][16]
+	acc         vec.Grid  // [32, d]
+	begun       bool
+}
+
+// attender has the kernels of a processor, if it has any: fold sums the rows of
+// [32][16].
+type attender struct {
+	attend func(*attendArgs)
+	fold   func(dst, rows *float32)
+}
+
+// attention is what a Small needs for Attend.
+type attention struct {
+	attender
+	to     attendArgs
+	kSteps [maxSteps][2]int
+	vSteps [3 * attendKeys / step][2]int
+}
+
+// maxSteps bounds the number of dimensions that attend.
+const maxSteps = 64
+
+// Attends tells whether Attend takes queries of d dimensions.
+func (s *Small) Attends(d int) bool {
+	return s.attend != nil && (2*s.parts()-1)*smallLanes(d) <= maxSteps*step
+}
+
+// QueriesLen is the number of words that 32 queries need.
+func (s *Small) QueriesLen(d int) int {
+	return s.leftTileLen(queries, d) + s.GridLen(queries, d) + 17*queries + 16
+}
+
+// ScoresLen is the number of words for scores, which all queries of a thread may share.
+func (s *Small) ScoresLen() int { return queries * (16 + attendKeys + s.parts()*attendKeys/2) }
+
+// NewQueries are queries of d dimensions in memory of QueriesLen and ScoresLen words.
+func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
+	left, grid := s.leftTileLen(queries, d), s.GridLen(queries, d)
+	return Queries{
+		d: d, memory: memory[:left], acc: s.Grid(memory[left:][:grid], queries, d),
+		top: memory[left+grid:][:queries], totals: memory[left+grid+queries:][:16*queries],
+		sums: scores[:16*queries], scores: scores[16*queries:], probs: scores[(16+attendKeys)*queries:],
+	}
+}
+
+// Begin begins with rows queries in the rows of x, ldx apart, whose scores are
+// products times a positive scale.
+func (s *Small) Begin(q *Queries, rows int, scale float32, x []float32, ldx int) {
+	q.rows, q.scale, q.begun = rows, scale*math.Log2E, false
+	q.left = s.Left(q.memory, rows, q.d, x, ldx)
+	for r := range q.top {
+		q.top[r] = float32(math.Inf(1))
+	}
+}
+
+// Values have for every 32 keys [part][k pair][columns], in rows of whole tiles, so
+// that what a step reads lies side by side.
+
+// valuesRow is the number of words of a pair of rows of d values. Rows a part of a
+// page apart would meet in the same few places of the first-level cache.
+func valuesRow(d int) int {
+	n := roundUp(d, 16)
+	if n%128 == 0 {
+		n += 16
+	}
+	return n
+}
+
+// ValuesLen is the number of words that Values needs, and some that the twin reads in vain.
+func (s *Small) ValuesLen(d, keys int) int {
+	return s.parts()*smallLanes(keys)/2*valuesRow(d) + 16
+}
+
+// Values packs the values [keys, d] for Attend; rows of v are ldv apart.
+func (s *Small) Values(packed []float32, d, keys int, v []float32, ldv int) {
+	row := valuesRow(d)
+	for from := 0; from < keys; from += step {
+		s.roundPairs(wordsOf(packed)[from/2*s.parts()*row:], row, step/2*row, v, ldv, d, keys, from)
+	}
+}
+
+// Attend takes the queries to blocks of keys, each of which lies block words after
+// the last: the keys, by Right, and values words further on the values.
+func (s *Small) Attend(q *Queries, by *vec.Softmax, blocks, keys int, packed []float32, block, values int) {
+	a := &s.to
+	s.describeAttend(q, keys)
+	a.k, a.v, a.block = addressOf(packed), addressOf(packed[values:]), block*4
+	a.blocks, a.mode = blocks, topStays
+	if !q.begun {
+		a.mode = topFound
+	}
+	for {
+		a.begun = 0
+		if q.begun {
+			a.begun = 1
+		}
+		s.attend(a)
+		q.begun = q.begun || a.done > 0
+		if a.done == a.blocks {
+			return
+		}
+		a.k += uintptr(a.done * a.block)
+		a.v += uintptr(a.done * a.block)
+		a.blocks -= a.done
+		a.mode = topOnly
+		copy(by.Top, q.top)
+		s.attend(a)
+		q.lower(by)
+		a.mode = topOfScore
+	}
+}
+
+// lower multiplies the sums by what the tops, minus by.Top before, have changed.
+func (q *Queries) lower(by *vec.Softmax) {
+	for r := range q.rows {
+		by.Shrink[r] = float32(math.Exp2(float64(q.top[r] - by.Top[r])))
+	}
+	by.Rescale(q.acc, q.rows, q.d)
+	by.Rescale(vec.Grid{X: q.totals, Row: 16, Panel: side}, q.rows, 16)
+}
+
+// Finish divides the sums by their totals and stores them in rows of y, ldy apart;
+// by's Top and Total are those of the queries then.
+func (s *Small) Finish(q *Queries, by *vec.Softmax, y []float32, ldy int) {
+	s.fold(&by.Total[0], &q.totals[0])
+	for r, top := range q.top[:q.rows] {
+		by.Top[r] = -top * math.Ln2
+	}
+	by.Finish(y, ldy, q.acc, q.rows, q.d)
+}
+
+// products are the parts of a left and a right operand that a product is the sum of.
+var products = [3][2]int{{0, 0}, {0, 1}, {1, 0}}
+
+// describeAttend is what depends on the queries and the number of keys.
+func (s *Small) describeAttend(q *Queries, keys int) {
+	a := &s.to
+	part, lanes := smallLanes(q.d), smallLanes(keys)
+	a.kPanel, a.ldv = s.panelLen(q.d)*4, valuesRow(q.d)*4
+	n := 0
+	for _, at := range products[:2*s.parts()-1] {
+		for from := 0; from < part; from += step {
+			s.kSteps[n] = [2]int{(at[0]*part + from) * 2, (at[1]*part + from) * side * 2}
+			n++
+		}
+	}
+	a.kSteps, a.kCount = &s.kSteps[0], n
+	n = 0
+	for from := 0; from < lanes; from += step {
+		for _, at := range products[:2*s.parts()-1] {
+			s.vSteps[n] = [2]int{from*queries*2*s.parts() + at[0]*64, (from*s.parts() + at[1]*step) / 2 * a.ldv}
+			n++
+		}
+	}
+	a.vSteps, a.vCount = &s.vSteps[0], n
+	a.q, a.ldq = addressOf(q.left.rows), q.left.distance*4
+	a.panels, a.last = lanes/side, int(lowMask(keys-lanes+side))
+	a.tiles, a.rows = ceilDiv(q.d, 16), q.rows
+	a.scores, a.probs, a.scale = &q.scores[0], &q.probs[0], q.scale
+	a.top, a.sums, a.totals = &q.top[0], &q.sums[0], &q.totals[0]
+	a.acc, a.accPanel = &q.acc.X[0], q.acc.Panel*4
+}

@@ -1,0 +1,134 @@
+package gemm
+
+import (
+	"math"
+	"unsafe"
+)
+
+// portableAttender is that of bfloat16 tiles, split or not.
+func portableAttender(split bool) attender {
+	return attender{func(a *attendArgs) { attendPortable(a, split) }, foldPortable}
+}
+
+func foldPortable(dst, rows *float32) {
+	out := unsafe.Slice(dst, queries)
+	for i, v := range unsafe.Slice(rows, queries*16) {
+		if i%16 == 0 {
+			out[i/16] = 0
+		}
+		out[i/16] += v
+	}
+}
+
+// attendPortable is the twin of the assembly, split or not.
+func attendPortable(a *attendArgs, split bool) {
+	t := attendTwin{a, split}
+	for a.done = 0; a.done < a.blocks; a.done++ {
+		k, v := a.k+uintptr(a.done*a.block), a.v+uintptr(a.done*a.block)
+		if a.mode != topOfScore {
+			t.multiply(k)
+		}
+		if a.mode == topFound || a.mode == topOnly {
+			t.findTop()
+		}
+		if a.mode == topOnly {
+			return
+		}
+		if largest := t.exponentials(); a.mode == topStays && !(largest <= 1<<64) {
+			return
+		}
+		t.add(v)
+		a.mode, a.begun = topStays, 1
+	}
+}
+
+type attendTwin struct {
+	*attendArgs
+	split bool
+}
+
+// score is where that of query r and key c lies.
+func (t *attendTwin) score(r, c int) *float32 {
+	return &unsafe.Slice(t.scores, t.panels*queries*side)[(c/side*queries+r)*side+c%side]
+}
+
+// row is the number of words in a panel's row of probabilities.
+func (t *attendTwin) row() int {
+	if t.split {
+		return side
+	}
+	return side / 2
+}
+
+// keys is the number of keys of a block.
+func (t *attendTwin) keys() int { return (t.panels-1)*side + columns(uint32(t.last)) }
+
+// product runs tilePortable over steps.
+func (t *attendTwin) product(steps *[2]int, count int, a uintptr, lda int, b uintptr, ldb int, acc *float32, resume int) {
+	var offsets, places []int
+	for _, s := range unsafe.Slice(steps, count) {
+		offsets, places = append(offsets, s[0]), append(places, s[1])
+	}
+	tilePortable(&tileArgs{
+		a: a, lda: lda, offsets: &offsets[0], taps: count, steps: 1, b: b, ldb: ldb, second: 64,
+		acc: acc, resume: resume, places: &places[0],
+	})
+}
+
+func (t *attendTwin) multiply(k uintptr) {
+	for p := range t.panels {
+		t.product(t.kSteps, t.kCount, t.q, t.ldq, k+uintptr(p*t.kPanel), side*4, t.score(0, p*side), 0)
+	}
+}
+
+func (t *attendTwin) findTop() {
+	for r, top := range unsafe.Slice(t.top, t.attendArgs.rows) {
+		for c := range t.keys() {
+			top = min(top, -*t.score(r, c)*t.scale)
+		}
+		unsafe.Slice(t.top, t.attendArgs.rows)[r] = top
+	}
+}
+
+// exponentials puts p in the place of the scores, and its sums, the largest of
+// which it returns.
+func (t *attendTwin) exponentials() (largest float32) {
+	sums := unsafe.Slice(t.sums, queries*16)
+	clear(sums)
+	probs := unsafe.Slice((*uint32)(unsafe.Pointer(t.probs)), t.panels*queries*t.row())
+	for r, top := range unsafe.Slice(t.top, t.attendArgs.rows) {
+		for p := range t.panels {
+			var row [side]float32
+			for c := range row[:min(side, t.keys()-p*side)] {
+				row[c] = float32(math.Exp2(float64(*t.score(r, p*side+c)*t.scale + top)))
+				sums[r*16+c%16] += row[c]
+			}
+			words := probs[(p*queries+r)*t.row():][:t.row()]
+			for i := range 16 {
+				even, odd := row[2*i], row[2*i+1]
+				words[i] = pairBits(even, odd)
+				if t.split {
+					words[16+i] = pairBits(lowPart(even), lowPart(odd))
+				}
+			}
+		}
+		for _, sum := range sums[r*16:][:16] {
+			largest = max(largest, sum)
+		}
+	}
+	return largest
+}
+
+func (t *attendTwin) add(v uintptr) {
+	totals := unsafe.Slice(t.totals, queries*16)
+	if t.begun == 0 {
+		clear(totals)
+	}
+	for i, sum := range unsafe.Slice(t.sums, t.attendArgs.rows*16) {
+		totals[i] += sum
+	}
+	for p := range ceilDiv(t.tiles, 2) {
+		acc := (*float32)(unsafe.Add(unsafe.Pointer(t.acc), p*t.accPanel))
+		t.product(t.vSteps, t.vCount, uintptr(unsafe.Pointer(t.probs)), t.row()*4, v+uintptr(p*side*4), t.ldv, acc, t.begun)
+	}
+}
