@@ -52,7 +52,7 @@ dropped:                             \
 // The tile unit works beside the rest of the core: in the steps of one tile, the rows
 // of the tile before get their bias and are stored (Z30, Z31: bias, R15: distance to
 // the rows to add).
-TEXT ·tileAMX(SB), NOSPLIT, $104-8
+TEXT ·tileAMX(SB), NOSPLIT, $120-8
 	MOVQ t+0(FP), R8
 	LEAQ tilecfg<>(SB), AX
 	LDTILECFG_AX
@@ -66,6 +66,8 @@ TEXT ·tileAMX(SB), NOSPLIT, $104-8
 	MOVQ AX, moves-16(SP)
 	MOVQ 144(R8), AX
 	MOVQ AX, gaps-72(SP)
+	MOVQ 152(R8), AX
+	MOVQ AX, shifts-112(SP)
 	MOVQ 72(R8), AX
 	MOVQ AX, acc-80(SP)
 
@@ -115,6 +117,15 @@ one:
 	MOVQ 104(R8), AX
 	MOVQ AX, places-32(SP)
 	MOVQ 40(R8), DX  // b
+	MOVQ shifts-112(SP), DI
+	TESTQ DI, DI
+	JZ   same
+	ADDQ (DI), DX
+	ADDQ $8, DI
+	MOVQ DI, shifts-112(SP)
+
+same:
+	MOVQ DX, b-120(SP)
 	MOVQ 16(R8), R12 // offsets of the taps
 	MOVQ 24(R8), DI  // and their end
 	LEAQ (R12)(DI*8), DI
@@ -143,7 +154,7 @@ tap:
 	MOVQ  places-32(SP), CX
 	TESTQ CX, CX
 	JZ    behind
-	MOVQ  40(R8), DX
+	MOVQ  b-120(SP), DX
 	ADDQ  (CX), DX
 	ADDQ  $8, CX
 	MOVQ  CX, places-32(SP)

@@ -7,12 +7,13 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
-// tileGradW is the gradient to the weights with bfloat16 tiles: rows are
-// channels of x, columns channels of dy, and k runs over positions. x is laid out
-// transposed, so that a tap is a shift along its rows; dy as words of two
-// neighbouring positions, in panels of 32 channels. In float32 (split) both operands
-// are laid out twice, as high and low parts, and three products are summed; see
-// tilesPlan.
+// tileGradW is the gradient to the weights with bfloat16 tiles: rows are channels of
+// dy, columns channels of x, and k runs over positions. dy is laid out transposed, x as
+// words of two neighbouring positions, in panels of 32 channels, so that a tap is a
+// shift by rows of words, and no load straddles two cache lines; taps that are an odd
+// number of positions away see a second copy, of pairs that begin at odd positions. In
+// float32 (split) all that is laid out twice, as high and low parts, and three products
+// are summed; see tilesPlan.
 //
 // A task owns some tiles of rows and of columns, all taps of them, and lays out what
 // it needs itself, a band of positions at a time: the operands and the sums then stay
@@ -27,22 +28,29 @@ type tileGradW struct {
 	product
 	gradCut
 	split           bool
+	swapped         bool // dy is taken for x and x for dy
 	conv            Conv
 	out             layout
-	reach           int   // positions of a band in a plane of the transposed x
-	pitch           int   // positions in a row of the transposed x
-	moves           []int // from a task's first rows to those of each tile of rows and tap, bytes
-	offsets, places []int // of each product's parts of x and dy, bytes
+	copies          int   // of x, with pairs that begin at even and at odd positions
+	reach           int   // positions of a band in a copy of a plane of x
+	pitch           int   // positions in a row of the transposed dy
+	moves           []int // none: all tiles of columns meet the same rows
+	shifts          []int // from a task's panels of x to what each tile of columns and tap meets, bytes
+	offsets, places []int // of each product's parts of dy and x, bytes
 	workers         []gradWorker
 	zero            []float32
 }
 
 type gradWorker struct {
 	tile   tileArgs
-	rows   rowsArgs
+	pairs  panelPairs
 	turn   turnArgs
 	memory []float32 // words of two bfloat16 to be transposed
+	ahead  []stretch // of the next band, to be fetched
+	both   [2]stretch
 }
+
+type stretch struct{ from, to uintptr }
 
 const gradLanes = 256 // channels that are transposed together
 
@@ -52,18 +60,29 @@ func planTileGradW(c Conv, out layout, workers int, t tiles, split bool) *Plan {
 
 // planTileGradWIn plans for so much of a second-level cache, if that will do.
 func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split bool) *Plan {
-	p := &tileGradW{tiles: t, product: forward(c), conv: c, out: out, split: split}
+	p := &tileGradW{tiles: t, split: split}
+	if c.pointwise() && c.C < c.O { // the fewer channels are those to be transposed
+		p.swapped = true
+		c.C, c.O = c.O, c.C
+		out.row, out.col = out.col, out.row
+	}
+	p.product, p.conv, p.out = forward(c), c, out
 	p.gradCut = cutGradW(bytes, &p.product, c, p.parts())
+	p.copies = 1
+	for _, at := range p.classes[0].places {
+		p.copies = max(p.copies, at.shift%2+1)
+	}
 	p.reach = p.band + roundUp(p.slack, step)
-	p.pitch = (p.planes*p.reach/step | 1) * step // odd: rows spread over the caches' places
-	for r := range p.tall {
+	p.pitch = (p.band/step | 1) * step // odd: rows spread over the caches' places
+	for c := range p.wide {
 		for _, at := range p.classes[0].places {
-			p.moves = append(p.moves, (r*side*p.pitch+at.plane*p.reach+at.shift)*2)
+			p.shifts = append(p.shifts, p.place(c, at.shift%2, at.plane, at.shift/2*2)*4)
 		}
 	}
+	p.moves = make([]int, len(p.shifts))
 	p.offsets, p.places = []int{0}, []int{0}
 	if split {
-		p.offsets, p.places = []int{0, 0, p.wordsX() * 4}, []int{0, p.wordsY() * 4, 0}
+		p.offsets, p.places = []int{0, 0, p.wordsY() * 4}, []int{0, p.wordsX() * 4, 0}
 	}
 	p.zero = zeros(max(c.C, c.O))
 	p.workers = make([]gradWorker, max(workers, 1))
@@ -90,14 +109,22 @@ func (p *tileGradW) parts() int {
 }
 
 // wordsX and wordsY are the sizes of one part of the operands of a band.
-func (p *tileGradW) wordsX() int { return p.tall * side * p.pitch / 2 }
-func (p *tileGradW) wordsY() int { return p.band / 2 * p.wide * side }
+func (p *tileGradW) wordsX() int { return p.place(p.wide, 0, 0, 0) }
+func (p *tileGradW) wordsY() int { return p.tall * side * p.pitch / 2 }
+
+// place is where the words of a panel, copy and plane of x begin, from a position on.
+func (p *tileGradW) place(panel, copy, plane, position int) int {
+	return (((panel*p.copies+copy)*p.planes+plane)*p.reach + position) / 2 * side
+}
 
 // laidOut is the size of both operands of a band, sums that of a task's sums.
 func (p *tileGradW) laidOut() int { return p.parts() * (p.wordsX() + p.wordsY()) }
 func (p *tileGradW) sums() int    { return p.tall * p.wide * p.taps * side * side }
 
 func (p *tileGradW) bind(a Args) []par.Phase {
+	if p.swapped {
+		a.X, a.W = a.W, a.X
+	}
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
 	all := a.Scratch[len(words):]
 	groups := p.rowGroups * p.colGroups
@@ -128,66 +155,98 @@ func (p *tileGradW) bind(a Args) []par.Phase {
 }
 
 // each calls f for every tile of rows and of columns of a group, with the place of
-// its sums among the group's, [tile of columns][tile of rows][tap][row][column].
+// its sums among the group's, [tile of rows][tile of columns][tap][row][column].
 func (p *tileGradW) each(group int, f func(r, c, at int)) {
-	firstRow, firstCol := group%p.rowGroups*p.tall, group/p.rowGroups*p.wide
-	for c := range min(p.wide, p.colTiles-firstCol) {
-		for r := range min(p.tall, p.rowTiles-firstRow) {
-			f(firstRow+r, firstCol+c, (c*p.tall+r)*p.taps*side*side)
+	firstRow, firstCol := p.first(group)
+	for r := range min(p.tall, p.rowTiles-firstRow) {
+		for c := range min(p.wide, p.colTiles-firstCol) {
+			f(firstRow+r, firstCol+c, (r*p.wide+c)*p.taps*side*side)
 		}
 	}
 }
 
 // task sums one split of the positions for a group of tiles.
 func (p *tileGradW) task(w *gradWorker, a *Args, words []uint32, sums []float32, split, group int) {
-	firstRow, firstCol := group%p.rowGroups*p.tall, group/p.rowGroups*p.wide
+	firstRow, firstCol := p.first(group)
 	x, dy := words[:p.parts()*p.wordsX()], words[p.parts()*p.wordsX():]
 	from := split * p.length
 	to := min(from+p.length, roundUp(p.positions(), step))
 	for first := from; first < to; first += p.band {
 		n := min(p.band, to-first)
-		p.layOutX(w, a.X, x, firstRow, first, n)
-		p.layOutY(w, a.W, dy, firstCol, first, n)
-		for c := range min(p.wide, p.colTiles-firstCol) {
-			acc := sums[c*p.tall*p.taps*side*side:]
-			p.sum(&w.tile, x, dy[c*p.band/2*side:], acc, min(p.tall, p.rowTiles-firstRow), n, first > from)
+		p.layOutX(w, a.X, x, firstCol, first, n)
+		p.layOutY(w, a.W, dy, firstRow, first, n)
+		p.nextBand(w, a, first+n, min(p.band, to-first-n))
+		for r := range min(p.tall, p.rowTiles-firstRow) {
+			acc := sums[r*p.wide*p.taps*side*side:]
+			p.sum(w, x, dy[r*side*p.pitch/2:], acc, min(p.wide, p.colTiles-firstCol), n, first > from)
 		}
 	}
 }
 
-// sum adds n positions to the sums of so many tiles of rows and one of columns.
-func (p *tileGradW) sum(t *tileArgs, x, dy []uint32, acc []float32, rows, n int, resume bool) {
+// nextBand is what to fetch during the products, of n positions from one on: operands
+// whose channels the task takes all of.
+func (p *tileGradW) nextBand(w *gradWorker, a *Args, position, n int) {
+	w.ahead = w.both[:0]
+	if p.colGroups == 1 {
+		w.ahead = append(w.ahead, p.stretch(&operand{data: a.X, depth: p.conv.C}, position, n))
+	}
+	if p.rowGroups == 1 {
+		w.ahead = append(w.ahead, p.stretch(&operand{data: a.W, depth: p.conv.O, plane: noPlane}, position, n))
+	}
+}
+
+// sum adds n positions to the sums of one tile of rows and so many of columns.
+func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n int, resume bool) {
+	t := &w.tile
 	*t = tileArgs{
 		lda: p.pitch * 2, offsets: &p.offsets[0], places: &p.places[0], taps: len(p.offsets),
-		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: rows * p.taps,
+		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], shifts: &p.shifts[0], count: cols * p.taps,
 	}
 	if resume {
 		t.resume = 1
 	}
 	for from := 0; from < n; from += p.chunk {
 		t.steps = min(p.chunk, n-from) / step
-		t.a = uintptr(unsafe.Pointer(&x[from/2]))
-		t.b = uintptr(unsafe.Pointer(&dy[from/2*side]))
+		t.a = uintptr(unsafe.Pointer(&dy[from/2]))
+		t.b = uintptr(unsafe.Pointer(&x[from/2*side]))
+		t.fetch, t.fetchEnd = w.next(t.steps * t.taps * t.count * fetchedByStep)
 		p.tile(t)
 		t.resume = 1
 	}
 }
 
+const fetchedByStep = 256 // bytes, by a tile kernel
+
+// next takes so many bytes of what is to be fetched.
+func (w *gradWorker) next(bytes int) (from, to uintptr) {
+	if len(w.ahead) == 0 {
+		return 0, 0
+	}
+	first := &w.ahead[0]
+	from = first.from
+	to = min(from+uintptr(bytes), first.to)
+	first.from = to
+	if to == first.to {
+		w.ahead = w.ahead[1:]
+	}
+	return from, to
+}
+
 // store puts sums [tap][row][column] where the gradient has them.
 func (p *tileGradW) store(w *gradWorker, dw, sums []float32, r, c int) {
-	rows, cols := min(side, p.conv.C-r*side), min(side, p.conv.O-c*side)
-	dw = dw[r*side*p.out.row+c*side*p.out.col:]
+	rows, cols := min(side, p.conv.O-r*side), min(side, p.conv.C-c*side)
+	dw = dw[r*side*p.out.col+c*side*p.out.row:]
 	switch {
-	case p.out.col == 1: // one tap
+	case p.out.row == 1: // one tap
 		for i := range rows {
-			copy(dw[i*p.out.row:][:cols], sums[i*side:])
+			copy(dw[i*p.out.col:][:cols], sums[i*side:])
 		}
 	case p.taps == 1:
-		Transpose(dw, p.out.col, sums, side, rows, cols)
+		Transpose(dw, p.out.row, sums, side, rows, cols)
 	default:
 		for from := 0; from < cols; from += 16 {
 			w.turn = turnArgs{
-				dst: &dw[from*p.out.col], ldd: p.out.col * 4, next: p.out.row * 4,
+				dst: &dw[from*p.out.row], ldd: p.out.row * 4, next: p.out.col * 4,
 				src: &sums[from], lds: side * side * 4, taps: p.taps, cols: min(16, cols-from), count: rows,
 			}
 			p.turnTaps(&w.turn)

@@ -24,7 +24,7 @@ const (
 
 // cutGradW chooses groups, splits and bands; none may follow the number of workers.
 func cutGradW(bytes int, p *product, c Conv, parts int) gradCut {
-	cut := gradCut{taps: c.KH * c.KW, rowTiles: ceilDiv(c.C, side), colTiles: ceilDiv(c.O, side)}
+	cut := gradCut{taps: c.KH * c.KW, rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}
 	all := roundUp(p.positions(), step)
 	cut.chunk = chunkSteps / parts * step
 	best := math.Inf(1)
@@ -45,7 +45,7 @@ func cutGradW(bytes int, p *product, c Conv, parts int) gradCut {
 	cut.group(cut.tall, cut.wide)
 	cut.length = roundUp(ceilDiv(all, cut.splits), step)
 	cut.splits = ceilDiv(all, cut.length)
-	position := side * (p.planes*cut.tall + cut.wide) * (4 + parts) // bytes, as float32 and half of it as bfloat16
+	position := side * (p.planes*cut.wide + cut.tall) * (4 + parts) // bytes, as float32 and half of it as bfloat16
 	most := (bytes - cut.tall*cut.wide*cut.taps*side*side*4) / position
 	most = min(max(most-p.slack, 2*p.slack, 2*cut.chunk), max(mostGradPos, 4*p.slack))
 	cut.band = roundUp(ceilDiv(cut.length, ceilDiv(cut.length, most)), step)
@@ -59,14 +59,25 @@ func (c *gradCut) group(tall, wide int) {
 	c.rowGroups, c.colGroups = ceilDiv(c.rowTiles, tall), ceilDiv(c.colTiles, wide)
 }
 
-// cost estimates cycles: laying out x for every group of columns and dy for every
-// group of rows, which is mostly that of reading them; the products; and writing and
+// first is the first tile of rows and that of columns of a group.
+func (c *gradCut) first(group int) (row, col int) {
+	return group % c.rowGroups * c.tall, group / c.rowGroups * c.wide
+}
+
+// cost estimates cycles: laying out x for every group of rows and dy for every
+// group of columns, which is mostly that of reading them; the products; and writing and
 // adding up the splits.
 func (c *gradCut) cost(positions, planes, parts int) float64 {
-	const x, y, sums = 0.7, 0.55, 2.5 // cycles for a number
-	products := float64(2*parts - 1)
-	work := x*float64(positions*side*planes*c.rowTiles*c.colGroups) + y*float64(positions*side*c.colTiles*c.rowGroups)
-	work += products * 64 * float64(positions/step*c.taps*c.rowTiles*c.colTiles)
+	const own, late, sums = 0.65, 0.15, 2.5 // cycles for a number
+	x, y := float64(positions*side*planes*c.colTiles*c.rowGroups), float64(positions*side*c.rowTiles*c.colGroups)
+	work := own * (x + y)
+	if c.colGroups > 1 {
+		work += late * x
+	}
+	if c.rowGroups > 1 {
+		work += late * y
+	}
+	work += float64((2*parts - 1) * 64 * positions / step * c.taps * c.rowTiles * c.colTiles)
 	if c.splits > 1 {
 		work += sums * float64(c.splits*c.taps*c.rowTiles*c.colTiles*side*side)
 	}

@@ -6,21 +6,53 @@ import "unsafe"
 // fetched.
 const gradBlock = step
 
-// layOutX fills the transposed x, of tiles of rows from one on, with n positions and
-// those behind them that taps reach.
-func (p *tileGradW) layOutX(w *gradWorker, x []float32, dst []uint32, firstRow, position, n int) {
-	rows := min(p.tall, p.rowTiles-firstRow) * side
-	o := operand{data: x, from: firstRow * side, depth: p.conv.C, stride: p.stride}
+// layOutX fills the panels of x, from one on, with n positions and those behind them
+// that taps reach.
+func (p *tileGradW) layOutX(w *gradWorker, x []float32, dst []uint32, firstCol, position, n int) {
+	panels := min(p.wide, p.colTiles-firstCol)
+	o := operand{data: x, from: firstCol * side, depth: p.conv.C, stride: p.stride}
 	n += roundUp(p.slack, step)
 	for o.plane = range p.planes {
-		p.fetch(&o, position, rows)
+		p.fetch(&o, position, panels*side)
 		for at := 0; at < n; at += gradBlock {
 			if at+gradBlock < n {
-				p.fetch(&o, position+at+gradBlock, rows)
+				p.fetch(&o, position+at+gradBlock, panels*side)
 			}
-			p.transposeX(w, o, dst[(o.plane*p.reach+at)/2:], rows, position+at)
+			for copy := range p.copies {
+				w.pairs = panelPairs{ldd: side * 4, panel: p.place(1, 0, 0, 0) * 4, low: p.low(p.wordsX()), n: min(panels*side, o.depth-o.from)}
+				p.pairsOf(w, o, dst[p.place(0, copy, o.plane, at):], position+at+copy, gradBlock/2)
+			}
 		}
 	}
+}
+
+// low is the distance of low parts in bytes, if there are such.
+func (p *tileGradW) low(words int) int {
+	if p.split {
+		return words * 4
+	}
+	return 0
+}
+
+// stretch is where the pixels of n positions of an operand lie, from one on.
+func (p *tileGradW) stretch(o *operand, position, n int) stretch {
+	first, last := -1, 0
+	for end := position + n; position < end; {
+		at, n := p.runOf(o, position)
+		n = min(n, end-position)
+		if at >= 0 {
+			if first < 0 {
+				first = at
+			}
+			last = at + (n-1)*p.stride*o.depth + o.depth
+		}
+		position += n
+	}
+	if first < 0 {
+		return stretch{}
+	}
+	base := addressOf(o.data)
+	return stretch{base + uintptr(first*4), base + uintptr(last*4)}
 }
 
 // fetch brings a block from a position on into the second-level cache, so many channels.
@@ -35,34 +67,31 @@ func (p *tileGradW) fetch(o *operand, position, channels int) {
 	}
 }
 
-// transposeX fills 32 positions of so many rows of the transposed x, from a position on.
-func (p *tileGradW) transposeX(w *gradWorker, o operand, dst []uint32, rows, position int) {
+// layOutY fills the transposed dy, of tiles of rows from one on, with n positions.
+func (p *tileGradW) layOutY(w *gradWorker, dy []float32, dst []uint32, firstRow, position, n int) {
+	rows := min(p.tall, p.rowTiles-firstRow) * side
+	o := operand{data: dy, from: firstRow * side, depth: p.conv.O, stride: 1, plane: noPlane}
+	p.fetch(&o, position, rows)
+	for at := 0; at < n; at += gradBlock {
+		if at+gradBlock < n {
+			p.fetch(&o, position+at+gradBlock, rows)
+		}
+		p.transposed(w, o, dst[at/2:], rows, position+at)
+	}
+}
+
+// transposed fills 32 positions of so many rows of the transposed dy, from a position on.
+func (p *tileGradW) transposed(w *gradWorker, o operand, dst []uint32, rows, position int) {
 	words, first := wordsOf(w.memory), o.from
 	for from := 0; from < rows; from += gradLanes {
 		lanes := min(gradLanes, rows-from)
 		o.from = first + from
-		p.pairsOf(w, o, words, lanes, 16*lanes, position, 16, min(lanes, o.depth-o.from))
+		w.pairs = panelPairs{ldd: lanes * 4, panel: side * 4, low: p.low(16 * lanes), n: min(lanes, o.depth-o.from)}
+		p.pairsOf(w, o, words, position, gradBlock/2)
 		for part := range p.parts() {
 			for c := 0; c < lanes; c += 16 {
-				p.transpose(&dst[part*p.wordsX()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*lanes+c], lanes*4)
+				p.transpose(&dst[part*p.wordsY()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*lanes+c], lanes*4)
 			}
-		}
-	}
-}
-
-// layOutY fills the panels of dy, from one on, with the pairs of n positions.
-func (p *tileGradW) layOutY(w *gradWorker, dy []float32, dst []uint32, firstCol, position, n int) {
-	panels := min(p.wide, p.colTiles-firstCol)
-	o := operand{data: dy, from: firstCol * side, depth: p.conv.O, stride: 1, plane: noPlane}
-	p.fetch(&o, position, panels*side)
-	for at := 0; at < n; at += gradBlock {
-		if at+gradBlock < n {
-			p.fetch(&o, position+at+gradBlock, panels*side)
-		}
-		for c := range panels {
-			o := o
-			o.from += c * side
-			p.pairsOf(w, o, dst[(c*p.band+at)/2*side:], side, p.wordsY(), position+at, gradBlock/2, min(side, o.depth-o.from))
 		}
 	}
 }
@@ -92,32 +121,23 @@ func (p *tileGradW) runOf(o *operand, position int) (at, n int) {
 	return pixel*o.depth + o.from, n
 }
 
-// pairsOf fills count rows of words, wide each, with n channels of the pairs of
-// positions from one on; low parts go low words behind.
-func (p *tileGradW) pairsOf(w *gradWorker, o operand, dst []uint32, wide, low, position, count, n int) {
-	if !p.split {
-		low = 0
-	}
-	w.rows = rowsArgs{ldd: wide * 4, lds: o.stride * o.depth * 4, n: n, low: low * 4}
-	for i := 0; i < count; {
+// pairsOf fills dst with count pairs of positions from one on, as w.pairs says.
+func (p *tileGradW) pairsOf(w *gradWorker, o operand, dst []uint32, position, count int) {
+	a := &w.pairs
+	for i := 0; i < count; i += a.count {
 		at, m := p.runOf(&o, position+2*i)
-		pairs := min(max(m/2, 1), count-i)
-		row := dst[i*wide:]
-		if at < 0 && m > 1 || n < wide {
-			clear(row[:pairs*wide])
-			if p.split {
-				clear(row[low : low+pairs*wide])
-			}
-		}
+		a.dst, a.count = &dst[i*a.ldd/4], min(max(m/2, 1), count-i)
+		a.even, a.next = p.at(o, at), 2*o.stride*o.depth*4
 		switch {
 		case m == 1: // the end of a row
 			next, _ := p.runOf(&o, position+2*i+1)
-			p.pair(row, low, p.at(o, at), p.at(o, next), n)
-		case at >= 0:
-			w.rows.src, w.rows.dst, w.rows.count = &o.data[at], unsafe.Pointer(&row[0]), pairs
-			p.rowPairs(&w.rows)
+			a.odd = p.at(o, next)
+		case at < 0:
+			a.odd, a.next = a.even, 0
+		default:
+			a.odd = &o.data[at+o.stride*o.depth]
 		}
-		i += pairs
+		p.panels(a)
 	}
 }
 
@@ -129,10 +149,34 @@ func (p *tileGradW) at(o operand, at int) *float32 {
 	return &o.data[at]
 }
 
-func (p *tileGradW) pair(row []uint32, low int, even, odd *float32, n int) {
-	p.pairs(&row[0], even, odd, n)
-	if p.split {
-		p.pairsLow(&row[low], even, odd, n)
+// panelPairs describes pairs of pixels to be rounded to bfloat16, in panels of 32
+// channels; channels that are none are zero.
+type panelPairs struct {
+	dst       *uint32  // 0
+	ldd       int      // 8: bytes from one pair to the next
+	panel     int      // 16: bytes from one panel to the next
+	even, odd *float32 // 24, 32
+	next      int      // 40: bytes from one even or odd pixel to the next
+	n         int      // 48: channels
+	count     int      // 56: pairs
+	low       int      // 64: bytes from dst to where the low parts go; 0: nowhere
+}
+
+func panelsPortable(a *panelPairs) {
+	for i := range a.count {
+		even := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a.even), i*a.next)), a.n)
+		odd := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a.odd), i*a.next)), a.n)
+		for c := range roundUp(a.n, side) {
+			var e, o float32
+			if c < a.n {
+				e, o = even[c], odd[c]
+			}
+			dst := unsafe.Add(unsafe.Pointer(a.dst), i*a.ldd+c/side*a.panel+c%side*4)
+			*(*uint32)(dst) = pairBits(e, o)
+			if a.low != 0 {
+				*(*uint32)(unsafe.Add(dst, a.low)) = pairBits(lowPart(e), lowPart(o))
+			}
+		}
 	}
 }
 

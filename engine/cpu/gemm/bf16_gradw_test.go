@@ -42,3 +42,22 @@ func TestGradCut(t *testing.T) {
 		}
 	}
 }
+
+// TestPanels holds the pairing of pixels, in panels, against its twin.
+func TestPanels(t *testing.T) {
+	x := random(1000, 1)
+	for _, n := range []int{32, 75, 16, 96} {
+		for _, low := range []int{0, 4096 * 4} {
+			var all [2][]uint32
+			for i, panels := range []func(*panelPairs){bestTiles().panels, panelsPortable} {
+				all[i] = make([]uint32, 2*4096)
+				panels(&panelPairs{
+					dst: &all[i][0], ldd: side * 4, panel: 300 * 4, even: &x[1], odd: &x[150], next: 200 * 4, n: n, count: 4, low: low,
+				})
+			}
+			if fmt.Sprint(all[0]) != fmt.Sprint(all[1]) {
+				t.Errorf("%d channels, low parts at %d: not the portable ones", n, low)
+			}
+		}
+	}
+}

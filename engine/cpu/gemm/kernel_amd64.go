@@ -78,6 +78,9 @@ func bf16NormRows(a *rowsArgs)
 func bf16RowPairs(a *rowsArgs)
 
 //go:noescape
+func pairPanels(a *panelPairs)
+
+//go:noescape
 func prefetchRows(src *float32, lds, lines, count int)
 
 //go:noescape
@@ -155,9 +158,9 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 func tilesFor(level isa.Level) tiles {
 	switch {
 	case level >= isa.AMX:
-		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, prefetchRows, turnWhole}
+		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileThenPut, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, prefetchRows, turnWhole}
+		return tiles{"avx512_bf16", tileThenPut, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole}
 	}
 	return portableTiles
 }

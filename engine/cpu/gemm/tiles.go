@@ -19,6 +19,7 @@ type tiles struct {
 	rows      func(*rowsArgs)                              // row of many rows
 	normRows  func(*rowsArgs)                              // the same, normalised before
 	rowPairs  func(*rowsArgs)                              // pairs of many rows, each with its neighbour
+	panels    func(*panelPairs)                            // pairs in panels of 32 columns
 	prefetch  func(src *float32, lds, lines, count int)    // cache lines of many rows
 	turnTaps  func(*turnArgs)                              // sums of taps, side by side
 }
@@ -48,7 +49,7 @@ type tileArgs struct {
 	acc     *float32 // 72: [32][32]
 	resume  int      // 80: start from acc, not from zero
 
-	// Many tiles that differ in a and acc alone:
+	// Many tiles that differ in a, b and acc alone:
 	moves *int // 88: bytes from a to the rows of each tile
 	count int  // 96: their number, accumulators one behind the other; 0: one tile at a
 
@@ -59,6 +60,8 @@ type tileArgs struct {
 	put  *putArgs // 128: where the sums go, tile after tile; nil: they are not complete yet
 	rate int      // 136: bytes of put.rows to be stored in every step of the next tile
 	gaps *int     // 144: bytes from each tile's first 16 rows to its second; nil: 16 rows
+
+	shifts *int // 152: bytes from b to that of each tile; nil: all have the same
 }
 
 // putArgs adds bias (and the rows lying at distance delta) to a result and
@@ -90,7 +93,7 @@ type rowsArgs struct {
 
 var portableTiles = tiles{
 	"portable", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable,
-	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable, func(*float32, int, int, int) {}, turnTapsPortable,
+	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable, panelsPortable, func(*float32, int, int, int) {}, turnTapsPortable,
 }
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
@@ -102,28 +105,31 @@ func tilePortable(t *tileArgs) {
 	count := max(t.count, 1)
 	acc := unsafe.Slice(t.acc, count*side*side)
 	for i := range count {
-		move, gap := 0, side/2*t.lda
+		move, gap, b := 0, side/2*t.lda, t.b
 		if t.count > 0 {
 			move = unsafe.Slice(t.moves, count)[i]
 		}
 		if t.gaps != nil {
 			gap = unsafe.Slice(t.gaps, count)[i]
 		}
-		tileAt(t, t.a+uintptr(move), gap-side/2*t.lda, acc[i*side*side:][:side*side])
+		if t.shifts != nil {
+			b += uintptr(unsafe.Slice(t.shifts, count)[i])
+		}
+		tileAt(t, t.a+uintptr(move), b, gap-side/2*t.lda, acc[i*side*side:][:side*side])
 	}
 	if t.put != nil {
 		putPortable(t.put)
 	}
 }
 
-func tileAt(t *tileArgs, from uintptr, gap int, acc []float32) {
+func tileAt(t *tileArgs, from, of uintptr, gap int, acc []float32) {
 	if t.resume == 0 {
 		clear(acc)
 	}
-	b := t.b
+	b := of
 	for tap, offset := range unsafe.Slice(t.offsets, t.taps) {
 		if t.places != nil {
-			b = t.b + uintptr(unsafe.Slice(t.places, t.taps)[tap])
+			b = of + uintptr(unsafe.Slice(t.places, t.taps)[tap])
 		}
 		for s := range t.steps {
 			for r := range side {

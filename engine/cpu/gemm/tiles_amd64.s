@@ -41,37 +41,6 @@ skip:
 	VZEROUPPER
 	RET
 
-// The same for pairs: even numbers in Z1, odd ones in Z2.
-#define PAIRS16 \
-	CVT(0, 2, 1)       \
-	VPERMW Z0, Z31, Z0
-
-#define LOWPAIRS16 \
-	VPSLLD $16, Z0, Z3 \
-	VPANDD Z30, Z0, Z4 \
-	VSUBPS Z3, Z1, Z3  \
-	VSUBPS Z4, Z2, Z4  \
-	CVT(0, 4, 3)       \
-	VPERMW Z0, Z31, Z0
-
-DATA odds<>+0(SB)/4, $0xffff0000
-GLOBL odds<>(SB), RODATA|NOPTR, $4
-
-// Words 0, 16, 1, 17, …
-DATA riffle<>+0(SB)/8, $0x0011000100100000
-DATA riffle<>+8(SB)/8, $0x0013000300120002
-DATA riffle<>+16(SB)/8, $0x0015000500140004
-DATA riffle<>+24(SB)/8, $0x0017000700160006
-DATA riffle<>+32(SB)/8, $0x0019000900180008
-DATA riffle<>+40(SB)/8, $0x001b000b001a000a
-DATA riffle<>+48(SB)/8, $0x001d000d001c000c
-DATA riffle<>+56(SB)/8, $0x001f000f001e000e
-GLOBL riffle<>(SB), RODATA|NOPTR, $64
-
-#define PAIRING \
-	VMOVDQU64    riffle<>(SB), Z31 \
-	VPBROADCASTD odds<>(SB), Z30
-
 // func bf16Row(dst *uint16, src *float32, n int)
 TEXT ·bf16Row(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI

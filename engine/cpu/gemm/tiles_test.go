@@ -110,14 +110,15 @@ func TestBandMemory(t *testing.T) {
 // the twin and against calls for one tile; and what they store against put.
 func TestManyTiles(t *testing.T) {
 	const lda, taps, steps = 160, 3, 2
-	a, b := make([]uint16, 4*side*lda), make([]uint32, (taps+1)*steps*16*side)
+	a, b := make([]uint16, 4*side*lda), make([]uint32, (taps+1)*steps*16*side+3*side)
 	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
 	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
 	offsets, places, moves := []int{64, 0, 3 * lda * 2}, []int{2048 * steps, 0, 3 * 2048 * steps}, []int{lda * 2, 40 * lda * 2, 7 * lda * 2}
+	shifts := []int{0, 128, 3 * 128}
 	args := func(acc []float32, resume int, gaps *int) *tileArgs {
 		return &tileArgs{
 			a: uintptr(bytesOf(a)), lda: lda * 2, offsets: &offsets[0], taps: taps, steps: steps, resume: resume, gaps: gaps,
-			b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &moves[0], count: len(moves), places: &places[0],
+			b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &moves[0], count: len(moves), places: &places[0], shifts: &shifts[0],
 		}
 	}
 	for i, gaps := range []*int{nil, &[]int{16 * lda * 2, 40 * lda * 2, 3 * lda * 2}[0]} {
@@ -132,7 +133,7 @@ func TestManyTiles(t *testing.T) {
 		tilePortable(tw)
 		for k, move := range moves {
 			s := args(single[k*side*side:], i, nil)
-			s.a += uintptr(move)
+			s.a, s.b, s.shifts = s.a+uintptr(move), s.b+uintptr(shifts[k]), nil
 			if s.count, s.moves = 0, nil; gaps != nil {
 				s.count, s.moves, s.gaps = 1, new(int), &unsafe.Slice(gaps, 3)[k]
 			}

@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "tiles_amd64.h"
 #include "transpose_amd64.h"
 
 #define CLEAR(z) VPXORD z, z, z
@@ -111,4 +112,71 @@ line:
 	ADDQ DX, SI
 	DECQ CX
 	JNZ  row
+	RET
+
+// 16 channels of a pair, at off bytes from dst's.
+#define HALF(off, mask) \
+	VMOVUPS.Z off(SI), mask, Z1 \
+	VMOVUPS.Z off(DX), mask, Z2 \
+	PAIRS16                     \
+	VMOVDQU32 Z0, off(DI)
+
+#define HALFLOW(off) \
+	LOWPAIRS16 \
+	VMOVDQU32 Z0, off(DI)(BX*1)
+
+// func pairPanels(a *panelPairs)
+TEXT ·pairPanels(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	MOVQ 0(R8), R9   // dst
+	MOVQ 8(R8), R10  // from pair to pair
+	MOVQ 16(R8), R12 // from panel to panel
+	MOVQ 24(R8), R11 // even
+	MOVQ 32(R8), R13 // odd
+	MOVQ 56(R8), R14 // pairs
+	MOVQ 64(R8), BX  // to the low parts
+	PAIRING
+
+pair:
+	MOVQ R9, DI
+	MOVQ R11, SI
+	MOVQ R13, DX
+	MOVQ 48(R8), CX
+
+panel:
+	MOVL $-1, AX
+	CMPQ CX, $32
+	JGE  whole
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+
+whole:
+	KMOVW AX, K1
+	SHRL  $16, AX
+	KMOVW AX, K2
+	TESTQ BX, BX
+	JNZ   both
+	HALF(0, K1)
+	HALF(64, K2)
+	JMP   next
+
+both:
+	HALF(0, K1)
+	HALFLOW(0)
+	HALF(64, K2)
+	HALFLOW(64)
+
+next:
+	ADDQ $128, SI
+	ADDQ $128, DX
+	ADDQ R12, DI
+	SUBQ $32, CX
+	JG   panel
+	ADDQ R10, R9
+	ADDQ 40(R8), R11
+	ADDQ 40(R8), R13
+	DECQ R14
+	JNZ  pair
+	VZEROUPPER
 	RET

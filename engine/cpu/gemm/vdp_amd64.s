@@ -19,7 +19,7 @@
 // func tileVDP(t *tileArgs)
 //
 // Eight rows at a time: Z0-Z7 hold their columns 0-15, Z8-Z15 their columns 16-31.
-TEXT ·tileVDP(SB), NOSPLIT, $64-8
+TEXT ·tileVDP(SB), NOSPLIT, $80-8
 	MOVQ t+0(FP), R8
 	MOVQ 8(R8), BX   // stride of a
 	MOVQ 48(R8), SI  // stride of b
@@ -32,6 +32,8 @@ TEXT ·tileVDP(SB), NOSPLIT, $64-8
 	MOVQ AX, moves-24(SP)
 	MOVQ 144(R8), AX
 	MOVQ AX, gaps-64(SP)
+	MOVQ 152(R8), AX
+	MOVQ AX, shifts-72(SP)
 	XORQ AX, AX
 	MOVQ AX, results-40(SP)
 	MOVQ AX, resultsEnd-48(SP)
@@ -56,6 +58,16 @@ tile:
 	MOVQ CX, moves-24(SP)
 
 one:
+	MOVQ 40(R8), DX // b
+	MOVQ shifts-72(SP), CX
+	TESTQ CX, CX
+	JZ   same
+	ADDQ (CX), DX
+	ADDQ $8, CX
+	MOVQ CX, shifts-72(SP)
+
+same:
+	MOVQ DX, b-80(SP)
 	MOVQ $4, CX
 
 rows:
@@ -99,7 +111,7 @@ resume:
 	VMOVUPS 960(DI), Z15
 
 begin:
-	MOVQ 40(R8), DX  // b
+	MOVQ b-80(SP), DX
 	MOVQ 16(R8), R11 // offsets of the taps
 	MOVQ 24(R8), R12 // their number
 	MOVQ 104(R8), AX
@@ -109,7 +121,7 @@ tap:
 	MOVQ  places-32(SP), CX
 	TESTQ CX, CX
 	JZ    behind
-	MOVQ  40(R8), DX
+	MOVQ  b-80(SP), DX
 	ADDQ  (CX), DX
 	ADDQ  $8, CX
 	MOVQ  CX, places-32(SP)
