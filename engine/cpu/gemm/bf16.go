@@ -1,5 +1,7 @@
 package gemm
 
+import "unsafe"
+
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
 //
 // In float32 (split) every number is the sum of two bfloat16, high and low, and
@@ -100,7 +102,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 	return &Plan{
 		Algorithm:  t.name + kindOf(split) + " tiles 32x32" + w.also() + pr.before(),
 		PackedLen:  packed,
-		ScratchLen: p.bandLen() + len(p.workers)*p.accLen(),
+		ScratchLen: p.copies()*p.bandLen() + len(p.workers)*p.accLen(),
 		packing:    p.packing(workers),
 		bind:       p.bind,
 	}
@@ -120,6 +122,14 @@ func (p *tilesPlan) accLen() int {
 		return 2 * n
 	}
 	return n
+}
+
+// copies is the number of copies of bands.
+func (p *tilesPlan) copies() int {
+	if p.stripe > 0 {
+		return len(p.workers)
+	}
+	return 1
 }
 
 // parts is the number of bfloat16 that a number is the sum of.
@@ -166,9 +176,12 @@ func (a place) besides(b place) bool {
 	return a.plane == b.plane && (a.shift-b.shift == 1 || b.shift-a.shift == 1)
 }
 
-// block computes tiles first … last-1 of a band, of panels from … to-1 of class k;
-// acc is memory for their sums.
-func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first, last, from, to int) {
+// block computes tiles first … last-1 of a band, of panels from … to-1 of class k, from
+// the band's copy; acc is memory for their sums.
+func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float32, band, k, first, last, from, to int) {
+	if len(p.classes[k].taps) == 0 {
+		return
+	}
 	base := addressOf(a.Y)
 	rows := w.rows[:(last-first)*side]
 	if !p.fillRows(rows, base+uintptr(from*side*4), k, band*p.band+first*side) {
@@ -179,7 +192,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, acc []float32, band, k, first
 		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
 	}
 	w.tile = tileArgs{
-		a: addressOf(a.Scratch) + uintptr(first*side*p.pitch*2), lda: p.pitch * 2, steps: p.chunk / step,
+		a: uintptr(unsafe.Pointer(&copied[first*side*p.pitch])), lda: p.pitch * 2, steps: p.chunk / step,
 		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: last - first,
 	}
 	for panel := from; panel < to; panel++ {

@@ -13,20 +13,31 @@ const (
 	tasksOfWorker = 4
 )
 
-// tilesCut is how the work on a product is cut: into bands of positions, one
-// after the other, and each of those into tasks, blocks of tiles of 32 positions
-// by groups of panels of 32 columns.
+// tilesCut is how the work on a product is cut: into bands of positions, and those
+// into tasks, blocks of tiles of 32 positions by groups of panels of 32 columns.
+//
+// Where there are positions enough, a task is a stripe of bands, each a block for all
+// panels: its worker lays out its own copy of one after the other, which it then finds
+// in its own cache. Elsewhere all workers lay out a band, and share its copy.
 type tilesCut struct {
 	band        int // positions
 	blockTiles  int
 	groupPanels int
+	stripe      int // bands; 0: copies are shared
 }
 
-// cutTiles cuts a product whose rows are pitch bfloat16 long. A band's copy takes so
-// many bytes, or more where it would otherwise repeat too much of its neighbours. Panels are divided between tasks before blocks
-// become small, as each block reads all weights of its panels.
+// cutTiles cuts a product whose rows are pitch bfloat16 long. The copy of a shared band
+// takes so many bytes, or more where it would otherwise repeat too much of its neighbours.
+// Panels are divided between tasks before blocks become small, as each block reads all
+// weights of its panels.
 func cutTiles(p *product, bytes, pitch, panels, workers int) tilesCut {
 	all := roundUp(p.positions(), side)
+	if bands := ceilDiv(all, mostTiles*side); bands >= 2*workers && bytes > 0 {
+		stripe := ceilDiv(bands, min(tasksOfWorker*workers, bands))
+		bands = roundUp(bands, stripe)
+		tiles := ceilDiv(all/side, bands)
+		return tilesCut{band: tiles * side, blockTiles: tiles, groupPanels: panels, stripe: stripe}
+	}
 	most := max(bytes/(p.planes*pitch*2)-p.slack, 4*p.slack, mostTiles*side)
 	c := tilesCut{band: roundUp(ceilDiv(all, ceilDiv(all, most)), side)}
 	count, want, groups := c.band/side, max(tasksOfWorker*workers, 8), 1
@@ -54,24 +65,62 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 			phases = append(phases, p.noTaps(a, k))
 		}
 	}
-	copied := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), 2*p.bandLen())
-	acc := a.Scratch[p.bandLen():]
-	size := p.accLen()
+	if p.stripe > 0 {
+		return append(phases, p.stripes(&a))
+	}
+	copied := halvesOf(a.Scratch[:p.bandLen()])
 	for band := range ceilDiv(p.positions(), p.band) {
 		phases = append(phases, p.layOut(&a, copied, band))
-		count := min(p.band, roundUp(p.positions()-band*p.band, side)) / side
+		count := p.tilesIn(band)
 		blocks, groups := ceilDiv(count, p.blockTiles), ceilDiv(p.panels, p.groupPanels)
-		for k := range p.classes {
-			if len(p.classes[k].taps) == 0 {
-				continue
-			}
-			phases = append(phases, par.Phase{Name: "tiles", Tasks: blocks * groups, Run: func(task, worker int) {
-				first, panel := task%blocks*p.blockTiles, task/blocks*p.groupPanels
-				p.block(&a, &p.workers[worker], acc[worker*size:][:size], band, k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels))
-			}})
-		}
+		phases = append(phases, par.Phase{Name: "tiles", Tasks: len(p.classes) * blocks * groups, Run: func(task, worker int) {
+			k, task := task/(blocks*groups), task%(blocks*groups)
+			first, panel := task%blocks*p.blockTiles, task/blocks*p.groupPanels
+			acc := a.Scratch[p.bandLen()+worker*p.accLen():][:p.accLen()]
+			p.block(&a, &p.workers[worker], copied, acc, band, k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels))
+		}})
 	}
 	return phases
+}
+
+// tilesIn is the number of tiles of a band.
+func (p *tilesPlan) tilesIn(band int) int {
+	return min(p.band, roundUp(p.positions()-band*p.band, side)) / side
+}
+
+// stripes lays out and multiplies the bands of every task, one after the other.
+func (p *tilesPlan) stripes(a *Args) par.Phase {
+	bands := ceilDiv(p.positions(), p.band)
+	size := p.bandLen() + p.accLen()
+	return par.Phase{Name: "tiles", Tasks: ceilDiv(bands, p.stripe), Run: func(task, worker int) {
+		w, memory := &p.workers[worker], a.Scratch[worker*size:][:size]
+		copied, acc := halvesOf(memory[:p.bandLen()]), memory[p.bandLen():]
+		first := task * p.stripe
+		for band := first; band < min(first+p.stripe, bands); band++ {
+			p.layOutNext(&w.round, a, copied, band, band > first)
+			for k := range p.classes {
+				p.block(a, w, copied, acc, band, k, 0, p.tilesIn(band), 0, p.panels)
+			}
+		}
+	}}
+}
+
+// layOutNext lays out a band. What the one before had of it is moved.
+func (p *tilesPlan) layOutNext(w *rowsArgs, a *Args, copied []uint16, band int, follows bool) {
+	rows, have := p.bandRows(), 0
+	for plane := range p.planes {
+		dst := copied[plane*rows*p.pitch:][:rows*p.pitch]
+		if follows {
+			have = p.slack
+			copy(dst, dst[p.band*p.pitch:])
+		}
+		p.layOutRange(w, a, dst[have*p.pitch:], plane, band*p.band+have)
+	}
+}
+
+// halvesOf views memory as bfloat16.
+func halvesOf(x []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x))
 }
 
 // layOut copies a band of the grid as bfloat16 [plane][position][pitch].

@@ -57,6 +57,9 @@ func TestBands(t *testing.T) {
 					}
 					run(p, workers, args)
 					same(t, what, args.Y, y)
+					args.Y = make([]float32, n)
+					run(plan(c, 1<<40, workers), workers, args)
+					same(t, what+" in stripes", args.Y, y)
 				}
 				run(plan(one, 0, 2), 2, Args{X: x[len(x)/3*2:], W: w, Y: alone})
 				same(t, what+" alone", alone, y[n/3*2:])
