@@ -218,7 +218,7 @@ func (c *compiler) step(n *graph.Node) (s *step, err error) {
 	if product := c.fused.gated[n]; product != nil {
 		s.inputs = c.inputs(product)
 		s.name = product.Name()
-		s.lowered, err = c.lowerProduct(product, productOptions{geglu: true})
+		s.lowered, err = c.lowerProduct(product, productOptions{geglu: true, half: c.fused.halves[n.Output(0)]})
 		return s, err
 	}
 	s.lowered, err = c.lower(n)

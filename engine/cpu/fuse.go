@@ -22,6 +22,9 @@ type fusions struct {
 	// normed are products that alone read a group norm: they normalise the picture
 	// as they read it, and the normalised one is never made.
 	normed map[*graph.Node]*graph.Node
+	// halves are values in bfloat16: those that products alone read, which would round
+	// them to that, and that are written by a GEGLU or a layer norm.
+	halves map[graph.Value]bool
 	// inside are the nodes without a step of their own.
 	inside map[*graph.Node]bool
 }
@@ -36,7 +39,7 @@ type fusion struct {
 func (c *compiler) fuse(nodes []*graph.Node) {
 	f := &c.fused
 	type pairs = map[*graph.Node]*graph.Node
-	*f = fusions{map[*graph.Node]fusion{}, pairs{}, pairs{}, pairs{}, pairs{}, map[*graph.Node]bool{}}
+	*f = fusions{map[*graph.Node]fusion{}, pairs{}, pairs{}, pairs{}, pairs{}, map[graph.Value]bool{}, map[*graph.Node]bool{}}
 	users := map[graph.Value][]*graph.Node{}
 	for _, n := range nodes {
 		for _, v := range n.Inputs {
@@ -70,6 +73,11 @@ func (c *compiler) fuse(nodes []*graph.Node) {
 				f.gated[n] = v.Node
 				f.inside[v.Node] = true
 			}
+		}
+	}
+	for _, n := range nodes {
+		if c.writesHalf(n) && c.halved(n.Output(0), users) {
+			f.halves[n.Output(0)] = true
 		}
 	}
 }

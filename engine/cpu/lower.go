@@ -79,6 +79,7 @@ func bound(bind func(b *binding) []par.Phase) lowered { return lowered{bind: bin
 type productOptions struct {
 	add   bool // one more input is added to the result
 	geglu bool // the result is value·GELU(gate) of the product's halves
+	half  bool // and is written as bfloat16
 }
 
 // lowerProduct plans a product.
@@ -87,14 +88,8 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	x, w := n.Inputs[0].Shape(), n.Inputs[1].Shape()
 	switch op := n.Op.(type) {
 	case graph.MatMul:
-		last := x[len(x)-1]
-		s := gemm.MatMul{M: x.Size() / last, K: last, N: w[len(w)-1], TransA: op.TransA, TransB: op.TransB, GEGLU: opt.geglu, Normed: c.fused.normed[n] != nil}
-		if op.TransA {
-			s.M, s.K = s.K, s.M
-		}
-		if op.TransB {
-			s.N = w[0]
-		}
+		s := c.matMul(n)
+		s.GEGLU, s.HalfX, s.HalfY = opt.geglu, c.isHalf(n.Inputs[0]), opt.half
 		plan = gemm.PlanMatMul(s, c.prec, c.workers)
 	case graph.Conv2D:
 		conv := convolution(op, x, w)
@@ -132,6 +127,12 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	}
 	l.bind = func(b *binding) (phases []par.Phase) {
 		a := gemm.Args{X: b.in[0], W: b.in[1], Y: b.out[0], Scratch: b.scratch}
+		if c.isHalf(n.Inputs[0]) {
+			a.X, a.XHalf = nil, halvesOf(b.in[0])
+		}
+		if opt.half {
+			a.Y, a.YHalf = nil, halvesOf(b.out[0])
+		}
 		if len(n.Inputs) == 3 {
 			a.Bias = b.in[2]
 		}
@@ -205,9 +206,13 @@ func (c *compiler) lowerNorm(n *graph.Node) lowered {
 			return g.Backward(b.in[0], shift(b), b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2], b.scratch, c.workers)
 		}}
 	case graph.LayerNorm:
-		l := bound(func(b *binding) []par.Phase {
-			return layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1])
-		})
+		norm := layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}
+		if c.fused.halves[n.Output(0)] {
+			return bound(func(b *binding) []par.Phase {
+				return norm.ForwardHalf(b.in[0], b.in[1], b.in[2], halvesOf(b.out[0]), c.workers)
+			})
+		}
+		l := bound(func(b *binding) []par.Phase { return norm.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]) })
 		l.inPlace = []int{0}
 		return l
 	}

@@ -41,8 +41,8 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 		if c.leaf(s.node, places) {
 			continue
 		}
-		for k, t := range s.node.Out {
-			p := &place{size: t.Shape.Size(), first: len(kept), last: len(kept)}
+		for k := range s.node.Out {
+			p := &place{size: c.words(s.node.Output(k)), first: len(kept), last: len(kept)}
 			if s.update { // passes its last input through
 				p = places[s.inputs[len(s.inputs)-1]]
 			}

@@ -25,6 +25,7 @@ type Program struct {
 	failed  atomic.Pointer[indexError]
 	profile []time.Duration
 	values  func(graph.Value) []float32
+	halves  map[graph.Value]bool // those in bfloat16
 }
 
 // indexError is an index outside of a table.
@@ -46,6 +47,7 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		}
 		return arena[pl.offset:][:pl.size:pl.size]
 	}
+	p.halves = c.fused.halves
 	p.values = func(v graph.Value) []float32 {
 		m := memory(places[v])
 		return m[:min(v.Shape().Size(), len(m))] // the place may have grown
@@ -232,12 +234,29 @@ func (p *Program) FindNonFinite() (string, error) {
 			return "", err
 		}
 		for k, t := range s.node.Out {
-			if t.DType == graph.Float32 && !finite(p.values(s.node.Output(k))) {
+			ok := t.DType != graph.Float32
+			switch v := s.node.Output(k); {
+			case ok:
+			case p.halves[v]:
+				ok = finiteHalves(halvesOf(p.values(v)))
+			default:
+				ok = finite(p.values(v))
+			}
+			if !ok {
 				return s.name, nil
 			}
 		}
 	}
 	return "", nil
+}
+
+func finiteHalves(x []uint16) bool {
+	for _, v := range x {
+		if v&0x7f80 == 0x7f80 {
+			return false
+		}
+	}
+	return true
 }
 
 func finite(x []float32) bool {

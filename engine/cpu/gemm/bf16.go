@@ -182,9 +182,12 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	if len(p.classes[k].taps) == 0 {
 		return
 	}
-	base := addressOf(a.Y)
+	base, size := addressOf(a.Y), 4 // bytes of a number
+	if p.halfY {
+		base, size = uintptr(unsafe.Pointer(&a.YHalf[0])), 2
+	}
 	rows := w.rows[:(last-first)*side]
-	if !p.fillRows(rows, base+uintptr(from*side*4), k, band*p.band+first*side) {
+	if !p.fillRows(rows, base+uintptr(from*side*size), p.cols*size, k, band*p.band+first*side) {
 		return
 	}
 	w.put = putArgs{acc: &acc[0], rows: &rows[0], count: len(rows), bias: &w.bias[0]}
@@ -203,7 +206,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 		}
 		for i := range rows { // the next panel's columns
 			if rows[i] != 0 {
-				rows[i] += side * 4
+				rows[i] += uintptr(side * size)
 			}
 		}
 	}
@@ -253,9 +256,9 @@ func storesOf(steps int) int {
 	return n
 }
 
-// fillRows finds where the results from a position on go, 0 for those that are
-// none, and tells whether there is any.
-func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, k, position int) bool {
+// fillRows finds where the results from a position on go, distance bytes from one to the
+// next and 0 for those that are none, and tells whether there is any.
+func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, position int) bool {
 	any := false
 	for i := 0; i < len(rows); {
 		r, n := p.result(k, position+i)
@@ -265,7 +268,7 @@ func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, k, position int) bool
 		} else {
 			any = true
 			for j := range n {
-				rows[i+j] = base + uintptr((r+j*p.every)*p.cols*4)
+				rows[i+j] = base + uintptr((r+j*p.every)*distance)
 			}
 		}
 		i += n

@@ -149,6 +149,10 @@ func (p *tilesPlan) layOutRange(w *rowsArgs, a *Args, dst []uint16, plane, posit
 		}
 		switch {
 		case pixel < 0:
+		case p.halfX:
+			for i := range n {
+				copy(dst[i*p.pitch:], a.XHalf[(pixel+i)*p.depth:][:p.depth])
+			}
 		case p.normed:
 			p.layOutNormed(w, a, dst, pixel, n)
 		default:

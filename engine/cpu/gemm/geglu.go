@@ -44,9 +44,23 @@ func (p *tilesPlan) gate(a *Args, w *tilesWorker, acc []float32, k, panel int, r
 	value, gates := acc[:n], acc[len(acc)/2:][:n]
 	vec.GEGLU(value, value, gates)
 	width := min(side, p.cols-panel*side)
+	if p.halfY {
+		w.round = rowsArgs{dst: bytesAt(rows[0]), ldd: p.cols * 2, src: &value[0], lds: side * 4, n: width, count: countRows(rows)}
+		p.rows(&w.round)
+		return
+	}
 	for r, at := range rows {
 		if at != 0 {
 			copy(floatsAt(at, width), value[r*side:])
 		}
 	}
+}
+
+// countRows is the number of rows of a matrix before those that are none.
+func countRows(rows []uintptr) int {
+	n := len(rows)
+	for n > 0 && rows[n-1] == 0 {
+		n--
+	}
+	return n
 }

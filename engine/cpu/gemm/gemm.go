@@ -44,6 +44,8 @@ type Args struct {
 	Add     []float32 // of Y's shape, added at the end; may be nil, may be Y
 	Norm    Norm      // of X, where the plan has one
 	Scratch []float32 // at least ScratchLen, and HalfLen with Half
+	XHalf   []uint16  // in place of X, bfloat16, where the plan has HalfX
+	YHalf   []uint16  // in place of Y, bfloat16, where it has HalfY
 	Half    []uint16  // in place of W, packed numbers of Format, if the plan's HalfLen > 0
 	Format  tensor.Format
 }
@@ -67,12 +69,21 @@ func (p *Plan) Bind(a Args) []par.Phase { return p.bind(a) }
 // MatMul is Y[M,N] = op(A)·op(B), row-major; A is [M,K], or [K,M] with TransA;
 // B, the operand that is packed, is [K,N], or [N,K] with TransB. With GEGLU, Y is
 // [M,N/2]: the first half of the columns times GELU of the second. With Normed, A is
-// normalised on the way: see Norm.
+// normalised on the way: see Norm. HalfX and, with GEGLU, HalfY say that A and Y are
+// bfloat16 in memory, if TakesHalf.
 type MatMul struct {
 	M, N, K        int
 	TransA, TransB bool
 	GEGLU          bool
 	Normed         bool
+	HalfX, HalfY   bool
+}
+
+// TakesHalf tells whether A may be bfloat16 in memory: where it would be rounded to
+// that in any case. Y may be so too, then.
+func (s MatMul) TakesHalf(prec Precision) bool {
+	use, split := useTiles(prec.forDepth(1, s.K), isa.Current())
+	return use && !split && !s.TransA && !s.Normed
 }
 
 // Conv is a convolution of x [N,H,W,C] with w [O,C,KH,KW] to y [N,OH,OW,O]. With
@@ -164,7 +175,9 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 		w.strideCol, w.strideDepth = s.K, 1
 	}
 	if use, split := useTiles(prec, level); use {
-		return planTiles(forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1, Normed: s.Normed}), w, workers, tilesFor(level), split).with(flops)
+		pr := forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1, Normed: s.Normed})
+		pr.halfX, pr.halfY = s.HalfX, s.HalfY
+		return planTiles(pr, w, workers, tilesFor(level), split).with(flops)
 	}
 	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
 }

@@ -65,6 +65,8 @@ type product struct {
 	y0, x0  []int
 	slack   int  // positions that shifts may reach beyond the last
 	normed  bool // the picture is normalised as it is laid out
+
+	halfX, halfY bool // the rows of a matrix, and of the result, are bfloat16 in memory
 }
 
 // result is the pixel of the result at a position of a class, or -1, and for how

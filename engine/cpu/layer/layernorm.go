@@ -5,6 +5,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // LayerNorm normalises rows.
@@ -31,6 +32,21 @@ func (l LayerNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
 			m := float32(mean)
 			stats[2*r], stats[2*r+1] = m, rstd
 			vec.LayerNorm(out, in, gamma, beta, m, rstd)
+		}
+	}}}
+}
+
+// ForwardHalf computes y as bfloat16; the statistics are not kept.
+func (l LayerNorm) ForwardHalf(x, gamma, beta []float32, y []uint16, workers int) []par.Phase {
+	block := rowsPerTask(l.C)
+	rows := make([]float32, workers*l.C)
+	return []par.Phase{{Name: "layer norm", Tasks: ceilDiv(l.Rows, block), Run: func(task, worker int) {
+		out := rows[worker*l.C:][:l.C]
+		for r := task * block; r < min((task+1)*block, l.Rows); r++ {
+			in := x[r*l.C:][:l.C]
+			mean, variance := moments(in)
+			vec.LayerNorm(out, in, gamma, beta, float32(mean), float32(1/math.Sqrt(variance+float64(l.Eps))))
+			vec.Narrow(tensor.BF16, y[r*l.C:][:l.C], out)
 		}
 	}}}
 }
