@@ -8,8 +8,8 @@ package par
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Phase is a set of tasks that may run at the same time.
@@ -25,27 +25,81 @@ func Serial(name string, run func()) Phase {
 }
 
 // Pool is a fixed set of workers. Its methods may be called by one goroutine at a time.
+//
+// A worker that finds nothing to do looks on for a while before it goes to sleep: a
+// program's phases follow one another within microseconds, and waking a processor
+// takes longer than many of them last.
 type Pool struct {
 	workers int
-	next    atomic.Int64
+	patient bool         // there is a processor for every worker
+	next    atomic.Int64 // task
 	phase   *Phase
-	wake    []chan struct{}
-	done    sync.WaitGroup
+	round   atomic.Uint64 // number of the phase, and of the helpers that take part, helperBits
+	busy    atomic.Int64  // helpers at work
+	helpers []*sleeper
+	caller  sleeper
+	closed  atomic.Bool
 	failed  atomic.Pointer[failure]
 }
 
 type failure struct{ value any }
+
+const (
+	helperBits = 16
+	longest    = 200 * time.Microsecond // that a waiting worker looks on
+	shortest   = longest / 64
+)
+
+// sleeper is a goroutine that waits.
+type sleeper struct {
+	patience time.Duration
+	asleep   atomic.Bool
+	wake     chan struct{}
+}
+
+func newSleeper() sleeper { return sleeper{patience: longest, wake: make(chan struct{}, 1)} }
+
+// await returns once ready does: after looking on for a while, if patient, it sleeps until
+// rouse is called. Whoever makes it ready does so before. It loses patience where that
+// is in vain, as it is while other processes want the processors.
+func (s *sleeper) await(patient bool, ready func() bool) {
+	if patient {
+		for start := time.Now(); time.Since(start) < s.patience; {
+			for range 64 {
+				if ready() {
+					s.patience = min(2*s.patience, longest)
+					return
+				}
+			}
+		}
+		s.patience = max(s.patience/2, shortest)
+	}
+	for !ready() {
+		s.asleep.Store(true)
+		if ready() && s.asleep.CompareAndSwap(true, false) {
+			return
+		}
+		<-s.wake
+	}
+}
+
+// rouse wakes it if it sleeps.
+func (s *sleeper) rouse() {
+	if s.asleep.CompareAndSwap(true, false) {
+		s.wake <- struct{}{}
+	}
+}
 
 // NewPool starts a pool; workers < 1 means one for every processor.
 func NewPool(workers int) *Pool {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{workers: workers}
+	p := &Pool{workers: workers, patient: workers <= runtime.GOMAXPROCS(0), caller: newSleeper()}
 	for w := 1; w < workers; w++ {
-		wake := make(chan struct{}, 1)
-		p.wake = append(p.wake, wake)
-		go p.serve(w, wake)
+		s := newSleeper()
+		p.helpers = append(p.helpers, &s)
+		go p.serve(w, &s)
 	}
 	return p
 }
@@ -55,10 +109,11 @@ func (p *Pool) Workers() int { return p.workers }
 
 // Close ends the workers. The pool may not be used afterwards.
 func (p *Pool) Close() {
-	for _, wake := range p.wake {
-		close(wake)
+	p.closed.Store(true)
+	for _, h := range p.helpers {
+		h.rouse()
 	}
-	p.wake = nil
+	p.helpers = nil
 }
 
 // Run runs the phases one after the other. It does not allocate. A panic in a
@@ -77,24 +132,41 @@ func (p *Pool) RunPhase(ph *Phase) {
 		}
 		return
 	}
+	helpers := max(min(len(p.helpers), ph.Tasks-1), 0)
 	p.phase = ph
 	p.next.Store(0)
-	helpers := max(min(len(p.wake), ph.Tasks-1), 0)
-	p.done.Add(helpers)
-	for _, wake := range p.wake[:helpers] {
-		wake <- struct{}{}
+	p.busy.Store(int64(helpers))
+	p.round.Store((p.round.Load()>>helperBits+1)<<helperBits | uint64(helpers))
+	for _, h := range p.helpers[:helpers] {
+		h.rouse()
 	}
 	p.work(0)
-	p.done.Wait()
+	p.caller.await(p.patient, p.idle)
 	if f := p.failed.Swap(nil); f != nil {
 		panic(f.value)
 	}
 }
 
-func (p *Pool) serve(worker int, wake <-chan struct{}) {
-	for range wake {
+func (p *Pool) idle() bool { return p.busy.Load() == 0 }
+
+// serve works on every phase that wants a worker.
+func (p *Pool) serve(worker int, s *sleeper) {
+	var seen, round uint64
+	for {
+		s.await(p.patient, func() bool {
+			round = p.round.Load()
+			return round != seen || p.closed.Load()
+		})
+		if p.closed.Load() {
+			return
+		}
+		if seen = round; worker > int(round&(1<<helperBits-1)) {
+			continue
+		}
 		p.work(worker)
-		p.done.Done()
+		if p.busy.Add(-1) == 0 {
+			p.caller.rouse()
+		}
 	}
 }
 
