@@ -105,10 +105,7 @@ func (s *Small) leftTiles(memory []float32, m, k int, a []float32, lda int) Left
 	ld, part := s.leftDistance(k), smallLanes(k)
 	out := wordsOf(memory)
 	if part > k {
-		for r := range m * s.parts() {
-			row := unsafe.Slice((*uint16)(unsafe.Pointer(&out[r*part/2])), part)
-			clear(row[k:])
-		}
+		clear(out[:m*ld])
 	}
 	s.round(s.rows, out, ld, part/2, a, lda, k, m)
 	return Left{memory, ld}

@@ -40,6 +40,9 @@ func (a *Attention) width() int { return a.Heads * a.D }
 
 // ScratchLen is the number of words of scratch memory that so many workers need.
 func (a Attention) ScratchLen(workers int, backward bool) int {
+	if a.S == 1 {
+		return 0
+	}
 	var m memory
 	if backward {
 		a.planBackward().divide(&m, workers)

@@ -76,6 +76,9 @@ type gradients struct{ q, k, v, y, lse, dy, dq, dk, dv []float32 }
 //
 //	dv = Pᵀ·dy,  dS = P∘(dy·vᵀ - rowsum(dy∘y)),  dq = Scale·dS·k,  dk = Scale·dSᵀ·q
 func (a Attention) Backward(q, k, v, y, lse, dy, dq, dk, dv, scratch []float32, workers int) []par.Phase {
+	if a.S == 1 {
+		return a.backwardOne(dy, dq, dk, dv)
+	}
 	b := a.planBackward()
 	own := b.divide(&memory{words: scratch}, workers)
 	for i := range own {

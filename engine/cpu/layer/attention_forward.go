@@ -97,6 +97,9 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 //
 // (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135).
 func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []par.Phase {
+	if a.S == 1 {
+		return a.forwardOne(q, k, v, y, lse)
+	}
 	f := a.planForward()
 	own, shared := f.divide(&memory{words: scratch}, workers)
 	for i := range own {

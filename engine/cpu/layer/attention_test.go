@@ -143,6 +143,7 @@ func attentionKinds() map[string]attentionKind {
 
 var attentions = []Attention{
 	{N: 1, T: 1, S: 1, Heads: 1, D: 1},
+	{N: 2, T: 100, S: 1, Heads: 3, D: 12},
 	{N: 2, T: 17, S: 9, Heads: 2, D: 5},
 	{N: 1, T: 70, S: 70, Heads: 3, D: 32, Causal: true},
 	{N: 2, T: 133, S: 77, Heads: 2, D: 40},
