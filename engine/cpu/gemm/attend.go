@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -96,7 +97,7 @@ func (s *Small) Attends(d int) bool {
 
 // QueriesLen is the number of words that 32 queries need.
 func (s *Small) QueriesLen(d int) int {
-	return s.leftTileLen(queries, d) + s.GridLen(queries, d) + 17*queries + 16
+	return queries*s.rowLen(d) + s.GridLen(queries, d) + 17*queries + 16
 }
 
 // ScoresLen is the number of words for scores, which all queries of a thread may share.
@@ -104,7 +105,7 @@ func (s *Small) ScoresLen() int { return queries * (16 + attendKeys + s.parts()*
 
 // NewQueries are queries of d dimensions in memory of QueriesLen and ScoresLen words.
 func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
-	left, grid := s.leftTileLen(queries, d), s.GridLen(queries, d)
+	left, grid := queries*s.rowLen(d), s.GridLen(queries, d)
 	return Queries{
 		d: d, memory: memory[:left], acc: s.Grid(memory[left:][:grid], queries, d),
 		top: memory[left+grid:][:queries], totals: memory[left+grid+queries:][:16*queries],
@@ -116,9 +117,60 @@ func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
 // products times a positive scale.
 func (s *Small) Begin(q *Queries, rows int, scale float32, x []float32, ldx int) {
 	q.rows, q.scale, q.begun = rows, scale*math.Log2E, false
-	q.left = s.Left(q.memory, rows, q.d, x, ldx)
+	if s.joined(q.d) {
+		q.left = Left{q.memory, s.rowLen(q.d)}
+		s.join(wordsOf(q.memory), q.left.distance, q.d, q.d/2, x, ldx, q.d, rows)
+	} else {
+		q.left = s.Left(q.memory, rows, q.d, x, ldx)
+	}
 	for r := range q.top {
 		q.top[r] = float32(math.Inf(1))
+	}
+}
+
+// Split queries and keys of few dimensions are joined, so that the three products of
+// their parts fill whole steps: rows are [high, high, low] of queries and [high,
+// low, high] of keys.
+
+// joined tells whether that makes fewer steps.
+func (s *Small) joined(d int) bool {
+	return s.split && d%2 == 0 && smallLanes(3*d) < min(3*smallLanes(d), 2*len(s.words)/side)
+}
+
+// rowLen is the number of words of a row of queries or keys.
+func (s *Small) rowLen(d int) int {
+	if s.joined(d) {
+		return smallLanes(3*d) / 2
+	}
+	return s.leftDistance(d)
+}
+
+// join rounds rows of n numbers, lds apart, to rows of dst, ldd words apart: high
+// parts, low ones low words further on, and again high ones.
+func (s *Small) join(dst []uint32, ldd, low, again int, src []float32, lds, n, count int) {
+	clear(dst[:count*ldd])
+	s.round(s.rows, dst, ldd, low, src, lds, n, count)
+	s.convert.dst, s.convert.low = unsafe.Pointer(&dst[again]), 0
+	s.rows(&s.convert)
+}
+
+// KeysLen is the number of words that Keys needs.
+func (s *Small) KeysLen(d, keys int) int { return roundUp(keys, side) * s.rowLen(d) }
+
+// Keys packs the keys [keys, d] for Attend; rows of k are ldk apart.
+func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
+	if !s.joined(d) {
+		s.Right(packed, true, keys, d, k, ldk)
+		return
+	}
+	row, panel := s.rowLen(d), wordsOf(packed)
+	for first := 0; first < keys; first += side {
+		s.join(s.words[:], row, d/2, d, k[first*ldk:], ldk, d, min(side, keys-first))
+		for c := 0; c < row; c += 16 {
+			at := panel[(first/side*row+c)*side:]
+			s.transpose(&at[0], side*4, &s.words[c], row*4)
+			s.transpose(&at[16], side*4, &s.words[16*row+c], row*4)
+		}
 	}
 }
 
@@ -149,7 +201,7 @@ func (s *Small) Values(packed []float32, d, keys int, v []float32, ldv int) {
 }
 
 // Attend takes the queries to blocks of keys, each of which lies block words after
-// the last: the keys, by Right, and values words further on the values.
+// the last: Keys, and values words further on Values.
 func (s *Small) Attend(q *Queries, by *vec.Softmax, blocks, keys int, packed []float32, block, values int) {
 	a := &s.to
 	s.describeAttend(q, keys)
@@ -205,9 +257,13 @@ var products = [3][2]int{{0, 0}, {0, 1}, {1, 0}}
 func (s *Small) describeAttend(q *Queries, keys int) {
 	a := &s.to
 	part, lanes := smallLanes(q.d), smallLanes(keys)
-	a.kPanel, a.ldv = s.panelLen(q.d)*4, valuesRow(q.d)*4
+	taps := products[:2*s.parts()-1]
+	if s.joined(q.d) {
+		part, taps = s.rowLen(q.d)*2, products[:1]
+	}
+	a.kPanel, a.ldv = s.rowLen(q.d)*side*4, valuesRow(q.d)*4
 	n := 0
-	for _, at := range products[:2*s.parts()-1] {
+	for _, at := range taps {
 		for from := 0; from < part; from += step {
 			s.kSteps[n] = [2]int{(at[0]*part + from) * 2, (at[1]*part + from) * side * 2}
 			n++

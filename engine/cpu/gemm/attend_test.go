@@ -23,7 +23,7 @@ func (c attendCase) run(s *Small) (y, top, total []float32) {
 	for i := range k[keys*c.d:] {
 		k[keys*c.d+i] *= c.growth
 	}
-	words := s.RightLen(keys, c.d)
+	words := s.KeysLen(c.d, keys)
 	block := words + s.ValuesLen(c.d, keys)
 	packed := dirty(3 * block)
 	for b := range 3 {
@@ -31,7 +31,7 @@ func (c attendCase) run(s *Small) (y, top, total []float32) {
 		if b == 2 {
 			count = c.last
 		}
-		s.Right(packed[b*block:], true, count, c.d, k[b*keys*c.d:], c.d)
+		s.Keys(packed[b*block:], c.d, count, k[b*keys*c.d:], c.d)
 		s.Values(packed[b*block+words:], c.d, count, v[b*keys*c.d:], c.d)
 	}
 	by := &vec.Softmax{Top: make([]float32, queries), Total: make([]float32, queries), Shrink: make([]float32, queries)}

@@ -41,7 +41,7 @@ func (a *Attention) planForward() *forward {
 	f.queryBlocks, f.keyBlocks = ceilDiv(a.T, f.queries), ceilDiv(a.S, f.keys)
 	f.packedK, f.packedV = small.RightLen(f.keys, a.D), small.RightLen(a.D, f.keys)
 	if f.fused {
-		f.packedV = small.ValuesLen(a.D, f.keys)
+		f.packedK, f.packedV = small.KeysLen(a.D, f.keys), small.ValuesLen(a.D, f.keys)
 	}
 	f.leftQ, f.leftP = small.LeftLen(f.queries, a.D), small.LeftLen(f.queries, f.keys)
 	f.pictures = min(max(roundWords/(a.Heads*f.unitWords()), 1), a.N)
@@ -148,7 +148,7 @@ func (f *forward) pack(w *forwardWorker, packed []float32, unit, block int, k, v
 	at := (unit/f.Heads*f.S+from)*f.width() + unit%f.Heads*f.D
 	packedK, packedV := f.block(packed, block)
 	if f.fused {
-		w.small.Right(packedK, true, count, f.D, k[at:], f.width())
+		w.small.Keys(packedK, f.D, count, k[at:], f.width())
 		w.small.Values(packedV, f.D, count, v[at:], f.width())
 		return
 	}
