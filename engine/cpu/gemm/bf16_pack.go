@@ -35,6 +35,10 @@ func (p *tilesPlan) packPanel(round *rowsArgs, k, n int, out []uint32, raw, bloc
 		if n < side || count < step {
 			clear(block)
 		}
+		if next := from + step; next < p.depth {
+			first, distance, pieces, length := p.weights.pieces(n, next, min(step, p.depth-next))
+			p.prefetch(&raw[first], distance*4, ceilDiv(length, 16), pieces)
+		}
 		p.weights.order(block, side, taps*side, raw, n, from, count)
 		for i, u := range p.sums[k].units {
 			if u.from <= from && from < u.from+p.chunk {

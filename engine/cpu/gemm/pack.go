@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 	"github.com/ldm-go/ldm/tensor"
@@ -126,13 +127,26 @@ func (w weights) order(dst []float32, tap, channel int, raw []float32, n, from, 
 		}
 	case w.strideDepth != w.taps: // [channel][column][tap]
 		for d := range count {
-			Transpose(dst[d*channel:], tap, raw[(from+d)*w.strideDepth:], w.strideCol, n, w.taps)
+			w.orderTaps(dst[d*channel:], tap, channel, raw[(from+d)*w.strideDepth:], n)
 		}
 	case w.taps == 1 || channel == w.taps*tap: // [column][channel][tap], and so in dst
 		Transpose(dst, channel/w.taps, raw[from*w.taps:], w.strideCol, n, count*w.taps)
 	default:
 		w.orderBlocks(dst, tap, channel, raw[from*w.taps:], n, count*w.taps)
 	}
+}
+
+// orderTaps turns the [column][tap] of a channel. Blocks of 16x16 may fill more than
+// the taps: what is behind them are the next channel's.
+func (w weights) orderTaps(dst []float32, tap, channel int, raw []float32, n int) {
+	const block = 16
+	c := 0
+	if w.taps <= block && channel == w.taps*tap && smallLevel >= isa.AVX512 {
+		for ; c+block <= n && c+block*tap <= len(dst) && (c+block)*w.strideCol+block <= len(raw); c += block {
+			transposeBlock(dst[c:], tap, raw[c*w.strideCol:], w.strideCol)
+		}
+	}
+	Transpose(dst[c:], tap, raw[c*w.strideCol:], w.strideCol, n-c, w.taps)
 }
 
 // orderBlocks turns blocks of 16 columns by 16 of their weights, [channel][tap].

@@ -60,3 +60,12 @@ func (w weights) columns(panel, cols int) (first, n int) {
 // apart tells whether every column's weights lie in a piece of their own, one column
 // behind the other.
 func (w weights) apart() bool { return w.strideCol >= w.depth*w.strideDepth }
+
+// pieces are the stretches of raw in which n columns of count channels lie, from
+// channel from on: where the first begins, their distance, number and length.
+func (w weights) pieces(n, from, count int) (first, distance, pieces, length int) {
+	if w.apart() {
+		return from * w.strideDepth, w.strideCol, n, count * w.strideDepth
+	}
+	return from * w.strideDepth, w.strideDepth, count, n * w.strideCol
+}
