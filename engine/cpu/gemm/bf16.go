@@ -45,8 +45,8 @@ type tileSum struct {
 	start   int    // of its packed weights, words
 	size    int    // of a panel of them
 	units   []unit // stretches of the weights, high and low parts
-	offsets []int  // of each product's rows of a, bytes
-	places  []int  // of each product's weights in the panel, bytes
+	offsets []int  // of each unit's rows of a, bytes
+	places  []int  // of each unit's weights in the panel, bytes
 }
 
 // unit is a chunk of one tap.
@@ -140,12 +140,7 @@ func (p *tilesPlan) parts() int {
 	return 1
 }
 
-// products are, for every unit, which part of a meets which of b.
-func (p *tilesPlan) products() [][2]int { return splitProducts[:2*p.parts()-1] }
-
-var splitProducts = [][2]int{{0, 0}, {0, 1}, {1, 0}}
-
-// order lists the units of a class and the products of each.
+// order lists the units of a class, and where each has its operands.
 func (p *tilesPlan) order(k *class, start int) tileSum {
 	s := tileSum{start: start, size: len(k.taps) * p.parts() * p.part * side / 2}
 	for first := 0; first < len(k.taps); {
@@ -162,11 +157,8 @@ func (p *tilesPlan) order(k *class, start int) tileSum {
 	}
 	for i, u := range s.units {
 		at := k.places[u.tap]
-		row := (at.plane*p.bandRows()+at.shift)*p.pitch + u.from
-		for _, parts := range p.products() {
-			s.offsets = append(s.offsets, (row+parts[0]*p.part)*2)
-			s.places = append(s.places, (i*p.parts()+parts[1])*p.chunk*side*2)
-		}
+		s.offsets = append(s.offsets, ((at.plane*p.bandRows()+at.shift)*p.pitch+u.from)*2)
+		s.places = append(s.places, i*p.parts()*p.chunk*side*2)
 	}
 	return s
 }
@@ -197,6 +189,9 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	w.tile = tileArgs{
 		a: uintptr(unsafe.Pointer(&copied[first*side*p.pitch])), lda: p.pitch * 2, steps: p.chunk / step,
 		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: last - first,
+	}
+	if p.split {
+		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
 	}
 	for panel := from; panel < to; panel++ {
 		if p.weights.gated {
@@ -230,13 +225,12 @@ func (p *tilesPlan) panel(a *Args, w *tilesWorker, k, panel, to int) {
 // sum adds up all parts of the sums of a block, for the panel at t.b, and stores them;
 // end is where the panels end.
 func (p *tilesPlan) sum(t *tileArgs, s *tileSum, end uintptr, put *putArgs) {
-	products := len(p.products())
-	units := max(partSteps/(p.chunk/step*products), 1)
+	units := max(partSteps/(p.chunk/step*p.parts()), 1)
 	bytes := uintptr(s.size * 4 / len(s.units))
 	t.resume, t.put = 0, nil
 	for u := 0; u < len(s.units); u += units {
 		n := min(units, len(s.units)-u)
-		t.offsets, t.places, t.taps = &s.offsets[u*products], &s.places[u*products], n*products
+		t.offsets, t.places, t.taps = &s.offsets[u], &s.places[u], n
 		t.fetch = t.b + uintptr(u+n)*bytes
 		t.fetchEnd = min(t.fetch+uintptr(units)*bytes, end)
 		if u+n == len(s.units) {

@@ -9,7 +9,9 @@ import (
 const (
 	bandBytes     = 2 << 20 // of the copy of a band, the second-level cache of every worker
 	bandWorkers   = 8       // that a band grows with
+	stripeBytes   = 5 << 18 // of a worker's own copy, in its second-level cache beside the weights
 	mostTiles     = 16      // in a block, whose sums take 4 KB each
+	fewTiles      = 6       // that keep a worker's memory busy enough with weights
 	tasksOfWorker = 4
 )
 
@@ -32,7 +34,8 @@ type tilesCut struct {
 // weights of its panels.
 func cutTiles(p *product, bytes, pitch, panels, workers int) tilesCut {
 	all := roundUp(p.positions(), side)
-	if bands := ceilDiv(all, mostTiles*side); bands >= 2*workers && bytes > 0 {
+	fits := (stripeBytes/(p.planes*pitch*2) - p.slack) / side
+	if bands := ceilDiv(all, min(max(fits, fewTiles), mostTiles)*side); bands >= 2*workers && bytes > 0 {
 		stripe := ceilDiv(bands, min(tasksOfWorker*workers, bands))
 		bands = roundUp(bands, stripe)
 		tiles := ceilDiv(all/side, bands)

@@ -45,9 +45,16 @@ func tileAMX(t *tileArgs)
 //go:noescape
 func tileVDP(t *tileArgs)
 
-// tileThenPut stores the sums in the end.
+// tileThenPut makes split products one after the other, and stores the sums in the end.
 func tileThenPut(t *tileArgs) {
 	tileVDP(t)
+	if t.lowA != 0 {
+		low := *t
+		low.resume, low.a = 1, t.a+uintptr(t.lowA)
+		tileVDP(&low)
+		low.a, low.b = t.a, t.b+uintptr(t.lowB)
+		tileVDP(&low)
+	}
 	if t.put != nil {
 		putTile(t.put)
 	}

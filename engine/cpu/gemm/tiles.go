@@ -62,6 +62,10 @@ type tileArgs struct {
 	gaps *int     // 144: bytes from each tile's first 16 rows to its second; nil: 16 rows
 
 	shifts *int // 152: bytes from b to that of each tile; nil: all have the same
+
+	// Split products, high·high + low·high + high·low, where lowA is not 0:
+	lowA int // 160: bytes from a to its low parts
+	lowB int // 168: bytes from b to its
 }
 
 // putArgs adds bias (and the rows lying at distance delta) to a result and
@@ -132,21 +136,31 @@ func tileAt(t *tileArgs, from, of uintptr, gap int, acc []float32) {
 			b = of + uintptr(unsafe.Slice(t.places, t.taps)[tap])
 		}
 		for s := range t.steps {
-			for r := range side {
-				a := unsafe.Slice((*uint32)(bytesAt(from+uintptr(offset+r*t.lda+r/(side/2)*gap+s*64))), 16)
-				for half := range 2 {
-					row := acc[r*side+half*16:][:16]
-					for k, pair := range a {
-						even, odd := math.Float32frombits(pair<<16), math.Float32frombits(pair&0xffff0000)
-						w := unsafe.Slice((*uint32)(bytesAt(b+uintptr(half*t.second+k*t.ldb))), 16)
-						for c, v := range w {
-							row[c] += even * math.Float32frombits(v<<16)
-							row[c] += odd * math.Float32frombits(v&0xffff0000)
-						}
-					}
-				}
+			a := from + uintptr(offset+s*64)
+			stepAt(t, a, gap, b, acc)
+			if t.lowA != 0 {
+				stepAt(t, a+uintptr(t.lowA), gap, b, acc)
+				stepAt(t, a, gap, b+uintptr(t.lowB), acc)
 			}
 			b += uintptr(t.next)
+		}
+	}
+}
+
+// stepAt adds the products of 32 k.
+func stepAt(t *tileArgs, from uintptr, gap int, b uintptr, acc []float32) {
+	for r := range side {
+		a := unsafe.Slice((*uint32)(bytesAt(from+uintptr(r*t.lda+r/(side/2)*gap))), 16)
+		for half := range 2 {
+			row := acc[r*side+half*16:][:16]
+			for k, pair := range a {
+				even, odd := math.Float32frombits(pair<<16), math.Float32frombits(pair&0xffff0000)
+				w := unsafe.Slice((*uint32)(bytesAt(b+uintptr(half*t.second+k*t.ldb))), 16)
+				for c, v := range w {
+					row[c] += even * math.Float32frombits(v<<16)
+					row[c] += odd * math.Float32frombits(v&0xffff0000)
+				}
+			}
 		}
 	}
 }

@@ -113,7 +113,7 @@ func TestBandMemory(t *testing.T) {
 // the twin and against calls for one tile; and what they store against put.
 func TestManyTiles(t *testing.T) {
 	const lda, taps, steps = 160, 3, 2
-	a, b := make([]uint16, 4*side*lda), make([]uint32, (taps+1)*steps*16*side+3*side)
+	a, b := make([]uint16, 4*side*lda), make([]uint32, (taps+2)*steps*16*side+3*side)
 	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
 	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
 	offsets, places, moves := []int{64, 0, 3 * lda * 2}, []int{2048 * steps, 0, 3 * 2048 * steps}, []int{lda * 2, 40 * lda * 2, 7 * lda * 2}
@@ -125,6 +125,11 @@ func TestManyTiles(t *testing.T) {
 		}
 	}
 	for i, gaps := range []*int{nil, &[]int{16 * lda * 2, 40 * lda * 2, 3 * lda * 2}[0]} {
+		args := func(acc []float32, resume int, gaps *int) *tileArgs {
+			t := args(acc, resume, gaps)
+			t.lowA, t.lowB = i*192, i*2048
+			return t
+		}
 		start := random(len(moves)*side*side, 4)
 		got, twin, single := slices.Clone(start), slices.Clone(start), slices.Clone(start)
 		g, tw := args(got, i, gaps), args(twin, i, gaps)
