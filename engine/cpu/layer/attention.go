@@ -81,6 +81,10 @@ const scaledRows = 32
 // packScaled packs the transpose of scale·x, x being [n, d] with rows ld apart,
 // for a product's right side; rows is memory for scaledRows of them.
 func packScaled(small *gemm.Small, scaling *vec.Scaling, packed, rows []float32, scale float32, n, d int, x []float32, ld int) {
+	if scale == 1 {
+		small.Right(packed, true, n, d, x, ld)
+		return
+	}
 	if small.Scalable() {
 		packed = packed[:small.RightLen(n, d)]
 		small.Right(packed, true, n, d, x, ld)

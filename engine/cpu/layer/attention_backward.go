@@ -14,10 +14,11 @@ type backward struct {
 	Attention
 	queries, keys           int // of a chunk
 	queryChunks, keyChunks  int
-	rows                    int // queries whose scores exist together
-	group                   int // units of a task
-	packedK, packedV, backK int // words of right operands
-	left, turned            int // words of left operands and of transposed products
+	rows                    int     // queries whose scores exist together
+	group                   int     // units of a task
+	packedK, packedV, backK int     // words of right operands
+	left, turned            int     // words of left operands and of transposed products
+	packed, scores          float32 // the scale, as a factor of the operands and of the scores
 }
 
 // queryChunk is the most queries of a chunk; packing the keys for fewer would
@@ -37,6 +38,10 @@ func (a *Attention) planBackward() *backward {
 	b.backK = small.RightLen(a.D, b.keys)
 	b.left = max(small.LeftLen(b.rows, a.D), small.LeftLen(b.rows, b.keys))
 	b.turned = small.MulTLen(b.keys, a.D, b.rows)
+	b.packed, b.scores = a.Scale, 1
+	if a.fused(small) {
+		b.packed, b.scores = 1, a.Scale // as in the forward pass: keys are rounded the same
+	}
 	b.group = max(groupFlops/(10*b.queries*b.keys*a.D), 1)
 	return b
 }
@@ -62,7 +67,7 @@ func (b *backward) divide(m *memory, workers int) []backwardWorker {
 			k:    m.take(b.packedK), v: m.take(b.packedV), backK: m.take(b.backK),
 			left: m.take(b.left), turned: m.take(b.turned),
 			scores: small.Grid(m.take(size), b.rows, b.keys), grads: small.Grid(m.take(size), b.rows, b.keys),
-			softmax: vec.SoftmaxGrads{Delta: m.take(b.rows)},
+			softmax: vec.SoftmaxGrads{Scale: b.scores, Delta: m.take(b.rows)},
 		}
 	}
 	return own
@@ -120,8 +125,8 @@ func (b *backward) add(w *backwardWorker, g *gradients, unit, t, s int, firstQ, 
 	keys := min(b.keys, b.S-s)
 	n, h := unit/b.Heads, unit%b.Heads
 	atK := (n*b.S+s)*width + h*b.D
-	packScaled(small, &w.scaling, w.k, w.rows, b.Scale, keys, b.D, g.k[atK:], width)
-	packScaled(small, &w.scaling, w.v, w.rows, b.Scale, keys, b.D, g.v[atK:], width)
+	packScaled(small, &w.scaling, w.k, w.rows, b.packed, keys, b.D, g.k[atK:], width)
+	packScaled(small, &w.scaling, w.v, w.rows, b.packed, keys, b.D, g.v[atK:], width)
 	small.Right(w.backK, false, b.D, keys, g.k[atK:], width)
 	for end := min(t+b.queries, b.T); t < end; t += b.rows {
 		rows := min(b.rows, end-t)
@@ -134,8 +139,8 @@ func (b *backward) add(w *backwardWorker, g *gradients, unit, t, s int, firstQ, 
 	}
 }
 
-// block makes P = exp(Scale·q·kᵀ - lse) and Scale·dS = P∘(dP - rowsum(P∘dP)) with
-// dP = dy·(Scale·v)ᵀ; the latter as a left operand, too. The sum is that of dy∘y;
+// block makes P = exp(Scale·q·kᵀ - lse) and Scale·dS = Scale·P∘(dP - rowsum(P∘dP))
+// with dP = dy·vᵀ; the latter as a left operand, too. The sum is that of dy∘y;
 // but where all keys are here the first form makes the rows of dS sum to nothing
 // whatever dP was rounded to.
 func (b *backward) block(w *backwardWorker, g *gradients, unit, t, s, rows, keys, atQ int) gemm.Left {
@@ -147,7 +152,7 @@ func (b *backward) block(w *backwardWorker, g *gradients, unit, t, s, rows, keys
 	if b.keyChunks > 1 {
 		for r := range rows {
 			at := atQ + r*width
-			w.softmax.Delta[r] = b.Scale * vec.Dot(g.dy[at:][:b.D], g.y[at:])
+			w.softmax.Delta[r] = b.packed * vec.Dot(g.dy[at:][:b.D], g.y[at:])
 		}
 	}
 	seen := keys

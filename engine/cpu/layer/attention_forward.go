@@ -35,7 +35,7 @@ const (
 
 func (a *Attention) planForward() *forward {
 	small := a.products(0)
-	f := &forward{Attention: *a, fused: !a.Causal && a.Scale > 0 && small.Attends(a.D)}
+	f := &forward{Attention: *a, fused: a.fused(small)}
 	f.queries = even(a.T, queryBlock/small.Rows()*small.Rows(), small.Rows())
 	f.keys = even(a.S, keyBlock, 32)
 	f.queryBlocks, f.keyBlocks = ceilDiv(a.T, f.queries), ceilDiv(a.S, f.keys)

@@ -1,8 +1,6 @@
 package layer
 
-import (
-	"github.com/ldm-go/ldm/engine/cpu/gemm"
-)
+import "github.com/ldm-go/ldm/engine/cpu/gemm"
 
 // fusedQueries is the number of queries that one call of gemm.Small's Attend takes.
 const fusedQueries = 32
@@ -10,6 +8,11 @@ const fusedQueries = 32
 // chunkWords bounds the keys and values that all queries of a task meet before the
 // next ones: they stay in the second-level cache.
 const chunkWords = 1 << 17
+
+// fused tells whether the forward pass is that of Attend.
+func (a *Attention) fused(small *gemm.Small) bool {
+	return !a.Causal && a.Scale > 0 && small.Attends(a.D)
+}
 
 // divideFused takes the memory of a task's queries.
 func (f *forward) divideFused(m *memory, small *gemm.Small) []gemm.Queries {

@@ -35,6 +35,7 @@ func (a *gradArgs) byRows() {
 		var sum float32
 		for c := 0; c < seen; c += a.run() {
 			x, n := a.at(a.x, r, c), min(a.run(), seen-c)
+			a.multiply(x, n)
 			use.expSum(x, x, n, lse[r])
 			if a.own != 0 {
 				sum += use.dot(x, a.at(a.grads, r, c), n)
@@ -46,9 +47,17 @@ func (a *gradArgs) byRows() {
 		for c := 0; c < seen; c += a.run() {
 			g, n := a.at(a.grads, r, c), min(a.run(), seen-c)
 			use.softmaxGrad(g, a.at(a.x, r, c), g, n, delta[r])
+			a.multiply(g, n)
 			a.round(r, c, g, n)
 		}
 		a.clear(r, seen)
+	}
+}
+
+// multiply multiplies n numbers by the scale.
+func (a *gradArgs) multiply(x *float32, n int) {
+	if a.scale != 1 {
+		use.affine(x, x, n, a.scale, 0)
 	}
 }
 

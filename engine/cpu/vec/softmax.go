@@ -71,9 +71,10 @@ func (s *Softmax) multiply(dst []float32, ldd, panel int, x Grid, rows, n int) {
 	}
 }
 
-// SoftmaxGrads is the memory of one caller for the gradients of softmaxes. Delta
-// of a row is the sum of its probabilities times their gradients.
+// SoftmaxGrads is the memory of one caller for the gradients of softmaxes of scores
+// times Scale. Delta of a row is the sum of its probabilities times their gradients.
 type SoftmaxGrads struct {
+	Scale float32
 	Delta []float32
 
 	args gradArgs
@@ -85,16 +86,18 @@ type gradArgs struct {
 	blockArgs
 	grads, lse, delta *float32 // 1104, 1112, 1120: lse and delta of each row
 	own               int      // 1128: find delta
+	scale             float32  // 1136
 }
 
-// Block makes the probabilities p = e^(x-lse) of a block of scores x [rows, n] in
-// their place and, of their gradients, those of the scores, p·(grads-Delta); these
-// as bfloat16, too, if dst has memory. whole says that the block has all columns:
+// Block makes the probabilities p = e^(Scale·x-lse) of a block of scores x [rows, n]
+// in their place and, of their gradients, those of the scores, Scale·p·(grads-Delta);
+// these as bfloat16, too, if dst has memory. whole says that the block has all columns:
 // it then finds Delta. For what rows see, see Softmax.Block.
 func (s *SoftmaxGrads) Block(x, grads Grid, rows, n, seen int, causal, whole bool, lse []float32, dst Halves) {
 	a := &s.args
 	a.set(x, rows, n, seen, causal, dst)
 	a.grads, a.lse, a.delta, a.own = &grads.X[0], &lse[0], &s.Delta[0], 0
+	a.scale = s.Scale
 	if whole {
 		a.own = 1
 	}

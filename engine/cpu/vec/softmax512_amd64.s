@@ -294,6 +294,15 @@ TEXT ·softmaxHalves512(SB), NOSPLIT, $64-8
 TEXT ·softmaxSplit512(SB), NOSPLIT, $64-8
 	SOFTMAX(BEGINHALVES, STORESPLIT, STORESPLIT, ENDHALVES)
 
+#define FACTOR Z17
+
+// Z1 and Z2 = e^(FACTOR·x-Z12) for Z3 and Z4.
+#define SCALEDPANEL \
+	VFMSUB213PS Z12, FACTOR, Z3 \
+	VFMSUB213PS Z12, FACTOR, Z4 \
+	EXPBELOW(Z3, Z5, Z1)  \
+	EXPBELOW(Z4, Z6, Z2)
+
 // The gradients of a block; R9 is the distance from a score to the gradient of
 // its probability.
 #define SOFTMAXGRADS(BEGIN, STORE, END) \
@@ -304,6 +313,7 @@ TEXT ·softmaxSplit512(SB), NOSPLIT, $64-8
 	MOVQ AX, lse-32(SP)       \
 	MOVQ 1120(R8), AX         \
 	MOVQ AX, delta-40(SP)     \
+	VBROADCASTSS 1136(R8), FACTOR \
 block:                        \
 	BLOCKROWS                 \
 row:                          \
@@ -320,7 +330,7 @@ row:                          \
 panel:                        \
 	VMOVUPS (SI), Z3          \
 	VMOVUPS 64(SI), Z4        \
-	EXPPANEL                  \
+	SCALEDPANEL               \
 	STOREFLOATS               \
 	VFMADD231PS (SI)(R9*1), Z1, Z10   \
 	VFMADD231PS 64(SI)(R9*1), Z2, Z11 \
@@ -333,7 +343,7 @@ tail:                         \
 	PANELMASKS                \
 	VMOVUPS.Z (SI), K1, Z3    \
 	VMOVUPS.Z 64(SI), K2, Z4  \
-	EXPPANEL                  \
+	SCALEDPANEL               \
 	STOREPART                 \
 	VFMADD231PS (SI)(R9*1), Z1, K1, Z10   \
 	VFMADD231PS 64(SI)(R9*1), Z2, K2, Z11 \
@@ -353,6 +363,7 @@ grad:                         \
 	SEEN                      \
 	MOVQ delta-40(SP), BX     \
 	VBROADCASTSS (BX), Z12    \
+	VMULPS FACTOR, Z12, Z12   \
 	ADDQ $4, BX               \
 	MOVQ BX, delta-40(SP)     \
 	MOVQ DI, SI               \
@@ -362,8 +373,8 @@ grad:                         \
 gradpanel:                    \
 	VMOVUPS (SI)(R9*1), Z1    \
 	VMOVUPS 64(SI)(R9*1), Z2  \
-	VSUBPS Z12, Z1, Z1        \
-	VSUBPS Z12, Z2, Z2        \
+	VFMSUB213PS Z12, FACTOR, Z1 \
+	VFMSUB213PS Z12, FACTOR, Z2 \
 	VMULPS (SI), Z1, Z1       \
 	VMULPS 64(SI), Z2, Z2     \
 	VMOVUPS Z1, (SI)(R9*1)    \
@@ -378,8 +389,8 @@ gradtail:                     \
 	PANELMASKS                \
 	VMOVUPS.Z (SI)(R9*1), K1, Z1   \
 	VMOVUPS.Z 64(SI)(R9*1), K2, Z2 \
-	VSUBPS Z12, Z1, Z1        \
-	VSUBPS Z12, Z2, Z2        \
+	VFMSUB213PS Z12, FACTOR, Z1 \
+	VFMSUB213PS Z12, FACTOR, Z2 \
 	VMULPS.Z (SI), Z1, K1, Z1     \
 	VMULPS.Z 64(SI), Z2, K2, Z2   \
 	VMOVUPS Z1, K1, (SI)(R9*1)    \
