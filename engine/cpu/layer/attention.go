@@ -47,7 +47,7 @@ func (a Attention) ScratchLen(workers int, backward bool) int {
 	if backward {
 		a.planBackward().divide(&m, workers)
 	} else {
-		a.planForward().divide(&m, workers)
+		a.planForward(workers).divide(&m, workers)
 	}
 	return m.used
 }

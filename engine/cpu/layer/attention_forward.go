@@ -11,29 +11,30 @@ import (
 // forward is a plan of the forward pass. A unit is one head of one picture.
 //
 // A unit of several blocks of queries has a task for each of them; the keys and
-// values that they share are packed in a phase before, a round of some pictures
-// at a time so that this memory stays small. A unit of one block packs for
+// values that they share are packed in a phase before, a round of some units at a
+// time so that they stay in the caches. A unit of one block packs for
 // itself, in one task with other units if they are small.
 type forward struct {
 	Attention
 	queries, keys          int // of a block
 	queryBlocks, keyBlocks int
 	packedK, packedV       int // words of a block of keys
-	pictures               int // of a round
+	round                  int // units that are packed together
 	group                  int // units of a task that packs for itself
 	leftQ, leftP           int // words of left operands
 	fused                  bool
 }
 
 const (
-	// roundWords bounds the packed operands of a round, unless those of one
-	// picture are more.
+	// roundWords bounds the packed operands of a round, unless those of one unit
+	// are more or it has less than roundTasks tasks for a worker.
 	roundWords = 1 << 18
+	roundTasks = 8
 	// groupFlops is the work that makes a task worth its start.
 	groupFlops = 1 << 20
 )
 
-func (a *Attention) planForward() *forward {
+func (a *Attention) planForward(workers int) *forward {
 	small := a.products(0)
 	f := &forward{Attention: *a, fused: a.fused(small)}
 	f.queries = even(a.T, queryBlock/small.Rows()*small.Rows(), small.Rows())
@@ -44,7 +45,7 @@ func (a *Attention) planForward() *forward {
 		f.packedK, f.packedV = small.KeysLen(a.D, f.keys), small.ValuesLen(a.D, f.keys)
 	}
 	f.leftQ, f.leftP = small.LeftLen(f.queries, a.D), small.LeftLen(f.queries, f.keys)
-	f.pictures = min(max(roundWords/(a.Heads*f.unitWords()), 1), a.N)
+	f.round = min(max(roundWords/f.unitWords(), ceilDiv(roundTasks*workers, f.queryBlocks)), a.N*a.Heads)
 	f.group = max(groupFlops/(4*a.T*a.S*a.D), 1)
 	return f
 }
@@ -85,7 +86,7 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 		w.softmax = vec.Softmax{Top: m.take(f.queries), Total: m.take(f.queries), Shrink: m.take(f.queries)}
 	}
 	if f.queryBlocks > 1 {
-		shared = m.take(f.pictures * f.Heads * f.unitWords())
+		shared = m.take(f.round * f.unitWords())
 	}
 	return own, shared
 }
@@ -100,7 +101,7 @@ func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []pa
 	if a.S == 1 {
 		return a.forwardOne(q, k, v, y, lse)
 	}
-	f := a.planForward()
+	f := a.planForward(workers)
 	own, shared := f.divide(&memory{words: scratch}, workers)
 	for i := range own {
 		own[i].small = a.products(i)
@@ -118,8 +119,8 @@ func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []pa
 		}}}
 	}
 	var phases []par.Phase
-	for first := 0; first < units; first += f.pictures * a.Heads {
-		count := min(f.pictures*a.Heads, units-first)
+	for first := 0; first < units; first += f.round {
+		count := min(f.round, units-first)
 		packed := func(unit int) []float32 { return shared[(unit-first)*f.unitWords():][:f.unitWords()] }
 		phases = append(phases,
 			par.Phase{Name: "attention keys", Tasks: count * f.keyBlocks, Run: func(task, worker int) {
