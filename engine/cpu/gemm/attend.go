@@ -12,9 +12,9 @@ import (
 //
 //	t = scale·q·k + top,  p = 2^t,  totals += Σ p,  acc += p·v
 //
-// The top is the largest score of the first block; it stays, so that the blocks
-// after need not be searched, unless a sum of p becomes larger than 2^64. Tiles
-// multiply all 32 queries.
+// The top is the largest score of the first panel; it stays, so that the others
+// need not be searched, unless a sum of p becomes larger than 2^64. Tiles multiply
+// all 32 queries.
 type attendArgs struct {
 	q        uintptr  // 0: rows of bfloat16
 	ldq      int      // 8: bytes from one to the next
@@ -47,8 +47,8 @@ type attendArgs struct {
 // What to do with the top before the first block.
 const (
 	topStays   = iota // and stop at a block whose sum becomes too large
-	topFound          // among its scores
-	topOnly           // the same, and no more
+	topFound          // among the scores of its first panel
+	topOnly           // is found among all of them, and no more
 	topOfScore        // is known, and so are the scores
 )
 

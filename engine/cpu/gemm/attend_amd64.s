@@ -343,18 +343,23 @@ step:                        \
 	MOVQ $0, 192(R8)         \
 block:                       \
 	MOVQ 96(R8), AX          \
+	MOVQ AX, panels-112(SP)  \
 	MOVQ $1, exps-88(SP)     \
 	CMPQ mode-24(SP), $0     \
 	JE   pass                \
-	MOVQ $0, exps-88(SP)     \
 	CMPQ mode-24(SP), $3     \
+	JE   given               \
+	MOVQ $0, exps-88(SP)     \
+	CMPQ mode-24(SP), $1     \
 	JNE  pass                \
+	MOVQ $1, AX              \
+	MOVQ AX, panels-112(SP)  \
+	JMP  pass                \
 given:                       \
 	XORL AX, AX              \
-	MOVQ $1, exps-88(SP)     \
 pass:                        \
 	MOVQ AX, multiply-40(SP) \
-	MOVQ 96(R8), AX          \
+	MOVQ panels-112(SP), AX  \
 	INCQ AX                  \
 	MOVQ AX, left-48(SP)     \
 	MOVQ k-8(SP), R10        \
@@ -433,7 +438,12 @@ after:                       \
 	JNZ  panel               \
 	CMPQ exps-88(SP), $0     \
 	JNE  check               \
+	MOVL $-1, AX             \
+	MOVQ panels-112(SP), CX  \
+	CMPQ CX, 96(R8)          \
+	JNE  cut                 \
 	MOVQ 104(R8), AX         \
+cut:                         \
 	KMOVW AX, K1             \
 	SHRL $16, AX             \
 	KMOVW AX, K2             \
@@ -445,7 +455,7 @@ toprow:                      \
 	VMOVAPS Z13, Z1          \
 	VMOVAPS Z13, Z2          \
 	MOVQ R12, DI             \
-	MOVQ 96(R8), CX          \
+	MOVQ panels-112(SP), CX  \
 	JMP  toppanel            \
 topwhole:                    \
 	VMAXPS (DI), Z1, Z1      \
@@ -472,7 +482,14 @@ toppanel:                    \
 lowered:                     \
 	CMPQ mode-24(SP), $2     \
 	JE   end                 \
+	MOVQ panels-112(SP), CX  \
+	CMPQ CX, 96(R8)          \
+	JE   known               \
+	MOVQ $0, mode-24(SP)     \
+	JMP  block               \
+known:                       \
 	MOVQ $3, mode-24(SP)     \
+	MOVQ $1, exps-88(SP)     \
 	JMP  given               \
 check:                       \
 	CMPQ mode-24(SP), $0     \
@@ -545,11 +562,11 @@ end:                         \
 	RET
 
 // func attendHalves(a *attendArgs)
-TEXT ·attendHalves(SB), NOSPLIT, $104-8
+TEXT ·attendHalves(SB), NOSPLIT, $112-8
 	ATTEND(CONSTHALVES, POLYHALVES, 64, PUTHALVES)
 
 // func attendSplit(a *attendArgs)
-TEXT ·attendSplit(SB), NOSPLIT, $104-8
+TEXT ·attendSplit(SB), NOSPLIT, $112-8
 	ATTEND(CONSTSPLIT, POLYSPLIT, 128, PUTSPLIT)
 
 // func foldRows32(dst, rows *float32)

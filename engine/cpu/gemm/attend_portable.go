@@ -28,13 +28,14 @@ func attendPortable(a *attendArgs, split bool) {
 		if a.mode != topOfScore {
 			t.multiply(k)
 		}
-		if a.mode == topFound || a.mode == topOnly {
-			t.findTop()
-		}
-		if a.mode == topOnly {
+		switch a.mode {
+		case topFound:
+			t.findTop(min(side, t.keys()))
+		case topOnly:
+			t.findTop(t.keys())
 			return
 		}
-		if largest := t.exponentials(); a.mode == topStays && !(largest <= 1<<64) {
+		if largest := t.exponentials(); a.mode != topOfScore && !(largest <= 1<<64) {
 			return
 		}
 		t.add(v)
@@ -81,9 +82,9 @@ func (t *attendTwin) multiply(k uintptr) {
 	}
 }
 
-func (t *attendTwin) findTop() {
+func (t *attendTwin) findTop(keys int) {
 	for r, top := range unsafe.Slice(t.top, t.attendArgs.rows) {
-		for c := range t.keys() {
+		for c := range keys {
 			top = min(top, -*t.score(r, c)*t.scale)
 		}
 		unsafe.Slice(t.top, t.attendArgs.rows)[r] = top

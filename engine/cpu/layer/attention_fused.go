@@ -7,7 +7,7 @@ const fusedQueries = 32
 
 // chunkWords bounds the keys and values that all queries of a task meet before the
 // next ones: they stay in the second-level cache.
-const chunkWords = 1 << 17
+const chunkWords = 1 << 18
 
 // fused tells whether the forward pass is that of Attend.
 func (a *Attention) fused(small *gemm.Small) bool {
