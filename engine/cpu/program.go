@@ -79,7 +79,7 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		s.phases = s.bind(b)
 		s.bind = nil
 	}
-	p.steps = mergeUpdates(steps)
+	p.steps = p.mergeUpdates(steps)
 	for _, v := range outputs {
 		if v.Type().DType == graph.Int32 {
 			p.outputs = append(p.outputs, &tensor.Tensor{Shape: v.Shape(), I32: ints(v)})
@@ -87,43 +87,6 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		}
 		p.outputs = append(p.outputs, tensor.Of(p.values(v), v.Shape()...))
 	}
-}
-
-// mergeUpdates makes one phase of each run of updates, which are independent
-// of each other, so that small parameters do not cost a phase each.
-func mergeUpdates(steps []*step) []*step {
-	var out []*step
-	for i := 0; i < len(steps); {
-		j := i + 1
-		for j < len(steps) && steps[i].update && steps[j].update && fmt.Sprintf("%T", steps[i].node.Op) == fmt.Sprintf("%T", steps[j].node.Op) {
-			j++
-		}
-		if j > i+1 {
-			var phases []par.Phase
-			for _, s := range steps[i:j] {
-				phases = append(phases, s.phases...)
-			}
-			steps[i].phases = []par.Phase{together(phases)}
-		}
-		out = append(out, steps[i])
-		i = j
-	}
-	return out
-}
-
-// together is one phase of the tasks of several.
-func together(phases []par.Phase) par.Phase {
-	type task struct {
-		run func(task, worker int)
-		n   int
-	}
-	var all []task
-	for _, ph := range phases {
-		for t := range ph.Tasks {
-			all = append(all, task{ph.Run, t})
-		}
-	}
-	return par.Phase{Name: phases[0].Name, Tasks: len(all), Run: func(i, worker int) { all[i].run(all[i].n, worker) }}
 }
 
 // Input implements engine.Program.

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
@@ -40,5 +41,61 @@ func lowerEMA() lowered {
 			}
 			vec.ScaledSum(shadow[i:j], shadow[i:j], p[i:j], decay[0], 1-decay[0])
 		})
+	}}
+}
+
+// mergeUpdates makes one phase of each run of updates with the moving averages behind
+// them, so that small parameters do not cost a phase each. They are independent of each
+// other, but for an average: of every piece of a parameter it comes right behind the
+// update, which leaves it in the cache.
+func (p *Program) mergeUpdates(steps []*step) []*step {
+	var out []*step
+	for i := 0; i < len(steps); {
+		j := i + 1
+		for j < len(steps) && steps[i].update && steps[j].update && (steps[j].averages() || !steps[j-1].averages()) {
+			j++
+		}
+		if j > i+1 {
+			steps[i].phases = []par.Phase{p.together(steps[i:j])}
+		}
+		out = append(out, steps[i])
+		i = j
+	}
+	return out
+}
+
+func (s *step) averages() bool {
+	_, ok := s.node.Op.(graph.EMA)
+	return ok
+}
+
+// together is one phase of the tasks of several updates: a task of a parameter's update
+// and that of its average are of the same piece.
+func (p *Program) together(steps []*step) par.Phase {
+	type piece struct {
+		param *float32
+		n     int
+	}
+	var all [][]func(task, worker int)
+	var number []int
+	at := map[piece]int{}
+	for _, s := range steps {
+		param := s.inputs[0]
+		if s.averages() {
+			param = s.inputs[1]
+		}
+		for n := range s.phases[0].Tasks {
+			k := piece{unsafe.SliceData(p.values(param)), n}
+			if _, ok := at[k]; !ok {
+				at[k] = len(all)
+				all, number = append(all, nil), append(number, n)
+			}
+			all[at[k]] = append(all[at[k]], s.phases[0].Run)
+		}
+	}
+	return par.Phase{Name: "update", Tasks: len(all), Run: func(i, worker int) {
+		for _, run := range all[i] {
+			run(number[i], worker)
+		}
 	}}
 }
