@@ -27,18 +27,17 @@ type tileGradW struct {
 	tiles
 	product
 	gradCut
-	split           bool
-	swapped         bool // dy is taken for x and x for dy
-	conv            Conv
-	out             layout
-	copies          int   // of x, with pairs that begin at even and at odd positions
-	reach           int   // positions of a band in a copy of a plane of x
-	pitch           int   // positions in a row of the transposed dy
-	moves           []int // none: all tiles of columns meet the same rows
-	shifts          []int // from a task's panels of x to what each tile of columns and tap meets, bytes
-	offsets, places []int // of each product's parts of dy and x, bytes
-	workers         []gradWorker
-	zero            []float32
+	split   bool
+	swapped bool // dy is taken for x and x for dy
+	conv    Conv
+	out     layout
+	copies  int   // of x, with pairs that begin at even and at odd positions
+	reach   int   // positions of a band in a copy of a plane of x
+	pitch   int   // positions in a row of the transposed dy
+	shifts  []int // from a task's panels of x to what each tile of columns and tap meets, bytes
+	none    []int // moves of dy's rows: all tiles of columns meet the same
+	workers []gradWorker
+	zero    []float32
 }
 
 type gradWorker struct {
@@ -79,11 +78,7 @@ func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split 
 			p.shifts = append(p.shifts, p.place(c, at.shift%2, at.plane, at.shift/2*2)*4)
 		}
 	}
-	p.moves = make([]int, len(p.shifts))
-	p.offsets, p.places = []int{0}, []int{0}
-	if split {
-		p.offsets, p.places = []int{0, 0, p.wordsY() * 4}, []int{0, p.wordsX() * 4, 0}
-	}
+	p.none = make([]int, len(p.shifts))
 	p.zero = zeros(max(c.C, c.O))
 	p.workers = make([]gradWorker, max(workers, 1))
 	for i := range p.workers {
@@ -199,8 +194,11 @@ func (p *tileGradW) nextBand(w *gradWorker, a *Args, position, n int) {
 func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n int, resume bool) {
 	t := &w.tile
 	*t = tileArgs{
-		lda: p.pitch * 2, offsets: &p.offsets[0], places: &p.places[0], taps: len(p.offsets),
-		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], shifts: &p.shifts[0], count: cols * p.taps,
+		lda: p.pitch * 2, offsets: &p.none[0], taps: 1,
+		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.none[0], shifts: &p.shifts[0], count: cols * p.taps,
+	}
+	if p.split {
+		t.lowA, t.lowB = p.wordsY()*4, p.wordsX()*4
 	}
 	if resume {
 		t.resume = 1
@@ -209,7 +207,7 @@ func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n in
 		t.steps = min(p.chunk, n-from) / step
 		t.a = uintptr(unsafe.Pointer(&dy[from/2]))
 		t.b = uintptr(unsafe.Pointer(&x[from/2*side]))
-		t.fetch, t.fetchEnd = w.next(t.steps * t.taps * t.count * fetchedByStep)
+		t.fetch, t.fetchEnd = w.next(t.steps * t.count * fetchedByStep)
 		p.tile(t)
 		t.resume = 1
 	}
