@@ -1,7 +1,5 @@
 package gemm
 
-import "unsafe"
-
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
 //
 // In float32 (split) every number is the sum of two bfloat16, high and low, and
@@ -24,7 +22,8 @@ import "unsafe"
 // save the other 26, but the sums would have to be stored and loaded (128 cycles)
 // every ten steps, which costs as much. Parts of 128 steps serve another end: a
 // block's rows, a part's weights and those fetched for the next part fit into the
-// second level together, and a call stays short.
+// second level together, and a call stays short. Where a block's rows are more than that,
+// so many terms are summed for a few panels by turns, before the next terms.
 type tilesPlan struct {
 	tiles
 	product
@@ -37,12 +36,14 @@ type tilesPlan struct {
 	pitch        int // bfloat16 from one position to the next
 	sums         []tileSum
 	moves        []int // from a block's first tile to each of its rows of a, bytes
+	together     int   // panels whose sums go on by turns
 	workers      []tilesWorker
 }
 
 // tileSum is the order of the sums of one class.
 type tileSum struct {
 	start   int    // of its packed weights, words
+	stretch int    // units that are summed before the next panel's turn
 	size    int    // of a panel of them
 	units   []unit // stretches of the weights, high and low parts
 	offsets []int  // of each unit's rows of a, bytes
@@ -64,8 +65,6 @@ type tilesWorker struct {
 const (
 	chunkSteps = 10  // of 2 KB of a and as much of b each, in the first-level cache
 	partSteps  = 128 // whose weights are 256 KB
-
-	storesAhead = 8 // addresses behind a block's last that may be fetched
 )
 
 func planTiles(pr product, w weights, workers int, t tiles, split bool) *Plan {
@@ -90,6 +89,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		p.sums = append(p.sums, p.order(&pr.classes[k], packed))
 		packed += w.panels(side) * p.sums[k].size
 	}
+	p.cutSums()
 	for i := range p.blockTiles {
 		p.moves = append(p.moves, i*side*p.pitch*2)
 	}
@@ -113,15 +113,6 @@ func kindOf(split bool) string {
 		return " split f32"
 	}
 	return " bf16"
-}
-
-// accLen is the memory for the sums of a block, with gates for those too.
-func (p *tilesPlan) accLen() int {
-	n := p.blockTiles * side * side
-	if p.weights.gated {
-		return 2 * n
-	}
-	return n
 }
 
 // copies is the number of copies of bands.
@@ -166,106 +157,4 @@ func (p *tilesPlan) order(k *class, start int) tileSum {
 // besides tells whether two taps see neighbouring pixels.
 func (a place) besides(b place) bool {
 	return a.plane == b.plane && (a.shift-b.shift == 1 || b.shift-a.shift == 1)
-}
-
-// block computes tiles first … last-1 of a band, of panels from … to-1 of class k, from
-// the band's copy; acc is memory for their sums.
-func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float32, band, k, first, last, from, to int) {
-	if len(p.classes[k].taps) == 0 {
-		return
-	}
-	base, size := addressOf(a.Y), 4 // bytes of a number
-	if p.halfY {
-		base, size = uintptr(unsafe.Pointer(&a.YHalf[0])), 2
-	}
-	rows := w.rows[:(last-first)*side]
-	if !p.fillRows(rows, base+uintptr(from*side*size), p.cols*size, k, band*p.band+first*side) {
-		return
-	}
-	w.put = putArgs{acc: &acc[0], rows: &rows[0], count: len(rows), bias: &w.bias[0]}
-	if a.Add != nil {
-		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
-	}
-	w.tile = tileArgs{
-		a: uintptr(unsafe.Pointer(&copied[first*side*p.pitch])), lda: p.pitch * 2, steps: p.chunk / step,
-		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.moves[0], count: last - first,
-	}
-	if p.split {
-		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
-	}
-	for panel := from; panel < to; panel++ {
-		if p.weights.gated {
-			p.gate(a, w, acc, k, panel, rows)
-		} else {
-			p.panel(a, w, k, panel, to)
-		}
-		for i := range rows { // the next panel's columns
-			if rows[i] != 0 {
-				rows[i] += uintptr(side * size)
-			}
-		}
-	}
-}
-
-// panel computes the tiles of a block for one packed panel, of those that end before
-// panel to.
-func (p *tilesPlan) panel(a *Args, w *tilesWorker, k, panel, to int) {
-	s := &p.sums[k]
-	from, n := p.weights.columns(panel, side)
-	clear(w.bias[:])
-	if a.Bias != nil {
-		copy(w.bias[:n], a.Bias[from:])
-	}
-	w.put.mask = lowMask(n)
-	weights := a.W[s.start:][panel*s.size : to*s.size]
-	w.tile.b = addressOf(weights)
-	p.sum(&w.tile, s, w.tile.b+uintptr(len(weights)*4), &w.put)
-}
-
-// sum adds up all parts of the sums of a block, for the panel at t.b, and stores them;
-// end is where the panels end.
-func (p *tilesPlan) sum(t *tileArgs, s *tileSum, end uintptr, put *putArgs) {
-	units := max(partSteps/(p.chunk/step*p.parts()), 1)
-	bytes := uintptr(s.size * 4 / len(s.units))
-	t.resume, t.put = 0, nil
-	for u := 0; u < len(s.units); u += units {
-		n := min(units, len(s.units)-u)
-		t.offsets, t.places, t.taps = &s.offsets[u], &s.places[u], n
-		t.fetch = t.b + uintptr(u+n)*bytes
-		t.fetchEnd = min(t.fetch+uintptr(units)*bytes, end)
-		if u+n == len(s.units) {
-			t.put, t.rate = put, 8*storesOf(t.taps*t.steps)
-		}
-		p.tile(t)
-		t.resume = 1
-	}
-}
-
-// storesOf is how many rows of a tile are to be stored in each of so many steps.
-func storesOf(steps int) int {
-	n := 1
-	for n*steps < side {
-		n *= 2
-	}
-	return n
-}
-
-// fillRows finds where the results from a position on go, distance bytes from one to the
-// next and 0 for those that are none, and tells whether there is any.
-func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, position int) bool {
-	any := false
-	for i := 0; i < len(rows); {
-		r, n := p.result(k, position+i)
-		n = min(n, len(rows)-i)
-		if r < 0 {
-			clear(rows[i : i+n])
-		} else {
-			any = true
-			for j := range n {
-				rows[i+j] = base + uintptr((r+j*p.every)*distance)
-			}
-		}
-		i += n
-	}
-	return any
 }

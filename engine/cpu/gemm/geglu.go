@@ -29,31 +29,34 @@ func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
 	}
 }
 
-// gate writes value·GELU(gate) of a panel of values and its panel of gates to rows.
-func (p *tilesPlan) gate(a *Args, w *tilesWorker, acc []float32, k, panel int, rows []uintptr) {
-	n := len(rows) * side
-	for i := range 2 {
-		half := acc[i*len(acc)/2:][:n]
-		for r := range rows { // the sums get their bias where they are
-			w.halves[r] = addressOf(half[r*side:])
-		}
-		w.put.acc, w.put.rows, w.tile.acc = &half[0], &w.halves[0], &half[0]
-		from := i*p.panels + panel
-		p.panel(a, w, k, from, from+1)
+// gate sums the last terms of turn i, the values of a panel or its gates, and after those
+// writes value·GELU(gate).
+func (p *tilesPlan) gate(a *Args, w *tilesWorker, acc []float32, panel, i, packed int) {
+	own := w.tile.count * side * side
+	sums := acc[i*own:][:own]
+	for r := range w.put.count { // the sums get their bias where they are
+		w.halves[r] = addressOf(sums[r*side:])
 	}
-	value, gates := acc[:n], acc[len(acc)/2:][:n]
-	vec.GEGLU(value, value, gates)
-	width := min(side, p.cols-panel*side)
+	w.put.acc, w.put.rows, w.tile.put = &sums[0], &w.halves[0], &w.put
+	p.columns(a, w, packed)
+	p.tile(&w.tile)
+	if i%2 == 0 {
+		return
+	}
+	value, rows := acc[(i-1)*own:][:own], w.rows[:w.put.count]
+	vec.GEGLU(value, value, sums)
+	width := min(side, p.cols-(panel+i/2)*side)
 	if p.halfY {
 		w.round = rowsArgs{dst: bytesAt(rows[0]), ldd: p.cols * 2, src: &value[0], lds: side * 4, n: width, count: countRows(rows)}
 		p.rows(&w.round)
-		return
-	}
-	for r, at := range rows {
-		if at != 0 {
-			copy(floatsAt(at, width), value[r*side:])
+	} else {
+		for r, at := range rows {
+			if at != 0 {
+				copy(floatsAt(at, width), value[r*side:])
+			}
 		}
 	}
+	p.nextColumns(w)
 }
 
 // countRows is the number of rows of a matrix before those that are none.

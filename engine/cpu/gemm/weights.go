@@ -32,6 +32,14 @@ func (w weights) results() int {
 	return w.cols
 }
 
+// halves is the number of packed panels for a panel of results.
+func (w weights) halves() int {
+	if w.gated {
+		return 2
+	}
+	return 1
+}
+
 // also says in a plan's algorithm what the product does besides.
 func (w weights) also() string {
 	if w.gated {

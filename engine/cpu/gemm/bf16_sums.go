@@ -1,0 +1,185 @@
+package gemm
+
+import "unsafe"
+
+const (
+	stretchBytes = 1 << 20 // of a block's rows, in the second-level cache
+	turns        = 4       // packed panels whose sums go on by turns
+
+	storesAhead = 8 // addresses behind a block's last that may be fetched
+)
+
+// cutSums chooses how many terms are summed before the next panel's turn. The order of
+// a result's terms is the same for any.
+func (p *tilesPlan) cutSums() {
+	p.together = 1
+	rows := p.blockTiles*side + p.slack
+	if rows*p.planes*p.pitch*2 > stripeBytes {
+		p.together = turns / p.weights.halves()
+	}
+	for i := range p.sums {
+		s := &p.sums[i]
+		s.stretch = max(partSteps/(p.chunk/step*p.parts()), 1)
+		if p.together > 1 && len(s.units) > 0 {
+			row := s.rowTaps() // see all but the same numbers of a
+			s.stretch = min(s.stretch, max(stretchBytes/(rows*p.chunk*p.parts()*2), 1)*row)
+		}
+	}
+}
+
+// rowTaps is the number of taps that go over a chunk together.
+func (s *tileSum) rowTaps() int {
+	n := 1
+	for n < len(s.units) && s.units[n].from == s.units[0].from && s.units[n].tap != s.units[0].tap {
+		n++
+	}
+	return n
+}
+
+// accLen is the memory for the sums of a block: those of panels that go on by turns,
+// with gates for those too.
+func (p *tilesPlan) accLen() int {
+	return p.together * p.weights.halves() * p.blockTiles * side * side
+}
+
+// block computes tiles first … last-1 of a band, of panels from … to-1 of class k, from
+// the band's copy; acc is memory for their sums.
+func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float32, band, k, first, last, from, to int) {
+	if len(p.classes[k].taps) == 0 {
+		return
+	}
+	base := addressOf(a.Y)
+	if p.halfY {
+		base = uintptr(unsafe.Pointer(&a.YHalf[0]))
+	}
+	rows := w.rows[:(last-first)*side]
+	if !p.fillRows(rows, base+uintptr(from*side*p.size()), p.cols*p.size(), k, band*p.band+first*side) {
+		return
+	}
+	w.put = putArgs{count: len(rows), bias: &w.bias[0]}
+	if a.Add != nil {
+		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
+	}
+	w.tile = tileArgs{
+		a: uintptr(unsafe.Pointer(&copied[first*side*p.pitch])), lda: p.pitch * 2, steps: p.chunk / step,
+		ldb: 128, second: 64, next: 2048, moves: &p.moves[0], count: last - first,
+	}
+	if p.split {
+		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
+	}
+	for panel := from; panel < to; panel += p.together {
+		p.takeTurns(a, w, acc, k, panel, min(p.together, to-panel), to)
+	}
+}
+
+// size is the bytes of a number of the result.
+func (p *tilesPlan) size() int {
+	if p.halfY {
+		return 2
+	}
+	return 4
+}
+
+// takeTurns computes a block's tiles for n panels; the last of the task ends at to.
+func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, n, to int) {
+	s, t, own := &p.sums[k], &w.tile, w.tile.count*side*side
+	for u := 0; u < len(s.units); u += s.stretch {
+		count := min(s.stretch, len(s.units)-u)
+		last := u+count == len(s.units)
+		t.offsets, t.places, t.taps = &s.offsets[u], &s.places[u], count
+		t.resume, t.put, t.rate = min(u, 1), nil, 8*storesOf(count*t.steps)
+		for i := range n * p.weights.halves() {
+			packed := p.weights.turn(panel, i, p.panels)
+			sums := acc[i*own:][:own]
+			t.b, t.acc = addressOf(a.W[s.start+packed*s.size:]), &sums[0]
+			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
+			switch {
+			case last && p.weights.gated:
+				p.gate(a, w, acc, panel, i, packed)
+			case last:
+				w.put.acc, w.put.rows, t.put = &sums[0], &w.rows[0], &w.put
+				p.columns(a, w, packed)
+				p.tile(t)
+				p.nextColumns(w)
+			default:
+				p.tile(t)
+			}
+		}
+	}
+}
+
+// turn is the packed panel of turn i, from a panel on: values and gates of gated ones
+// by turns.
+func (w weights) turn(panel, i, panels int) int {
+	if w.gated {
+		return panel + i/2 + i%2*panels
+	}
+	return panel + i
+}
+
+// fetchNext names the weights of the turn behind turn i of n panels at unit u.
+func (p *tilesPlan) fetchNext(t *tileArgs, s *tileSum, packed []float32, panel, i, n, u, to int) {
+	switch {
+	case i+1 < n*p.weights.halves():
+		i++
+	case u+s.stretch < len(s.units):
+		i, u = 0, u+s.stretch
+	case panel+n < to:
+		panel, i, u = panel+n, 0, 0
+	default:
+		t.fetchEnd = t.fetch
+		return
+	}
+	unit := s.size / len(s.units)
+	at := p.weights.turn(panel, i, p.panels)*s.size + u*unit
+	t.fetch = addressOf(packed[at:])
+	t.fetchEnd = t.fetch + uintptr(min(s.stretch, len(s.units)-u)*unit*4)
+}
+
+// columns tells put the bias and the number of a packed panel's columns.
+func (p *tilesPlan) columns(a *Args, w *tilesWorker, packed int) {
+	from, n := p.weights.columns(packed, side)
+	clear(w.bias[:])
+	if a.Bias != nil {
+		copy(w.bias[:n], a.Bias[from:])
+	}
+	w.put.mask = lowMask(n)
+}
+
+// nextColumns moves the addresses of the results to the next panel's columns.
+func (p *tilesPlan) nextColumns(w *tilesWorker) {
+	for i, at := range w.rows[:w.put.count] {
+		if at != 0 {
+			w.rows[i] = at + uintptr(side*p.size())
+		}
+	}
+}
+
+// storesOf is how many rows of a tile are to be stored in each of so many steps.
+func storesOf(steps int) int {
+	n := 1
+	for n*steps < side {
+		n *= 2
+	}
+	return n
+}
+
+// fillRows finds where the results from a position on go, distance bytes from one to the
+// next and 0 for those that are none, and tells whether there is any.
+func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, position int) bool {
+	any := false
+	for i := 0; i < len(rows); {
+		r, n := p.result(k, position+i)
+		n = min(n, len(rows)-i)
+		if r < 0 {
+			clear(rows[i : i+n])
+		} else {
+			any = true
+			for j := range n {
+				rows[i+j] = base + uintptr((r+j*p.every)*distance)
+			}
+		}
+		i += n
+	}
+	return any
+}
