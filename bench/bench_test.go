@@ -114,7 +114,7 @@ func TestMeasure(t *testing.T) {
 			if err := errors.Join(WriteProfile(&text, r), WritePlan(&text, r.Steps)); err != nil {
 				t.Error(err)
 			}
-			for _, want := range []string{"Conv2D + add", "GroupNorm", "algorithm", "GFLOP"} {
+			for _, want := range []string{"Conv2D + add", "MatMul", "algorithm", "GFLOP"} {
 				if !strings.Contains(text.String(), want) {
 					t.Errorf("%s: the reports do not mention %s:\n%s", w.Name, want, &text)
 				}

@@ -93,7 +93,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 		plan = gemm.PlanMatMul(s, c.prec, c.workers)
 	case graph.Conv2D:
 		conv := convolution(op, x, w)
-		conv.Training = c.updated[unshaped(n.Inputs[1].Node)]
+		conv.Training = c.trains(n)
 		conv.Normed = c.fused.normed[n] != nil
 		if up := c.fused.enlarged[n]; up != nil {
 			conv.Up = up.Op.(graph.Upsample).Factor
@@ -163,6 +163,9 @@ func unshaped(n *graph.Node) *graph.Node {
 		n = n.Inputs[0].Node
 	}
 }
+
+// trains tells whether a product's weights are updated.
+func (c *compiler) trains(n *graph.Node) bool { return c.updated[unshaped(n.Inputs[1].Node)] }
 
 func convolution(op graph.Conv2D, x, w graph.Shape) gemm.Conv {
 	return gemm.Conv{

@@ -38,9 +38,9 @@ func (c *compiler) takesNorm(n *graph.Node) bool {
 	x, w := n.Inputs[0].Shape(), n.Inputs[1].Shape()
 	switch op := n.Op.(type) {
 	case graph.Conv2D:
-		return c.prec.TakesNorm(w[2]*w[3], w[1])
+		return c.prec.TakesNorm(w[2]*w[3], w[1], c.trains(n))
 	case graph.MatMul:
-		return !op.TransA && c.prec.TakesNorm(1, x[len(x)-1])
+		return !op.TransA && c.prec.TakesNorm(1, x[len(x)-1], false)
 	}
 	return false
 }

@@ -65,7 +65,7 @@ func runNormed(t *testing.T, conv bool, n, threads int, fused bool) []float32 {
 	for _, s := range prog.(*Program).Profile() {
 		found = found || strings.HasSuffix(s.Algorithm, ", group norm")
 	}
-	if want := fused && gemm.BF16.TakesNorm(1, 160); found != want {
+	if want := fused && gemm.BF16.TakesNorm(1, 160, false); found != want {
 		t.Errorf("fused: %v, want %v", found, want)
 	}
 	if err := prog.Run(); err != nil {

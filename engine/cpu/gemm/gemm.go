@@ -82,7 +82,7 @@ type MatMul struct {
 // TakesHalf tells whether A may be bfloat16 in memory: where it would be rounded to
 // that in any case. Y may be so too, then.
 func (s MatMul) TakesHalf(prec Precision) bool {
-	use, split := useTiles(prec.forDepth(1, s.K), isa.Current())
+	use, split := useTiles(prec.forDepth(1, s.K, false), isa.Current())
 	return use && !split && !s.TransA && !s.Normed
 }
 
@@ -141,25 +141,30 @@ func useTiles(prec Precision, level isa.Level) (use, split bool) {
 	return prec == BF16 && level >= isa.AVX512BF16, false
 }
 
-// shallowDepth and shallowChannels bound the sums that bfloat16 leaves in float32:
-// those of few terms, whose time is that of reading and writing, not of multiplying,
-// and those of 3x3 convolutions of few channels. In networks as narrow as that,
-// they make most of bfloat16's error.
+// shallowDepth and the channels bound the sums that bfloat16 leaves in float32: those
+// of few terms, whose time is that of reading and writing, not of multiplying, and
+// those of 3x3 convolutions of few channels. In networks as narrow as that, they make
+// most of bfloat16's error. In training, where time counts more, fewer are left.
 const (
 	shallowDepth    = 128
-	shallowChannels = 32
+	shallowChannels = 64
+	trainedChannels = 32
 )
 
 // forDepth is the precision of sums over so many taps and channels.
-func (p Precision) forDepth(taps, channels int) Precision {
-	if p == BF16 && (taps*channels <= shallowDepth || channels <= shallowChannels) {
+func (p Precision) forDepth(taps, channels int, training bool) Precision {
+	few := shallowChannels
+	if training {
+		few = trainedChannels
+	}
+	if p == BF16 && (taps*channels <= shallowDepth || channels <= few) {
 		return F32
 	}
 	return p
 }
 
 func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
-	prec = prec.forDepth(1, s.K)
+	prec = prec.forDepth(1, s.K, false)
 	flops := 2 * int64(s.M) * int64(s.N) * int64(s.K)
 	if s.TransA {
 		// The rows are summed over: a gradient to the weights of a 1x1 convolution.
@@ -183,7 +188,7 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 }
 
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	prec = prec.forDepth(c.KH*c.KW, c.C)
+	prec = prec.forDepth(c.KH*c.KW, c.C, c.Training)
 	if use, split := useTiles(prec, level); use {
 		return planTiles(forward(c), c.weights(), workers, tilesFor(level), split).with(c.flops())
 	}
@@ -204,7 +209,7 @@ func planConvBy(m method, c Conv, workers int, k kernel) *Plan {
 }
 
 func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	prec = prec.forDepth(c.KH*c.KW, c.O)
+	prec = prec.forDepth(c.KH*c.KW, c.O, c.Training)
 	if use, split := useTiles(prec, level); use {
 		return planTiles(backward(c), c.weightsBackward(), workers, tilesFor(level), split).with(c.flops())
 	}

@@ -22,8 +22,8 @@ type Norm struct {
 
 // TakesNorm tells whether plans of sums over so many taps and channels may be Normed:
 // those made of tiles.
-func (p Precision) TakesNorm(taps, channels int) bool {
-	use, _ := useTiles(p.forDepth(taps, channels), isa.Current())
+func (p Precision) TakesNorm(taps, channels int, training bool) bool {
+	use, _ := useTiles(p.forDepth(taps, channels, training), isa.Current())
 	return use
 }
 
