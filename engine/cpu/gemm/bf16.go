@@ -35,8 +35,8 @@ type tilesPlan struct {
 	chunk        int // channels that the taps of a row go over together
 	pitch        int // bfloat16 from one position to the next
 	sums         []tileSum
-	moves        []int // from a block's first tile to each of its rows of a, bytes
-	together     int   // panels whose sums go on by turns
+	bandRows     int // positions in a plane of a band's copy
+	together     int // panels whose sums go on by turns
 	workers      []tilesWorker
 }
 
@@ -57,6 +57,8 @@ type tilesWorker struct {
 	tile   tileArgs
 	put    putArgs
 	bias   [side]float32
+	moves  []int // from a band's copy to each tile's first line, bytes
+	gaps   []int // and from there to its second
 	rows   []uintptr
 	halves []uintptr // rows of values or gates
 	round  rowsArgs
@@ -84,16 +86,15 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 	}
 	p.workers = make([]tilesWorker, max(workers, 1))
 	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, len(p.workers))
+	p.bandRows = p.longestBand()
 	packed := 0
 	for k := range pr.classes {
 		p.sums = append(p.sums, p.order(&pr.classes[k], packed))
 		packed += w.panels(side) * p.sums[k].size
 	}
 	p.cutSums()
-	for i := range p.blockTiles {
-		p.moves = append(p.moves, i*side*p.pitch*2)
-	}
 	for i := range p.workers {
+		p.workers[i].moves, p.workers[i].gaps = make([]int, p.blockTiles), make([]int, p.blockTiles)
 		p.workers[i].rows = make([]uintptr, p.blockTiles*side+storesAhead)
 		if w.gated {
 			p.workers[i].halves = make([]uintptr, p.blockTiles*side+storesAhead)
@@ -148,7 +149,7 @@ func (p *tilesPlan) order(k *class, start int) tileSum {
 	}
 	for i, u := range s.units {
 		at := k.places[u.tap]
-		s.offsets = append(s.offsets, ((at.plane*p.bandRows()+at.shift)*p.pitch+u.from)*2)
+		s.offsets = append(s.offsets, ((at.plane*p.bandRows+at.shift)*p.pitch+u.from)*2)
 		s.places = append(s.places, i*p.parts()*p.chunk*side*2)
 	}
 	return s

@@ -15,14 +15,14 @@ const (
 	tasksOfWorker = 4
 )
 
-// tilesCut is how the work on a product is cut: into bands of positions, and those
-// into tasks, blocks of tiles of 32 positions by groups of panels of 32 columns.
+// tilesCut is how the work on a product is cut: into bands of tiles of 32 positions, and
+// those into tasks, blocks of tiles by groups of panels of 32 columns.
 //
 // Where there are positions enough, a task is a stripe of bands, each a block for all
 // panels: its worker lays out its own copy of one after the other, which it then finds
 // in its own cache. Elsewhere all workers lay out a band, and share its copy.
 type tilesCut struct {
-	band        int // positions
+	band        int // tiles
 	blockTiles  int
 	groupPanels int
 	stripe      int // bands; 0: copies are shared
@@ -33,17 +33,16 @@ type tilesCut struct {
 // Panels are divided between tasks before blocks become small, as each block reads all
 // weights of its panels.
 func cutTiles(p *product, bytes, pitch, panels, workers int) tilesCut {
-	all := roundUp(p.positions(), side)
+	all := ceilDiv(p.lines(), 2)
 	fits := (stripeBytes/(p.planes*pitch*2) - p.slack) / side
-	if bands := ceilDiv(all, min(max(fits, fewTiles), mostTiles)*side); bands >= 2*workers && bytes > 0 {
+	if bands := ceilDiv(all, min(max(fits, fewTiles), mostTiles)); bands >= 2*workers && bytes > 0 {
 		stripe := ceilDiv(bands, min(tasksOfWorker*workers, bands))
-		bands = roundUp(bands, stripe)
-		tiles := ceilDiv(all/side, bands)
-		return tilesCut{band: tiles * side, blockTiles: tiles, groupPanels: panels, stripe: stripe}
+		tiles := ceilDiv(all, roundUp(bands, stripe))
+		return tilesCut{band: tiles, blockTiles: tiles, groupPanels: panels, stripe: stripe}
 	}
-	most := max(bytes/(p.planes*pitch*2)-p.slack, 4*p.slack, mostTiles*side)
-	c := tilesCut{band: roundUp(ceilDiv(all, ceilDiv(all, most)), side)}
-	count, want, groups := c.band/side, max(tasksOfWorker*workers, 8), 1
+	most := max((bytes/(p.planes*pitch*2)-p.slack)/side, 4*p.slack/side, mostTiles)
+	c := tilesCut{band: ceilDiv(all, ceilDiv(all, most))}
+	count, want, groups := c.band, max(tasksOfWorker*workers, 8), 1
 	blocks := ceilDiv(count, mostTiles)
 	for blocks*groups < want && groups < panels {
 		groups = min(2*groups, panels)
@@ -55,11 +54,30 @@ func cutTiles(p *product, bytes, pitch, panels, workers int) tilesCut {
 	return c
 }
 
-// bandRows is the number of positions in a plane of a band's copy.
-func (p *tilesPlan) bandRows() int { return p.band + p.slack }
+// region is where the positions of a band lie, with those that its taps reach.
+func (p *tilesPlan) region(band int) (from, to int) {
+	first := band * p.band
+	return p.start(2 * first), p.start(2*(first+p.tilesIn(band))-1) + line + p.slack
+}
+
+// bands is their number.
+func (p *tilesPlan) bands() int { return ceilDiv(ceilDiv(p.lines(), 2), p.band) }
+
+// tilesIn is the number of tiles of a band.
+func (p *tilesPlan) tilesIn(band int) int { return min(p.band, ceilDiv(p.lines(), 2)-band*p.band) }
+
+// longestBand is the number of positions in a plane of a band's copy.
+func (p *tilesPlan) longestBand() int {
+	n := 0
+	for band := range p.bands() {
+		from, to := p.region(band)
+		n = max(n, to-from)
+	}
+	return n
+}
 
 // bandLen is the size of a band's copy in float32 words, whole cache lines.
-func (p *tilesPlan) bandLen() int { return roundUp(p.planes*p.bandRows()*p.pitch/2, 16) }
+func (p *tilesPlan) bandLen() int { return roundUp(p.planes*p.bandRows*p.pitch/2, 16) }
 
 func (p *tilesPlan) bind(a Args) []par.Phase {
 	var phases []par.Phase
@@ -72,7 +90,7 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 		return append(phases, p.stripes(&a))
 	}
 	copied := halvesOf(a.Scratch[:p.bandLen()])
-	for band := range ceilDiv(p.positions(), p.band) {
+	for band := range p.bands() {
 		phases = append(phases, p.layOut(&a, copied, band))
 		count := p.tilesIn(band)
 		blocks, groups := ceilDiv(count, p.blockTiles), ceilDiv(p.panels, p.groupPanels)
@@ -86,14 +104,9 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 	return phases
 }
 
-// tilesIn is the number of tiles of a band.
-func (p *tilesPlan) tilesIn(band int) int {
-	return min(p.band, roundUp(p.positions()-band*p.band, side)) / side
-}
-
 // stripes lays out and multiplies the bands of every task, one after the other.
 func (p *tilesPlan) stripes(a *Args) par.Phase {
-	bands := ceilDiv(p.positions(), p.band)
+	bands := p.bands()
 	size := p.bandLen() + p.accLen()
 	return par.Phase{Name: "tiles", Tasks: ceilDiv(bands, p.stripe), Run: func(task, worker int) {
 		w, memory := &p.workers[worker], a.Scratch[worker*size:][:size]
@@ -110,14 +123,16 @@ func (p *tilesPlan) stripes(a *Args) par.Phase {
 
 // layOutNext lays out a band. What the one before had of it is moved.
 func (p *tilesPlan) layOutNext(w *rowsArgs, a *Args, copied []uint16, band int, follows bool) {
-	rows, have := p.bandRows(), 0
+	from, to := p.region(band)
+	have := 0
 	for plane := range p.planes {
-		dst := copied[plane*rows*p.pitch:][:rows*p.pitch]
+		dst := copied[plane*p.bandRows*p.pitch:][:p.bandRows*p.pitch]
 		if follows {
-			have = p.slack
-			copy(dst, dst[p.band*p.pitch:])
+			begin, end := p.region(band - 1)
+			have = max(end-from, 0)
+			copy(dst[:have*p.pitch], dst[(from-begin)*p.pitch:])
 		}
-		p.layOutRange(w, a, dst[have*p.pitch:], plane, band*p.band+have)
+		p.layOutRange(w, a, dst[have*p.pitch:(to-from)*p.pitch], plane, from+have)
 	}
 }
 
@@ -128,13 +143,14 @@ func halvesOf(x []float32) []uint16 {
 
 // layOut copies a band of the grid as bfloat16 [plane][position][pitch].
 func (p *tilesPlan) layOut(a *Args, copied []uint16, band int) par.Phase {
-	rows := p.bandRows()
+	first, end := p.region(band)
+	rows := end - first
 	block := max(1<<15/p.pitch, 1)
 	blocks := ceilDiv(rows, block)
 	return par.Phase{Name: "lay out", Tasks: p.planes * blocks, Run: func(task, worker int) {
 		plane, from := task/blocks, task%blocks*block
 		to := min(from+block, rows)
-		p.layOutRange(&p.workers[worker].round, a, copied[(plane*rows+from)*p.pitch:(plane*rows+to)*p.pitch], plane, band*p.band+from)
+		p.layOutRange(&p.workers[worker].round, a, copied[(plane*p.bandRows+from)*p.pitch:(plane*p.bandRows+to)*p.pitch], plane, first+from)
 	}}
 }
 

@@ -1,6 +1,9 @@
 package gemm
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 const (
 	stretchBytes = 1 << 20 // of a block's rows, in the second-level cache
@@ -53,16 +56,17 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 		base = uintptr(unsafe.Pointer(&a.YHalf[0]))
 	}
 	rows := w.rows[:(last-first)*side]
-	if !p.fillRows(rows, base+uintptr(from*side*p.size()), p.cols*p.size(), k, band*p.band+first*side) {
+	if !p.fillRows(rows, base+uintptr(from*side*p.size()), p.cols*p.size(), k, 2*(band*p.band+first)) {
 		return
 	}
 	w.put = putArgs{count: len(rows), bias: &w.bias[0]}
 	if a.Add != nil {
 		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
 	}
+	p.findLines(w, band, first, last)
 	w.tile = tileArgs{
-		a: uintptr(unsafe.Pointer(&copied[first*side*p.pitch])), lda: p.pitch * 2, steps: p.chunk / step,
-		ldb: 128, second: 64, next: 2048, moves: &p.moves[0], count: last - first,
+		a: uintptr(unsafe.Pointer(&copied[0])), lda: p.pitch * 2, steps: p.chunk / step,
+		ldb: 128, second: 64, next: 2048, moves: &w.moves[0], gaps: &w.gaps[0], count: last - first,
 	}
 	if p.split {
 		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
@@ -164,12 +168,22 @@ func storesOf(steps int) int {
 	return n
 }
 
-// fillRows finds where the results from a position on go, distance bytes from one to the
-// next and 0 for those that are none, and tells whether there is any.
-func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, position int) bool {
+// findLines finds where the lines of tiles lie in a band's copy.
+func (p *tilesPlan) findLines(w *tilesWorker, band, first, last int) {
+	from, _ := p.region(band)
+	for i := range last - first {
+		tile := band*p.band + first + i
+		at := p.start(2 * tile)
+		w.moves[i], w.gaps[i] = (at-from)*p.pitch*2, (p.start(2*tile+1)-at)*p.pitch*2
+	}
+}
+
+// fillRows finds where the results from a line on go, distance bytes from one to the next
+// and 0 for those that are none, and tells whether there is any.
+func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, first int) bool {
 	any := false
 	for i := 0; i < len(rows); {
-		r, n := p.result(k, position+i)
+		r, n := p.resultAt(k, first*line+i)
 		n = min(n, len(rows)-i)
 		if r < 0 {
 			clear(rows[i : i+n])
@@ -182,4 +196,15 @@ func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, position
 		i += n
 	}
 	return any
+}
+
+// resultAt is the pixel of the i-th result of the lines, as result tells of positions.
+func (p *tilesPlan) resultAt(k, i int) (pixel, n int) {
+	if !p.aligned() {
+		return p.result(k, i)
+	}
+	if all := p.lines() * line; i < all {
+		return i, all - i
+	}
+	return -1, math.MaxInt
 }

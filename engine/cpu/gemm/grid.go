@@ -86,6 +86,34 @@ func (p *product) result(k, position int) (pixel, n int) {
 	return (row/p.hp*p.oh+y)*p.ow + i*p.every + p.x0[k], last - i
 }
 
+// line is half a tile: so many results at neighbouring positions.
+const line = side / 2
+
+// aligned tells whether lines of results fill the rows of pictures, so that none of the
+// rim is computed.
+func (p *product) aligned() bool {
+	return len(p.classes) == 1 && p.every == 1 && p.ow%line == 0 && p.oh*p.ow < p.hp*p.wp
+}
+
+// lines is the number of lines that all results take.
+func (p *product) lines() int {
+	if p.aligned() {
+		return p.n * p.oh * p.ow / line
+	}
+	return ceilDiv(p.positions(), line)
+}
+
+// start is the first position of a line; those behind the last follow it.
+func (p *product) start(i int) int {
+	if !p.aligned() {
+		return i * line
+	}
+	beyond := max(i-p.lines()+1, 0)
+	r := (i - beyond) * line
+	y := r / p.ow
+	return (y/p.oh*p.hp+y%p.oh)*p.wp + r%p.ow + beyond*line
+}
+
 // forward is the convolution itself.
 func forward(c Conv) product {
 	if c.KH*c.KW*c.Stride*c.up() == 1 && c.PadTop == 0 && c.PadBottom == 0 && c.PadLeft == 0 && c.PadRight == 0 {

@@ -28,6 +28,9 @@ var banded = []Conv{
 	{N: 3, H: 21, W: 30, C: 96, O: 33, KH: 1, KW: 1, Stride: 1},
 	{N: 3, H: 19, W: 37, C: 7, O: 9, KH: 5, KW: 5, Stride: 1, PadTop: 2, PadBottom: 2, PadLeft: 2, PadRight: 2},
 	{N: 3, H: 9, W: 250, C: 32, O: 32, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 25, W: 48, C: 40, O: 37, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 41, W: 16, C: 35, O: 33, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 90, W: 64, C: 20, O: 19, KH: 3, KW: 3, Stride: 2, PadTop: 0, PadBottom: 1, PadLeft: 0, PadRight: 1},
 	{N: 3, H: 12, W: 20, C: 704, O: 33, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 }
 
