@@ -12,7 +12,7 @@ func Memory[T float32 | uint16](n int) []T {
 	raw := make([]T, n+line/size)
 	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(raw)))) & (line - 1) / size
 	x := raw[skip : skip+n : skip+n]
-	if n*size >= 1<<20 {
+	if n*size >= 4<<20 {
 		inLargePages(unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), n*size))
 	}
 	return x

@@ -80,18 +80,20 @@ type binding struct {
 
 // compiler holds what lowering needs to know.
 type compiler struct {
-	g       *graph.Graph
-	opt     engine.Options
-	prec    gemm.Precision
-	workers int
-	vars    engine.Vars
-	updated map[*graph.Node]bool // parameters written by the graph
-	uses    map[graph.Value]int
-	prog    *Program
-	fused   fusions
-	smalls  []*gemm.Small             // of every worker
-	staging int                       // words that packing needs
-	wide    map[*graph.Node][]float32 // float32 copies of parameters of 16 bits
+	g         *graph.Graph
+	opt       engine.Options
+	prec      gemm.Precision
+	workers   int
+	vars      engine.Vars
+	updated   map[*graph.Node]bool // parameters written by the graph
+	uses      map[graph.Value]int
+	prog      *Program
+	fused     fusions
+	smalls    []*gemm.Small // of every worker
+	staging   int           // words that packing needs
+	packed    []float32     // room for packed weights, what is left of packedLen words
+	packedLen int
+	wide      map[*graph.Node][]float32 // float32 copies of parameters of 16 bits
 }
 
 // Compile implements engine.Engine.

@@ -24,6 +24,7 @@ func (c *compiler) freeze(name string, plan *gemm.Plan) frozen {
 	if plan.HalfLen > 0 {
 		f.hold = c.opt.Hold
 	}
+	c.packedLen += f.words()
 	c.staging = max(c.staging, plan.PackScratch(f.hold, f.raw.Format))
 	return f
 }
@@ -32,17 +33,26 @@ func (f frozen) weights() gemm.Weights {
 	return gemm.Weights{F32: f.raw.F32, Half: f.raw.Half, Format: f.raw.Format}
 }
 
-// memory is where the packed weight will be.
-func (f frozen) memory() gemm.Weights {
-	if f.hold == tensor.F32 {
-		return gemm.Weights{F32: tensor.Memory[float32](f.plan.PackedLen)}
+// words is the room of the packed weight, in whole cache lines.
+func (f frozen) words() int { return roundUp((f.plan.PackedLen*f.hold.Bytes()+3)/4, align) }
+
+// memory is where the packed weight will be. All of them lie in one piece, so that large
+// pages hold nothing else.
+func (f frozen) memory(c *compiler) gemm.Weights {
+	if c.packed == nil {
+		c.packed = tensor.Memory[float32](c.packedLen)
 	}
-	return gemm.Weights{Half: tensor.Memory[uint16](f.plan.PackedLen), Format: f.hold}
+	room := c.packed[:f.words()]
+	c.packed = c.packed[f.words():]
+	if f.hold == tensor.F32 {
+		return gemm.Weights{F32: room[:f.plan.PackedLen]}
+	}
+	return gemm.Weights{Half: halvesOf(room)[:f.plan.PackedLen], Format: f.hold}
 }
 
 // bind gives args the packed weight and has it packed before the first run.
 func (f frozen) bind(c *compiler, args *gemm.Args) {
-	p, packed := c.prog, f.memory()
+	p, packed := c.prog, f.memory(c)
 	args.W, args.Half, args.Format = packed.F32, packed.Half, packed.Format
 	p.packing = append(p.packing, f.plan.Pack(packed, f.weights(), p.staging)...)
 	p.peak += int64(f.plan.PackedLen * f.hold.Bytes())

@@ -23,7 +23,8 @@ package gemm
 // every ten steps, which costs as much. Parts of 128 steps serve another end: a
 // block's rows, a part's weights and those fetched for the next part fit into the
 // second level together, and a call stays short. Where a block's rows are more than that,
-// so many terms are summed for a few panels by turns, before the next terms.
+// so many terms are summed for a few panels by turns, before the next terms. A split step
+// loads nine tiles for its twelve products, and bears operands from the second level.
 type tilesPlan struct {
 	tiles
 	product
