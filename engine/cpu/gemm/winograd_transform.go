@@ -1,0 +1,100 @@
+package gemm
+
+import "github.com/ldm-go/ldm/engine/cpu/vec"
+
+// at is the picture and the first result's row and column of a tile.
+func (p *winogradPlan) at(tile int) (n, y, x int) {
+	row := tile / p.across
+	return row / p.down, row % p.down * p.size.out, (tile - row*p.across) * p.size.out
+}
+
+// transformInput writes V[ξ][t] of one tile; those of a ξ are row numbers apart.
+func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, row, tile, t int) {
+	c := &p.conv
+	n, y0, x0 := p.at(tile)
+	y0, x0 = y0-c.PadTop, x0-c.PadLeft
+	up, side := c.up(), p.size.tile
+	width := c.W / up
+	picture := addressOf(x) + uintptr(n*(c.H/up)*width*c.C*4)
+	var columns [winoMaxTile]int // their bytes from the start of a row, or -1
+	for j := range side {
+		columns[j] = -1
+		if ix := x0 + j; uint(ix) < uint(c.W) {
+			columns[j] = ix / up * c.C * 4
+		}
+	}
+	zero := addressOf(p.zero)
+	for i := range side {
+		pixels := w.pixels[i*side:][:side]
+		iy := y0 + i
+		line, inside := picture+uintptr(iy/up*width*c.C*4), uint(iy) < uint(c.H)
+		for j := range pixels {
+			pixels[j] = zero
+			if inside && columns[j] >= 0 {
+				pixels[j] = line + uintptr(columns[j])
+			}
+		}
+	}
+	w.in = winoInArgs{
+		pixels: &w.pixels[0], channels: c.C, dst: addressOf(v[t*row:]), stride: p.pitchV * 4, tmp: &w.tmp[0],
+		ahead: p.size.out / up * width * c.C * 4,
+	}
+	p.size.input(&w.in)
+}
+
+// transformFilters writes row i of U of one panel to u, [tile][C][cols].
+func (p *winogradPlan) transformFilters(w *winogradWorker, a *Args, u []float32, panel, i int) {
+	words := p.conv.C * p.kernel.cols
+	src := w.wide
+	if a.Half == nil {
+		src = a.W[panel*9*words:]
+	} else {
+		vec.Widen(a.Format, src, a.Half[panel*9*words:][:9*words])
+	}
+	w.filters = winoFilterArgs{src: &src[0], tap: words * 4, dst: &u[0], row: &p.size.g[i], words: words}
+	if p.flipped {
+		w.filters.flipped = 1
+	}
+	p.size.filter(&w.filters)
+}
+
+// setBias copies the bias to where whole vectors of it may be read.
+func (p *winogradPlan) setBias(w *winogradWorker, a *Args) {
+	clear(w.bias)
+	if a.Bias != nil {
+		copy(w.bias, a.Bias[:p.conv.O])
+	}
+}
+
+// transformOutput makes count channels, from channel from on, of the results of
+// one tile; M[ξ][t] begins with the first of them and has pitch numbers.
+func (p *winogradPlan) transformOutput(w *winogradWorker, a *Args, m []float32, tile, t, from, count, pitch int) {
+	base := addressOf(a.Y)
+	p.findResults(w, base+uintptr(from*4), 0, tile)
+	w.out = winoOutArgs{
+		src: addressOf(m[t*pitch:]), stride: p.pitchM * 4, channels: count,
+		results: &w.results[0], bias: &w.bias[from], tmp: &w.tmp[0],
+		ahead: p.size.out * p.conv.O * 4,
+	}
+	if a.Add != nil {
+		w.out.add, w.out.delta = 1, addressOf(a.Add)-base
+	}
+	p.size.output(&w.out)
+}
+
+// findResults lists the addresses of a tile's results in an array of their shape
+// at base, with none for those beyond the rim.
+func (p *winogradPlan) findResults(w *winogradWorker, base, none uintptr, tile int) {
+	side, o := p.size.out, p.conv.O
+	n, y0, x0 := p.at(tile)
+	for i := range side {
+		y := y0 + i
+		row := base + uintptr(((n*p.oh+y)*p.ow+x0)*o*4)
+		for j := range side {
+			w.results[i*side+j] = none
+			if y < p.oh && x0+j < p.ow {
+				w.results[i*side+j] = row + uintptr(j*o*4)
+			}
+		}
+	}
+}
