@@ -17,3 +17,8 @@ func Memory[T float32 | uint16](n int) []T {
 	}
 	return x
 }
+
+// Halves views words as numbers of 16 bits, two to a word.
+func Halves(words []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(words))), 2*len(words))
+}

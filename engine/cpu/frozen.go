@@ -47,7 +47,7 @@ func (f frozen) memory(c *compiler) gemm.Weights {
 	if f.hold == tensor.F32 {
 		return gemm.Weights{F32: room[:f.plan.PackedLen]}
 	}
-	return gemm.Weights{Half: halvesOf(room)[:f.plan.PackedLen], Format: f.hold}
+	return gemm.Weights{Half: tensor.Halves(room)[:f.plan.PackedLen], Format: f.hold}
 }
 
 // bind gives args the packed weight and has it packed before the first run.

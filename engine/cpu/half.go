@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"unsafe"
-
 	"github.com/ldm-go/ldm/engine/cpu/gemm"
 	"github.com/ldm-go/ldm/graph"
 )
@@ -69,9 +67,4 @@ func (c *compiler) words(v graph.Value) int {
 		return (n + 1) / 2
 	}
 	return n
-}
-
-// halvesOf views words as 16-bit numbers.
-func halvesOf(words []float32) []uint16 {
-	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(words))), 2*len(words))
 }

@@ -128,10 +128,10 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	l.bind = func(b *binding) (phases []par.Phase) {
 		a := gemm.Args{X: b.in[0], W: b.in[1], Y: b.out[0], Scratch: b.scratch}
 		if c.isHalf(n.Inputs[0]) {
-			a.X, a.XHalf = nil, halvesOf(b.in[0])
+			a.X, a.XHalf = nil, tensor.Halves(b.in[0])
 		}
 		if opt.half {
-			a.Y, a.YHalf = nil, halvesOf(b.out[0])
+			a.Y, a.YHalf = nil, tensor.Halves(b.out[0])
 		}
 		if len(n.Inputs) == 3 {
 			a.Bias = b.in[2]
@@ -212,7 +212,7 @@ func (c *compiler) lowerNorm(n *graph.Node) lowered {
 		norm := layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}
 		if c.fused.halves[n.Output(0)] {
 			return bound(func(b *binding) []par.Phase {
-				return norm.ForwardHalf(b.in[0], b.in[1], b.in[2], halvesOf(b.out[0]), c.workers)
+				return norm.ForwardHalf(b.in[0], b.in[1], b.in[2], tensor.Halves(b.out[0]), c.workers)
 			})
 		}
 		l := bound(func(b *binding) []par.Phase { return norm.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]) })

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 const (
@@ -89,7 +90,7 @@ func (p *tilesPlan) bind(a Args) []par.Phase {
 	if p.stripe > 0 {
 		return append(phases, p.stripes(&a))
 	}
-	copied := halvesOf(a.Scratch[:p.bandLen()])
+	copied := tensor.Halves(a.Scratch[:p.bandLen()])
 	for band := range p.bands() {
 		phases = append(phases, p.layOut(&a, copied, band))
 		count := p.tilesIn(band)
@@ -110,7 +111,7 @@ func (p *tilesPlan) stripes(a *Args) par.Phase {
 	size := p.bandLen() + p.accLen()
 	return par.Phase{Name: "tiles", Tasks: ceilDiv(bands, p.stripe), Run: func(task, worker int) {
 		w, memory := &p.workers[worker], a.Scratch[worker*size:][:size]
-		copied, acc := halvesOf(memory[:p.bandLen()]), memory[p.bandLen():]
+		copied, acc := tensor.Halves(memory[:p.bandLen()]), memory[p.bandLen():]
 		first := task * p.stripe
 		for band := first; band < min(first+p.stripe, bands); band++ {
 			p.layOutNext(&w.round, a, copied, band, band > first)
@@ -134,11 +135,6 @@ func (p *tilesPlan) layOutNext(w *rowsArgs, a *Args, copied []uint16, band int, 
 		}
 		p.layOutRange(w, a, dst[have*p.pitch:(to-from)*p.pitch], plane, from+have)
 	}
-}
-
-// halvesOf views memory as bfloat16.
-func halvesOf(x []float32) []uint16 {
-	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(x))), 2*len(x))
 }
 
 // layOut copies a band of the grid as bfloat16 [plane][position][pitch].
