@@ -24,22 +24,13 @@ func (p *tilesPlan) packing(workers int) packing {
 // packPanel packs n columns for class k, some channels of all taps at a time, through
 // block [channel][tap][32 columns].
 func (p *tilesPlan) packPanel(round *rowsArgs, k, n int, out []uint32, raw, block []float32) {
-	taps := p.weights.taps
 	size := p.parts() * p.chunk * side / 2
-	*round = rowsArgs{ldd: side * 4, lds: taps * side * 4, n: side, count: step / 2}
+	*round = rowsArgs{ldd: side * 4, lds: p.weights.taps * side * 4, n: side, count: step / 2}
 	if p.split {
 		round.low = p.chunk / 2 * side * 4
 	}
 	for from := 0; from < p.depth; from += step {
-		count := min(step, p.depth-from)
-		if n < side || count < step {
-			clear(block)
-		}
-		if next := from + step; next < p.depth {
-			first, distance, pieces, length := p.weights.pieces(n, next, min(step, p.depth-next))
-			p.prefetch(&raw[first], distance*4, ceilDiv(length, 16), pieces)
-		}
-		p.weights.order(block, side, taps*side, raw, n, from, count)
+		p.orderStep(p.weights, block, raw, n, from)
 		for i, u := range p.sums[k].units {
 			if u.from <= from && from < u.from+p.chunk {
 				round.src = &block[p.classes[k].taps[u.tap]*side]
@@ -47,5 +38,21 @@ func (p *tilesPlan) packPanel(round *rowsArgs, k, n int, out []uint32, raw, bloc
 				p.rowPairs(round)
 			}
 		}
+	}
+}
+
+// orderStep orders the channels of a step from one on, of n columns, as block
+// [channel][tap][32 columns], zero where there are none, and fetches those that follow.
+func (t *tiles) orderStep(w weights, block, raw []float32, n, from int) {
+	count := max(min(step, w.depth-from), 0)
+	if n < side || count < step {
+		clear(block)
+	}
+	if next := from + step; next < w.depth {
+		first, distance, pieces, length := w.pieces(n, next, min(step, w.depth-next))
+		t.prefetch(&raw[first], distance*4, ceilDiv(length, 16), pieces)
+	}
+	if count > 0 {
+		w.order(block, side, w.taps*side, raw, n, from, count)
 	}
 }
