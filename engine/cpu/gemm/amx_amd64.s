@@ -1,18 +1,5 @@
 #include "textflag.h"
-
-// The assembler has no names for the tile instructions; these are their bytes.
-// Tiles 0-3 accumulate, 4 and 5 hold 16 rows of a each, 6 and 7 16 columns of b.
-#define LDTILECFG_AX BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0x00
-#define TILERELEASE BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0xC0
-#define TILEZERO(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x49; BYTE $(0xC0+8*r)
-#define TILELOAD_AX_BX(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x18
-#define TILELOAD_CX_BX(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x19
-#define TILELOAD_DX_SI(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x32
-#define TILELOAD_DI_SI(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x37
-#define TILESTORE_AX_BX(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7A; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x18
-
-// tile c += tile a · tile b
-#define TDPBF16PS(c, a, b) BYTE $0xC4; BYTE $0xE2; BYTE $(8*(15-b)+2); BYTE $0x5C; BYTE $(0xC0+8*c+a)
+#include "amx_amd64.h"
 
 // Eight tiles of 16 rows of 64 bytes.
 DATA tilecfg<>+0(SB)/8, $1
@@ -25,34 +12,12 @@ DATA tilecfg<>+48(SB)/8, $0x1010101010101010
 DATA tilecfg<>+56(SB)/8, $0
 GLOBL tilecfg<>(SB), RODATA|NOPTR, $64
 
-// Brings a line into the cache to be written.
-#define PREFETCHW_R11 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0B
-#define PREFETCHW_R11_64 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x40
-
-// Stores the row of sums at DI where R14 points to its address, and goes on to the next.
-#define STORE_ROW(plain, dropped) \
-	MOVQ     (R14), R11              \
-	ADDQ     $8, R14                 \
-	TESTQ    R11, R11                \
-	JZ       dropped                 \
-	VADDPS   (DI), Z30, Z0           \
-	VADDPS   64(DI), Z31, Z1         \
-	CMPQ     add-64(SP), $0          \
-	JE       plain                   \
-	VADDPS.Z (R11)(R15*1), Z0, K1, Z0   \
-	VADDPS.Z 64(R11)(R15*1), Z1, K2, Z1 \
-plain:                               \
-	VMOVUPS Z0, K1, (R11)            \
-	VMOVUPS Z1, K2, 64(R11)          \
-dropped:                             \
-	ADDQ $128, DI
-
 // func tileAMX(t *tileArgs)
 //
 // The tile unit works beside the rest of the core: in the steps of one tile, the rows
 // of the tile before get their bias and are stored (Z30, Z31: bias, R15: distance to
 // the rows to add).
-TEXT ·tileAMX(SB), NOSPLIT, $120-8
+TEXT ·tileAMX(SB), NOSPLIT, $128-8
 	MOVQ t+0(FP), R8
 	LEAQ tilecfg<>(SB), AX
 	LDTILECFG_AX
@@ -70,6 +35,10 @@ TEXT ·tileAMX(SB), NOSPLIT, $120-8
 	MOVQ AX, shifts-112(SP)
 	MOVQ 72(R8), AX
 	MOVQ AX, acc-80(SP)
+	MOVQ $128, AX
+	MOVQ 184(R8), CX
+	SHLQ CX, AX
+	MOVQ AX, stride-128(SP) // of the sums
 
 	XORQ  AX, AX
 	MOVQ  AX, row-40(SP)
@@ -140,14 +109,16 @@ same:
 
 resume:
 	MOVQ acc-80(SP), AX
-	MOVQ $128, BX
+	MOVQ stride-128(SP), BX
+	MOVQ BX, CX
+	SHLQ $4, CX
+	ADDQ AX, CX // the second 16 rows
 	TILELOAD_AX_BX(0)
+	TILELOAD_CX_BX(2)
 	ADDQ $64, AX
+	ADDQ $64, CX
 	TILELOAD_AX_BX(1)
-	ADDQ $1984, AX
-	TILELOAD_AX_BX(2)
-	ADDQ $64, AX
-	TILELOAD_AX_BX(3)
+	TILELOAD_CX_BX(3)
 	MOVQ 8(R8), BX
 
 tap:
@@ -168,6 +139,10 @@ behind:
 	MOVQ 32(R8), R13
 
 step:
+	MOVQ 176(R8), R11
+	ADDQ BP, R11
+
+fetch:
 	CMPQ BP, 120(R8)
 	JAE  store
 	PREFETCHT1 (BP)
@@ -175,13 +150,8 @@ step:
 	PREFETCHT1 128(BP)
 	PREFETCHT1 192(BP)
 	ADDQ $256, BP
-	CMPQ 160(R8), $0
-	JE   store
-	PREFETCHT1 (BP) // a step of split products takes three times as long
-	PREFETCHT1 64(BP)
-	PREFETCHT1 128(BP)
-	PREFETCHT1 192(BP)
-	ADDQ $256, BP
+	CMPQ BP, R11
+	JB   fetch
 
 store:
 	MOVQ row-40(SP), R14
@@ -191,6 +161,8 @@ store:
 	MOVQ 136(R8), R11
 	ADDQ R14, R11
 	MOVQ R11, stop-104(SP)
+	CMPQ 184(R8), $0
+	JNE  pair
 
 row:
 	MOVQ 64(R14), R11 // eight rows ahead
@@ -199,6 +171,20 @@ row:
 	STORE_ROW(plain, dropped)
 	CMPQ R14, stop-104(SP)
 	JB   row
+	MOVQ R14, row-40(SP)
+	MOVQ DI, from-56(SP)
+	JMP  multiply
+
+pair:
+	MOVQ 64(R14), R11 // four pairs ahead
+	PREFETCHW_R11
+	PREFETCHW_R11_64
+	MOVQ 72(R14), R11
+	PREFETCHW_R11
+	PREFETCHW_R11_64
+	STORE_PAIR(left, noLeft, right, noRight)
+	CMPQ R14, stop-104(SP)
+	JB   pair
 	MOVQ R14, row-40(SP)
 	MOVQ DI, from-56(SP)
 
@@ -247,18 +233,34 @@ advance:
 	JB   tap
 
 	MOVQ acc-80(SP), AX
-	MOVQ $128, BX
+	MOVQ stride-128(SP), BX
+	MOVQ BX, CX
+	SHLQ $4, CX
+	ADDQ AX, CX
 	TILESTORE_AX_BX(0)
+	TILESTORE_CX_BX(2)
 	ADDQ $64, AX
+	ADDQ $64, CX
 	TILESTORE_AX_BX(1)
-	ADDQ $1984, AX
-	TILESTORE_AX_BX(2)
-	ADDQ $64, AX
-	TILESTORE_AX_BX(3)
+	TILESTORE_CX_BX(3)
+	CMPQ 184(R8), $0
+	JNE  beside
 	ADDQ $4096, acc-80(SP)
 	CMPQ 128(R8), $0
 	JE   next
 	ADDQ $256, rowEnd-48(SP)
+	JMP  next
+
+beside:
+	ADDQ $128, acc-80(SP)
+	MOVQ left-8(SP), AX
+	DECQ AX
+	TESTQ $3, AX
+	JNZ  next
+	ADDQ $(4*4096-512), acc-80(SP)
+	CMPQ 128(R8), $0
+	JE   next
+	ADDQ $512, rowEnd-48(SP)
 
 next:
 	DECQ left-8(SP)
@@ -271,7 +273,13 @@ next:
 rest:
 	CMPQ R14, rowEnd-48(SP)
 	JAE  end
+	CMPQ 184(R8), $0
+	JNE  lastPair
 	STORE_ROW(lastPlain, lastDropped)
+	JMP  rest
+
+lastPair:
+	STORE_PAIR(lastLeft, noLastLeft, lastRight, noLastRight)
 	JMP  rest
 
 end:

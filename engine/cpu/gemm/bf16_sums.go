@@ -70,6 +70,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	}
 	if p.split {
 		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
+		w.tile.fetchStep = 512 // a step takes three times as long
 	}
 	for panel := from; panel < to; panel += p.together {
 		p.takeTurns(a, w, acc, k, panel, min(p.together, to-panel), to)

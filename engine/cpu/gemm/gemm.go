@@ -7,8 +7,8 @@
 // In float32 the tiles are registers (AVX-512, AVX2, or plain Go); in bfloat16
 // they are tiles of 32x32 (AMX or AVX-512 BF16) over a zero-padded copy of a band
 // of the picture, where a shift by a tap is a constant distance. Float32 uses those
-// on AMX too, with every number split into two; elsewhere its 3x3 convolutions take
-// Winograd's way where that is faster.
+// on AMX too, with every number split into two. Its 3x3 convolutions take Winograd's
+// way where that is faster, along rows on AMX and in both directions elsewhere.
 //
 // A plan depends on the shape of one picture and on the processor, never on
 // the number of pictures or workers, and each result's sums have one order:
@@ -26,11 +26,11 @@ import (
 // Precision of the products; sums are float32 in both.
 type Precision int
 
-// F32 multiplies float32 numbers, by Winograd's algorithm or split products where
+// F32 multiplies float32 numbers, by Winograd's algorithm, split products or both where
 // that is faster; the results then differ from exact ones by up to 1.2e-5 of the
-// largest (split sums of few terms 2e-5), those of direct sums by 2e-6. BF16 rounds both operands to bfloat16 where
-// the processor multiplies those and the sums are long enough, and is F32 elsewhere.
-// Exact is float32 by direct sums alone.
+// largest (split sums of few terms 2e-5), those of direct sums by 2e-6. BF16 rounds both
+// operands to bfloat16 where the processor multiplies those and the sums are long
+// enough, and is F32 elsewhere. Exact is float32 by direct sums alone.
 const (
 	F32 Precision = iota
 	BF16
@@ -190,10 +190,17 @@ func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	prec = prec.forDepth(c.KH*c.KW, c.C, c.Training)
 	if use, split := useTiles(prec, level); use {
-		return planTiles(forward(c), c.weights(), workers, tilesFor(level), split).with(c.flops())
+		return planConvTiles(c, workers, tilesFor(level), split).with(c.flops())
 	}
 	k := kernelFor(level)
 	return planConvBy(chooseConv(c, prec, k), c, workers, k)
+}
+
+func planConvTiles(c Conv, workers int, t tiles, split bool) *Plan {
+	if split && choosesWinogradRows(c) {
+		return planWinogradRows(c, c.weights(), false, workers, t)
+	}
+	return planTiles(forward(c), c.weights(), workers, t, split)
 }
 
 func planConvBy(m method, c Conv, workers int, k kernel) *Plan {
@@ -211,10 +218,17 @@ func planConvBy(m method, c Conv, workers int, k kernel) *Plan {
 func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	prec = prec.forDepth(c.KH*c.KW, c.O, c.Training)
 	if use, split := useTiles(prec, level); use {
-		return planTiles(backward(c), c.weightsBackward(), workers, tilesFor(level), split).with(c.flops())
+		return planConvGradXTiles(c, workers, tilesFor(level), split).with(c.flops())
 	}
 	k := kernelFor(level)
 	return planConvGradXBy(chooseConvGradX(c, prec, k), c, workers, k)
+}
+
+func planConvGradXTiles(c Conv, workers int, t tiles, split bool) *Plan {
+	if split && c.Stride == 1 && choosesWinogradRows(c.full()) {
+		return planWinogradRows(c.full(), c.weightsBackward(), true, workers, t)
+	}
+	return planTiles(backward(c), c.weightsBackward(), workers, t, split)
 }
 
 func planConvGradXBy(m method, c Conv, workers int, k kernel) *Plan {

@@ -103,6 +103,15 @@ func turnWhole(a *turnArgs) {
 }
 
 //go:noescape
+func wideRows(a *rowsArgs)
+
+//go:noescape
+func splitRow(a *splitRowArgs)
+
+//go:noescape
+func filterPairs(a *filterPairsArgs)
+
+//go:noescape
 func transpose16(dst *uint32, ldd int, src *uint32, lds int)
 
 //go:noescape
@@ -165,9 +174,9 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 func tilesFor(level isa.Level) tiles {
 	switch {
 	case level >= isa.AMX:
-		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole}
+		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole, wideRows, splitRow, filterPairs}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileThenPut, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole}
+		return tiles{"avx512_bf16", tileThenPut, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole, wideRows, splitRow, filterPairs}
 	}
 	return portableTiles
 }

@@ -27,9 +27,9 @@ func (p Precision) TakesNorm(taps, channels int, training bool) bool {
 	return use
 }
 
-// before says in a plan's algorithm what is done to the picture before.
-func (p *product) before() string {
-	if p.normed {
+// beforeOf says in a plan's algorithm what is done to the picture before.
+func beforeOf(normed bool) string {
+	if normed {
 		return ", group norm"
 	}
 	return ""
@@ -56,18 +56,21 @@ func (p *tilesPlan) layOutNormed(w *rowsArgs, a *Args, dst []uint16, pixel, n in
 
 // normRowsPortable rounds what vec makes of each row.
 func normRowsPortable(a *rowsArgs) {
-	var norm vec.Rows
 	one := rowsArgs{ldd: a.ldd, n: a.n, count: 1, low: a.low}
 	y := make([]float32, a.n)
-	coef, beta, mean := unsafe.Slice(a.a, a.n), unsafe.Slice(a.beta, a.n), unsafe.Slice(a.mean, a.n)
 	for i := range a.count {
-		x := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a.src), i*a.lds)), a.n)
-		if a.silu != 0 {
-			norm.AffineSiLU(y, x, coef, beta, mean)
-		} else {
-			norm.Affine(y, x, coef, beta, mean)
-		}
+		a.normaliseRow(y, unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a.src), i*a.lds)), a.n))
 		one.dst, one.src = unsafe.Add(a.dst, i*a.ldd), &y[0]
 		rowsPortable(&one)
+	}
+}
+
+func (a *rowsArgs) normaliseRow(y, x []float32) {
+	var norm vec.Rows
+	coef, beta, mean := unsafe.Slice(a.a, a.n), unsafe.Slice(a.beta, a.n), unsafe.Slice(a.mean, a.n)
+	if a.silu != 0 {
+		norm.AffineSiLU(y, x, coef, beta, mean)
+	} else {
+		norm.Affine(y, x, coef, beta, mean)
 	}
 }

@@ -144,3 +144,56 @@ end:
 	JNZ  row
 	VZEROUPPER
 	RET
+
+// func wideRows(a *rowsArgs)
+//
+// The same without rounding; without a normalisation, a copy. Rows have a multiple of
+// 16 numbers.
+TEXT ·wideRows(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), R8
+	MOVQ 0(R8), R9   // dst
+	MOVQ 16(R8), R11 // src
+	MOVQ 40(R8), R13 // rows
+	MOVQ 56(R8), R14 // a
+	MOVQ 64(R8), R15 // beta
+	MOVQ 72(R8), DX  // mean
+	MOVQ 80(R8), R10 // whether SiLU
+	VBROADCASTSS silu<>+0(SB), LOG2E
+	VBROADCASTSS silu<>+4(SB), LN2HI
+	VBROADCASTSS silu<>+8(SB), LN2LO
+	VBROADCASTSS silu<>+12(SB), E7
+	VBROADCASTSS silu<>+16(SB), E6
+	VBROADCASTSS silu<>+20(SB), E5
+	VBROADCASTSS silu<>+24(SB), E4
+	VBROADCASTSS silu<>+28(SB), HALF
+	VBROADCASTSS silu<>+32(SB), ONE
+	VBROADCASTSS silu<>+36(SB), FLOOR
+	VBROADCASTSS silu<>+40(SB), CAP
+	VBROADCASTSS silu<>+44(SB), SIGN
+
+row:
+	XORQ AX, AX // bytes of the row done
+	MOVQ 32(R8), CX
+
+loop:
+	VMOVUPS (R11)(AX*1), Z1
+	TESTQ R14, R14
+	JZ    store
+	VSUBPS (DX)(AX*1), Z1, Z1
+	VMOVUPS (R14)(AX*1), Z3
+	VFMADD213PS (R15)(AX*1), Z3, Z1
+	TESTQ R10, R10
+	JZ    store
+	SILU(Z1, Z8, Z9, Z10)
+
+store:
+	VMOVUPS Z1, (R9)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JGT  loop
+	ADDQ 8(R8), R9
+	ADDQ 24(R8), R11
+	DECQ R13
+	JNZ  row
+	VZEROUPPER
+	RET

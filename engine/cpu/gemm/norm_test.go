@@ -8,6 +8,22 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
+// normalised are the pictures of a convolution after a normalisation.
+func normalised(c Conv, x []float32, norm Norm) []float32 {
+	y := make([]float32, len(x))
+	var rows vec.Rows
+	for n := range c.N {
+		part := n * norm.Rows * c.C
+		from, to, coef := x[part:][:norm.Rows*c.C], y[part:], norm.Coef[2*n*c.C:]
+		if norm.SiLU {
+			rows.AffineSiLU(to, from, coef[:c.C], norm.Beta, coef[c.C:])
+		} else {
+			rows.Affine(to, from, coef[:c.C], norm.Beta, coef[c.C:])
+		}
+	}
+	return y
+}
+
 // TestNormed: normalised on their way, pictures give the bits that they give when
 // they are normalised before, whatever the bands and however many the workers.
 func TestNormed(t *testing.T) {
@@ -19,18 +35,8 @@ func TestNormed(t *testing.T) {
 			oh, ow := c.OutSize()
 			x, w := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*c.KH*c.KW, 2)
 			norm := Norm{Coef: random(2*c.N*c.C, 3), Beta: random(c.C, 4), Rows: c.H * c.W, SiLU: silu}
-			before, want := make([]float32, len(x)), make([]float32, c.N*oh*ow*c.O)
-			var rows vec.Rows
-			for n := range c.N {
-				part := n * norm.Rows * c.C
-				from, to, coef := x[part:][:norm.Rows*c.C], before[part:], norm.Coef[2*n*c.C:]
-				if silu {
-					rows.AffineSiLU(to, from, coef[:c.C], norm.Beta, coef[c.C:])
-				} else {
-					rows.Affine(to, from, coef[:c.C], norm.Beta, coef[c.C:])
-				}
-			}
-			run(planTilesIn(1<<40, forward(c), c.weights(), 1, tl, split), 1, Args{X: before, W: w, Y: want})
+			want := make([]float32, c.N*oh*ow*c.O)
+			run(planTilesIn(1<<40, forward(c), c.weights(), 1, tl, split), 1, Args{X: normalised(c, x, norm), W: w, Y: want})
 			normed := c
 			normed.Normed = true
 			for workers := 1; workers <= 3; workers++ {

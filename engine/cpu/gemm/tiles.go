@@ -22,6 +22,9 @@ type tiles struct {
 	panels    func(*panelPairs)                            // pairs in panels of 32 columns
 	prefetch  func(src *float32, lds, lines, count int)    // cache lines of many rows
 	turnTaps  func(*turnArgs)                              // sums of taps, side by side
+	wideRows  func(*rowsArgs)                              // rows that stay float32, normalised before
+	splitRow  func(*splitRowArgs)                          // Bᵀ d of F(2,3), high and low parts
+	filters   func(*filterPairsArgs)                       // and G g
 }
 
 // side is the number of rows and columns of a result, step the k of one tile.
@@ -54,8 +57,8 @@ type tileArgs struct {
 	count int  // 96: their number, accumulators one behind the other; 0: one tile at a
 
 	places   *int    // 104: bytes from b to what every tap meets; nil: each behind the last
-	fetch    uintptr // 112: what to bring into the second-level cache meanwhile,
-	fetchEnd uintptr // 120: four cache lines a step
+	fetch    uintptr // 112: what to bring into the second-level cache meanwhile
+	fetchEnd uintptr // 120
 
 	put  *putArgs // 128: where the sums go, tile after tile; nil: they are not complete yet
 	rate int      // 136: bytes of put.rows to be stored in every step of the next tile
@@ -66,13 +69,19 @@ type tileArgs struct {
 	// Split products, high·high + low·high + high·low, where lowA is not 0:
 	lowA int // 160: bytes from a to its low parts
 	lowB int // 168: bytes from b to its
+
+	fetchStep int // 176: bytes of fetch in every step, a multiple of 256, at least that
+
+	// Tiles in fours, the sums of F(2,3): 2 where those of a row lie side by side, so
+	// [32][4][32], and make two results. AMX and the twin alone.
+	fours int // 184
 }
 
 // putArgs adds bias (and the rows lying at distance delta) to a result and
 // stores its rows at their addresses; a row with address 0 is dropped.
 type putArgs struct {
 	acc   *float32 // 0: [rows][32]
-	rows  *uintptr // 8
+	rows  *uintptr // 8: two for every row of sums of F(2,3)
 	count int      // 16
 	delta uintptr  // 24: from a row's address to that of the row to add
 	add   int      // 32: whether to add
@@ -98,6 +107,7 @@ type rowsArgs struct {
 var portableTiles = tiles{
 	"portable", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable,
 	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable, panelsPortable, func(*float32, int, int, int) {}, turnTapsPortable,
+	wideRowsPortable, splitRowPortable, filterPairsPortable,
 }
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
@@ -119,16 +129,26 @@ func tilePortable(t *tileArgs) {
 		if t.shifts != nil {
 			b += uintptr(unsafe.Slice(t.shifts, count)[i])
 		}
-		tileAt(t, t.a+uintptr(move), b, gap-side/2*t.lda, acc[i*side*side:][:side*side])
+		own := acc[i*side*side:]
+		if t.fours != 0 {
+			own = acc[i/4*4*side*side+i%4*side:]
+		}
+		tileAt(t, t.a+uintptr(move), b, gap-side/2*t.lda, own)
 	}
-	if t.put != nil {
+	switch {
+	case t.put == nil:
+	case t.fours != 0:
+		joinPortable(t.put)
+	default:
 		putPortable(t.put)
 	}
 }
 
 func tileAt(t *tileArgs, from, of uintptr, gap int, acc []float32) {
 	if t.resume == 0 {
-		clear(acc)
+		for r := range side {
+			clear(acc[r*side<<t.fours:][:side])
+		}
 	}
 	b := of
 	for tap, offset := range unsafe.Slice(t.offsets, t.taps) {
@@ -152,7 +172,7 @@ func stepAt(t *tileArgs, from uintptr, gap int, b uintptr, acc []float32) {
 	for r := range side {
 		a := unsafe.Slice((*uint32)(bytesAt(from+uintptr(r*t.lda+r/(side/2)*gap))), 16)
 		for half := range 2 {
-			row := acc[r*side+half*16:][:16]
+			row := acc[r*side<<t.fours+half*16:][:16]
 			for k, pair := range a {
 				even, odd := math.Float32frombits(pair<<16), math.Float32frombits(pair&0xffff0000)
 				w := unsafe.Slice((*uint32)(bytesAt(b+uintptr(half*t.second+k*t.ldb))), 16)

@@ -17,6 +17,12 @@ func wino2AT(m [4]float32) [2]float32 {
 	return [2]float32{m[0] + (m[1] + m[2]), m[1] - m[2] - m[3]}
 }
 
+// wino2Gg is G·g for one row.
+func wino2Gg(g [3]float32) [4]float32 {
+	s := g[0] + g[2]
+	return [4]float32{g[0], (s + g[1]) / 2, (s - g[1]) / 2, g[2]}
+}
+
 // wino2A is A·y for one column.
 func wino2A(y [2]float32) [4]float32 { return [4]float32{y[0], y[0] + y[1], y[0] - y[1], -y[1]} }
 
@@ -50,9 +56,9 @@ func wino2InPortable(a *winoInArgs) {
 func wino2FilterPortable(a *winoFilterArgs) {
 	dst := unsafe.Slice(a.dst, 4*a.words)
 	for k := range a.words {
-		w := a.filterRow(k)
-		s := w[0] + w[2]
-		dst[k], dst[a.words+k], dst[2*a.words+k], dst[3*a.words+k] = w[0], (s+w[1])/2, (s-w[1])/2, w[2]
+		for j, v := range wino2Gg(a.filterRow(k)) {
+			dst[j*a.words+k] = v
+		}
 	}
 }
 

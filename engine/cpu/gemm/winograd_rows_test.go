@@ -1,0 +1,276 @@
+package gemm
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
+
+// rowsTiles are the portable tiles and those of this machine that join sums.
+func rowsTiles() []tiles {
+	all := []tiles{portableTiles}
+	for _, level := range isa.Available() {
+		if level >= isa.AMX {
+			all = append(all, tilesFor(level))
+		}
+	}
+	return all
+}
+
+// rowsConvs have strips of several widths, blocks that end within a row, odd numbers of
+// lines, channels that end within a step or a pass, and paddings that differ.
+var rowsConvs = []Conv{
+	{N: 1, H: 8, W: 8, C: 32, O: 32, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 2, W: 16, C: 16, O: 5, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 2, H: 6, W: 32, C: 48, O: 70, PadTop: 0, PadBottom: 2, PadLeft: 2, PadRight: 0},
+	{N: 3, H: 8, W: 20, C: 208, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 2, H: 6, W: 22, C: 112, O: 33, PadTop: 2, PadBottom: 2, PadLeft: 2, PadRight: 2},
+	{N: 1, H: 4, W: 66, C: 64, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 0, PadRight: 0},
+}
+
+func rowsPlan(c Conv, workers int, t tiles) *Plan {
+	return planWinogradRows(c, c.weights(), false, workers, t)
+}
+
+func rowsGradX(c Conv, workers int, t tiles) *Plan {
+	return planWinogradRows(c.full(), c.weightsBackward(), true, workers, t)
+}
+
+// eachRows runs a test for every shape and all tiles.
+func eachRows(t *testing.T, test func(t *testing.T, c Conv, tl tiles)) {
+	for _, c := range rowsConvs {
+		c.KH, c.KW, c.Stride = 3, 3, 1
+		for _, tl := range rowsTiles() {
+			t.Run(fmt.Sprint(tl.name, c), func(t *testing.T) { test(t, c, tl) })
+		}
+	}
+}
+
+// TestWinogradRows compares results and the gradient to the picture with plain sums.
+func TestWinogradRows(t *testing.T) {
+	eachRows(t, func(t *testing.T, c Conv, tl tiles) {
+		if !takesWinogradRows(c) {
+			t.Fatal("cannot be computed so")
+		}
+		oh, ow := c.OutSize()
+		x, w, dy := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*9, 2), random(c.N*oh*ow*c.O, 3)
+		bias, add := random(c.O, 4), random(len(dy), 5)
+		y, dx := make([]float64, len(dy)), make([]float64, len(x))
+		for i := range y {
+			y[i] = float64(bias[i%c.O]) + float64(add[i])
+		}
+		naiveConv(c, x, w, func(yi, xi, wi int) {
+			y[yi] += float64(x[xi]) * float64(w[wi])
+			dx[xi] += float64(dy[yi]) * float64(w[wi])
+		})
+		got := make([]float32, len(y))
+		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: got, Bias: bias, Add: add})
+		if e := relErr(got, y); !(e < 1.2e-5) {
+			t.Errorf("forward: error %g", e)
+		}
+		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: add, Bias: bias, Add: add})
+		same(t, "added to what is overwritten", add, got)
+		if back := c.full(); takesWinogradRows(back) {
+			got := make([]float32, len(x))
+			run(rowsGradX(c, 2, tl), 2, Args{X: dy, W: w, Y: got})
+			if e := relErr(got, dx); !(e < 1.2e-5) {
+				t.Errorf("gradient to x: error %g", e)
+			}
+		}
+	})
+}
+
+// TestWinogradRowsNormed: as when pictures are normalised before.
+func TestWinogradRowsNormed(t *testing.T) {
+	tl := tilesFor(isa.Current())
+	if isa.Current() < isa.AMX {
+		tl = portableTiles
+	}
+	for i, c := range rowsConvs {
+		c.KH, c.KW, c.Stride = 3, 3, 1
+		oh, ow := c.OutSize()
+		x, w := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*9, 2)
+		norm := Norm{Coef: random(2*c.N*c.C, 3), Beta: random(c.C, 4), Rows: c.H * c.W, SiLU: i%2 == 0}
+		want, got := make([]float32, c.N*oh*ow*c.O), make([]float32, c.N*oh*ow*c.O)
+		run(rowsPlan(c, 1, tl), 1, Args{X: normalised(c, x, norm), W: w, Y: want})
+		c.Normed = true
+		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: got, Norm: norm})
+		same(t, fmt.Sprint(c), got, want)
+	}
+}
+
+// TestWinogradRowsUp: a picture is read from the small one as from the enlarged one.
+func TestWinogradRowsUp(t *testing.T) {
+	eachRows(t, func(t *testing.T, c Conv, tl tiles) {
+		oh, ow := c.OutSize()
+		w, small := random(9*c.C*c.O, 1), random(c.N*c.H*c.W*c.C/4, 2)
+		large := make([]float32, c.N*c.H*c.W*c.C)
+		for i := range c.N * c.H * c.W {
+			row, x := i/c.W, i%c.W
+			copy(large[i*c.C:][:c.C], small[(row/2*(c.W/2)+x/2)*c.C:])
+		}
+		want, got := make([]float32, c.N*oh*ow*c.O), make([]float32, c.N*oh*ow*c.O)
+		run(rowsPlan(c, 2, tl), 2, Args{X: large, W: w, Y: want})
+		c.Up = 2
+		run(rowsPlan(c, 2, tl), 2, Args{X: small, W: w, Y: got})
+		same(t, "enlarged", got, want)
+	})
+}
+
+// TestWinogradRowsSameBits: a picture's results depend neither on its batch nor on the
+// number of workers.
+func TestWinogradRowsSameBits(t *testing.T) {
+	eachRows(t, func(t *testing.T, c Conv, tl tiles) {
+		one, many := c, c
+		one.N, many.N = 1, 4
+		oh, ow := c.OutSize()
+		x, w := random(many.N*c.H*c.W*c.C, 1), random(9*c.C*c.O, 2)
+		alone, all := make([]float32, oh*ow*c.O), make([]float32, many.N*oh*ow*c.O)
+		at := many.N - 1
+		run(rowsPlan(one, 1, tl), 1, Args{X: x[at*c.H*c.W*c.C:], W: w, Y: alone})
+		for workers := 1; workers <= 3; workers++ {
+			clear(all)
+			run(rowsPlan(many, workers, tl), workers, Args{X: x, W: w, Y: all})
+			same(t, fmt.Sprint("workers ", workers), all[at*len(alone):], alone)
+		}
+	})
+}
+
+// TestWinogradRowsMemory: the memory for a picture does not grow with it, and running
+// allocates none.
+func TestWinogradRowsMemory(t *testing.T) {
+	for _, side := range []int{64, 512, 2048} {
+		c := square(1, side, 256, 128)
+		if p := rowsPlan(c, 2, portableTiles); p.ScratchLen*4 > 2<<20 {
+			t.Errorf("%d pixels: %d bytes", side, p.ScratchLen*4)
+		}
+	}
+	c := square(1, 8, 32, 32)
+	tl := rowsTiles()
+	p := rowsPlan(c, 1, tl[len(tl)-1])
+	pool := par.NewPool(1)
+	defer pool.Close()
+	phases := p.Bind(Args{X: random(8*8*32, 1), W: random(p.PackedLen, 2), Y: make([]float32, 8*8*32), Scratch: make([]float32, p.ScratchLen)})
+	if n := testing.AllocsPerRun(3, func() { pool.Run(phases) }); n != 0 && len(tl) > 1 {
+		t.Errorf("%g allocations", n)
+	}
+}
+
+// TestWinogradRowsChoice: pictures that are large, or many, and channels enough.
+func TestWinogradRowsChoice(t *testing.T) {
+	training := square(1, 8, 192, 384)
+	training.Training = true
+	strided := square(1, 65, 320, 320)
+	strided.Stride = 2
+	for _, s := range []struct {
+		conv Conv
+		want bool
+	}{
+		{square(1, 64, 320, 320), true}, {square(1, 24, 640, 640), true}, {training, true},
+		{square(1, 16, 1280, 1280), false}, // filters are read for few results
+		{square(1, 64, 320, 4), false}, {square(1, 256, 64, 64), false},
+		{square(1, 1022, 128, 128), false}, // strips of 73 pairs
+		{square(1, 63, 320, 320), false}, {strided, false},
+	} {
+		for _, n := range []int{1, 32} { // never by the batch
+			s.conv.N = n
+			if got := choosesWinogradRows(s.conv); got != s.want {
+				t.Errorf("%+v: chosen: %v", s.conv, got)
+			}
+		}
+		_, split := useTiles(F32, isa.Current())
+		for prec, may := range map[Precision]bool{F32: split, BF16: false, Exact: false} {
+			rows := fmt.Sprintf("%s split f32 tiles Winograd F(2,3)", tilesFor(isa.Current()).name)
+			got := PlanConv(s.conv, prec, 1).Algorithm == rows
+			if got != (may && s.want) || s.conv.Stride == 1 && got != (PlanConvGradX(s.conv, prec, 1).Algorithm == rows) {
+				t.Errorf("precision %v, %+v: %v", prec, s.conv, got)
+			}
+		}
+	}
+}
+
+// TestWinogradRowsKernels holds the transforms against their twins.
+func TestWinogradRowsKernels(t *testing.T) {
+	tl := tilesFor(isa.Current())
+	x := random(10*70, 1)
+	a, b := make([]uint16, 8192), make([]uint16, 8192)
+	in := splitRowArgs{src: &x[0], pixel: 70 * 4, dst: bytesOf(a), next: 320, xi: 1320, low: 160, channels: 64, count: 4}
+	tl.splitRow(&in)
+	in.dst = bytesOf(b)
+	splitRowPortable(&in)
+	if fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Error("elements of pixels differ from the portable ones")
+	}
+	g := random(6*9*side, 2)
+	for tap, first := range map[int]int{side * 4: 3, -side * 4: 5} {
+		f := filterPairsArgs{src: &g[first*side], tap: tap, dst: bytesOf(a), xi: 1920, low: 640, count: 3}
+		tl.filters(&f)
+		f.dst = bytesOf(b)
+		filterPairsPortable(&f)
+		if fmt.Sprint(a) != fmt.Sprint(b) {
+			t.Errorf("elements of filters differ from the portable ones, taps %d apart", tap)
+		}
+	}
+}
+
+// TestWideRows holds the kernel against its twin.
+func TestWideRows(t *testing.T) {
+	const n, count, lds = 48, 3, 70
+	x, coef := random(count*lds, 1), random(3*lds, 2)
+	for i, mean := range []*float32{nil, &coef[0], &coef[0]} {
+		got, want := make([]float32, count*lds), make([]float32, count*lds)
+		args := rowsArgs{dst: bytesOf(got), ldd: lds * 4, src: &x[0], lds: lds * 4, n: n, count: count}
+		if mean != nil {
+			args.mean, args.a, args.beta, args.silu = mean, &coef[lds], &coef[2*lds], i-1
+		}
+		tilesFor(isa.Current()).wideRows(&args)
+		args.dst = bytesOf(want)
+		wideRowsPortable(&args)
+		same(t, fmt.Sprint("case ", i), got, want)
+	}
+}
+
+// TestTilesInFours holds the products whose sums are joined against the twin: pairs of
+// results, of which some are dropped.
+func TestTilesInFours(t *testing.T) {
+	const lda, groups = 160, 3
+	a, b := make([]uint16, 4*side*lda), make([]uint32, 9*16*side)
+	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
+	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
+	offsets, moves, gaps, shifts := []int{64, 0}, make([]int, 4*groups), make([]int, 4*groups), make([]int, 4*groups)
+	for i := range moves {
+		moves[i], gaps[i], shifts[i] = i*5*lda*2, (16+i%3)*lda*2, i%4*2048
+	}
+	bias := random(side, 4)
+	for _, add := range []int{0, 1} {
+		var all [2][]float32
+		for i, tl := range []tiles{rowsTiles()[len(rowsTiles())-1], portableTiles} {
+			acc, y := make([]float32, 4*groups*side*side), random((2*groups*side+1)*side, 5)
+			rows := make([]uintptr, 2*(groups*side+storesAhead))
+			for r := range 2 * groups * side {
+				if r%5 > 0 {
+					rows[r] = addressOf(y[r*side:])
+				}
+			}
+			put := putArgs{acc: &acc[0], rows: &rows[0], count: groups * side, add: add, delta: side * 4, bias: &bias[0], mask: lowMask(25)}
+			tl.tile(&tileArgs{
+				a: uintptr(bytesOf(a)), lda: lda * 2, offsets: &offsets[0], taps: 2, steps: 1,
+				b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &moves[0], gaps: &gaps[0], shifts: &shifts[0],
+				count: 4 * groups, fours: 2, lowA: 192, lowB: 2048, put: &put, rate: 16 * storesOf(8),
+			})
+			all[i] = y
+		}
+		want := make([]float64, len(all[1]))
+		for i, v := range all[1] {
+			want[i] = float64(v)
+		}
+		if e := relErr(all[0], want); !(e < 1e-5) {
+			t.Errorf("add %d: error %g", add, e)
+		}
+	}
+	runtime.KeepAlive(a)
+	runtime.KeepAlive(b)
+}

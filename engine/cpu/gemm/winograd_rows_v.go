@@ -1,0 +1,87 @@
+package gemm
+
+import "unsafe"
+
+// splitRowArgs describes Bᵀ d of F(2,3) for some neighbouring pairs of results, as high
+// and low parts.
+type splitRowArgs struct {
+	src      *float32       // 0: the first pair's four pixels, and those that follow
+	pixel    int            // 8: bytes from one pixel to the next
+	dst      unsafe.Pointer // 16: the first pair's high parts of ξ = 0
+	next     int            // 24: bytes from one pair to the next
+	xi       int            // 32: bytes from one ξ to the next
+	low      int            // 40: bytes to the low parts
+	channels int            // 48: a multiple of 32
+	count    int            // 56: pairs
+}
+
+// layOut makes V [ξ][row][pair][high, low][channel] of a piece from the channels of a
+// pass.
+func (p *winogradRows) layOut(w *winogradRowsWorker, a *Args, v []uint16, row []float32, pass int, s piece) {
+	w.in = splitRowArgs{
+		src: &row[0], pixel: p.part * 4, next: p.pitch * 2, xi: p.plane * 2, low: p.part * 2,
+		channels: p.part, count: p.strip,
+	}
+	if p.conv.C < (pass+1)*p.part {
+		clear(row)
+	}
+	in := inputRow{
+		picture: s.strip / p.strips, x: 2*(s.strip%p.strips)*p.strip - p.conv.PadLeft,
+		from: pass * p.part, channels: min(p.part, p.conv.C-pass*p.part),
+	}
+	for i := range s.rows {
+		in.y = s.top + i - p.conv.PadTop
+		p.pixels(w, a, row, in)
+		w.in.dst = unsafe.Pointer(&v[(s.at+i*p.strip)*p.pitch])
+		p.splitRow(&w.in)
+	}
+}
+
+// inputRow is what a strip sees of a row of a picture, from pixel x on, and of that a
+// pass: some channels.
+type inputRow struct{ picture, y, x, from, channels int }
+
+// inside are the pixels first … last-1 of a row that lie inside the picture.
+func (p *winogradRows) inside(r inputRow) (first, last int) {
+	count := 2*p.strip + 2
+	if uint(r.y) >= uint(p.conv.H) {
+		return count, count
+	}
+	return min(max(-r.x, 0), count), max(min(p.conv.W-r.x, count), 0)
+}
+
+// source is pixel i of a row.
+func (p *winogradRows) source(a *Args, r inputRow, i int) *float32 {
+	c, up := &p.conv, p.conv.up()
+	return &a.X[((r.picture*(c.H/up)+r.y/up)*(c.W/up)+(r.x+i)/up)*c.C+r.from]
+}
+
+// pixels copies a row, or normalises it; outside the picture it is 0.
+func (p *winogradRows) pixels(w *winogradRowsWorker, a *Args, dst []float32, r inputRow) {
+	first, last := p.inside(r)
+	clear(dst[:first*p.part])
+	clear(dst[last*p.part : (2*p.strip+2)*p.part])
+	w.round = rowsArgs{ldd: p.part * 4, lds: p.conv.C * 4, n: r.channels}
+	if p.conv.Normed {
+		w.round.normalise(&a.Norm, r.picture, r.from, p.conv.C)
+	}
+	up := p.conv.up()
+	for i := first; i < last; i += w.round.count {
+		w.round.count = last - i
+		if up > 1 {
+			w.round.count = min(up-(r.x+i)%up, last-i) // they see the same pixel
+			w.round.lds = 0
+		}
+		w.round.dst, w.round.src = unsafe.Pointer(&dst[i*p.part]), p.source(a, r, i)
+		p.wideRows(&w.round)
+	}
+}
+
+// normalise sets the normalisation of a picture's channels from one on.
+func (w *rowsArgs) normalise(n *Norm, picture, from, channels int) {
+	coef := n.Coef[picture*2*channels:]
+	w.a, w.mean, w.beta = &coef[from], &coef[channels+from], &n.Beta[from]
+	if n.SiLU {
+		w.silu = 1
+	}
+}
