@@ -24,7 +24,7 @@ type attendArgs struct {
 	block    int      // 48: bytes from one block to the next
 	kSteps   *[2]int  // 56: bytes from q, and from a panel of k, for each step of a score
 	kCount   int      // 64
-	vSteps   *[2]int  // 72: bytes from probs, and from v, for each step of acc
+	vSteps   *[2]int  // 72: bytes from probs, and from v, for the high parts of each step of acc
 	vCount   int      // 80
 	scores   *float32 // 88: [panels][32][32], or of the last two where the top is known before
 	panels   int      // 96: of keys in a block
@@ -55,8 +55,12 @@ const (
 // queries is the number of queries that attend together.
 const queries = side
 
-// attendKeys is the most keys of a block.
+// attendKeys is the most keys of a block: their probabilities stay in the first-level
+// cache until they are multiplied with the values.
 const attendKeys = 256
+
+// AttendKeys is that number for this precision; low parts take as much room again.
+func (s *Small) AttendKeys() int { return attendKeys / s.parts() }
 
 // Queries are queries that attend, and the sums of what they have seen.
 type Queries struct {
@@ -84,7 +88,7 @@ type attention struct {
 	attender
 	to     attendArgs
 	kSteps [maxSteps][2]int
-	vSteps [3 * attendKeys / step][2]int
+	vSteps [attendKeys / step][2]int
 }
 
 // maxSteps bounds the number of dimensions that attend.
@@ -101,7 +105,7 @@ func (s *Small) QueriesLen(d int) int {
 }
 
 // ScoresLen is the number of words for scores, which all queries of a thread may share.
-func (s *Small) ScoresLen() int { return queries * (16 + attendKeys + s.parts()*attendKeys/2) }
+func (s *Small) ScoresLen() int { return queries * (16 + s.AttendKeys() + attendKeys/2) }
 
 // NewQueries are queries of d dimensions in memory of QueriesLen and ScoresLen words.
 func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
@@ -109,7 +113,7 @@ func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
 	return Queries{
 		d: d, memory: memory[:left], acc: s.Grid(memory[left:][:grid], queries, d),
 		top: memory[left+grid:][:queries], totals: memory[left+grid+queries:][:16*queries],
-		sums: scores[:16*queries], scores: scores[16*queries:], probs: scores[(16+attendKeys)*queries:],
+		sums: scores[:16*queries], scores: scores[16*queries:], probs: scores[(16+s.AttendKeys())*queries:],
 	}
 }
 
@@ -270,14 +274,10 @@ func (s *Small) describeAttend(q *Queries, keys int) {
 		}
 	}
 	a.kSteps, a.kCount = &s.kSteps[0], n
-	n = 0
-	for from := 0; from < lanes; from += step {
-		for _, at := range products[:2*s.parts()-1] {
-			s.vSteps[n] = [2]int{from*queries*2*s.parts() + at[0]*64, (from*s.parts() + at[1]*step) / 2 * a.ldv}
-			n++
-		}
+	for i := range lanes / step {
+		s.vSteps[i] = [2]int{i * step * queries * 2 * s.parts(), i * step * s.parts() / 2 * a.ldv}
 	}
-	a.vSteps, a.vCount = &s.vSteps[0], n
+	a.vSteps, a.vCount = &s.vSteps[0], lanes/step
 	a.q, a.ldq = addressOf(q.left.rows), q.left.distance*4
 	a.panels, a.last = lanes/side, int(lowMask(keys-lanes+side))
 	a.tiles, a.rows = ceilDiv(q.d, 16), q.rows

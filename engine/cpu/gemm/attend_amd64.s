@@ -14,7 +14,6 @@
 #define CX_SI 0x31
 #define DX_SI 0x32
 #define DI_SI 0x37
-#define TILELOAD_R15_SI(r) BYTE $0xC4; BYTE $0xC2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x37
 
 // tile c += tile a · tile b
 #define TDPBF16PS(c, a, b) BYTE $0xC4; BYTE $0xE2; BYTE $(8*(15-b)+2); BYTE $0x5C; BYTE $(0xC0+8*c+a)
@@ -189,9 +188,9 @@ step:                        \
 	LEAQ 2048(AX), CX        \
 	OP(b, CX_SI)
 
-// R9, R10 and R11 are columns of values, R14 bytes from there; AX and CX
-// probabilities of 16 queries each.
-#define STEP1 \
+// R9 and R10 are columns of values, R14 bytes from there; AX and CX probabilities of 16
+// queries each.
+#define HALVES1 \
 	LEAQ (R9)(R14*1), DX     \
 	TILELOAD(4, AX_BX)       \
 	TILELOAD(6, DX_SI)       \
@@ -199,7 +198,7 @@ step:                        \
 	TILELOAD(5, CX_BX)       \
 	TDPBF16PS(1, 5, 6)
 
-#define STEP2 \
+#define HALVES2 \
 	LEAQ (R9)(R14*1), DX     \
 	LEAQ (R10)(R14*1), DI    \
 	TILELOAD(4, AX_BX)       \
@@ -211,23 +210,41 @@ step:                        \
 	TDPBF16PS(1, 5, 6)       \
 	TDPBF16PS(3, 5, 7)
 
-#define STEP3 \
-	LEAQ (R9)(R14*1), DX     \
-	LEAQ (R10)(R14*1), DI    \
-	LEAQ (R11)(R14*1), R15   \
-	TILELOAD(7, AX_BX)       \
+// The same and the products with low parts, those of values 16 rows further on. Loading a
+// tile takes as much of the core as the exponentials of half a row: few are loaded twice.
+#define SPLIT1 \
+	HALVES1                  \
+	ADDQ $64, AX             \
+	ADDQ $64, CX             \
+	TILELOAD(2, AX_BX)       \
+	TDPBF16PS(0, 2, 6)       \
+	TILELOAD(3, CX_BX)       \
+	TDPBF16PS(1, 3, 6)       \
+	ADDQ R15, DX             \
+	TILELOAD(7, DX_SI)       \
+	TDPBF16PS(0, 4, 7)       \
+	TDPBF16PS(1, 5, 7)
+
+#define SPLIT2 \
+	HALVES2                  \
+	ADDQ $64, CX             \
+	TILELOAD(5, CX_BX)       \
+	TDPBF16PS(1, 5, 6)       \
+	TDPBF16PS(3, 5, 7)       \
+	SUBQ $64, CX             \
+	ADDQ $64, AX             \
+	TILELOAD(5, AX_BX)       \
+	TDPBF16PS(0, 5, 6)       \
+	TDPBF16PS(2, 5, 7)       \
+	ADDQ R15, DX             \
+	ADDQ R15, DI             \
 	TILELOAD(6, DX_SI)       \
-	TDPBF16PS(0, 7, 6)       \
-	TILELOAD(6, DI_SI)       \
-	TDPBF16PS(2, 7, 6)       \
-	TILELOAD_R15_SI(6)       \
-	TDPBF16PS(4, 7, 6)       \
-	TILELOAD(7, CX_BX)       \
-	TDPBF16PS(5, 7, 6)       \
-	TILELOAD(6, DI_SI)       \
-	TDPBF16PS(3, 7, 6)       \
-	TILELOAD(6, DX_SI)       \
-	TDPBF16PS(1, 7, 6)
+	TDPBF16PS(0, 4, 6)       \
+	TILELOAD(7, DI_SI)       \
+	TDPBF16PS(2, 4, 7)       \
+	TILELOAD(5, CX_BX)       \
+	TDPBF16PS(1, 5, 6)       \
+	TDPBF16PS(3, 5, 7)
 
 // Where a tile of columns lies, of the values and of the sums; AX is its number.
 #define PLACE(values, sums) \
@@ -252,10 +269,6 @@ step:                        \
 	EACH1(OP)                \
 	MOVQ sum2-72(SP), AX     \
 	SUMS(OP, 2, 3)
-#define EACH3(OP) \
-	EACH2(OP)                \
-	MOVQ sum3-80(SP), AX     \
-	SUMS(OP, 4, 5)
 #define ZERO1 \
 	TILEZERO(0)              \
 	TILEZERO(1)
@@ -263,10 +276,6 @@ step:                        \
 	ZERO1                    \
 	TILEZERO(2)              \
 	TILEZERO(3)
-#define ZERO3 \
-	ZERO2                    \
-	TILEZERO(4)              \
-	TILEZERO(5)
 
 // Adds the products of a block's probabilities and some tiles of columns of values.
 #define COLUMNS(ROW, EACH, ZEROS, STEP, n, zero, begin, step) \
@@ -281,6 +290,8 @@ begin:                       \
 	MOVQ 80(R8), R13         \
 	MOVQ $ROW, BX            \
 	MOVQ 40(R8), SI          \
+	MOVQ SI, R15             \
+	SHLQ $4, R15             \
 step:                        \
 	MOVQ 200(R8), AX         \
 	ADDQ (R12), AX           \
@@ -326,7 +337,7 @@ step:                        \
 
 // The attention of up to 32 queries; see attendArgs. The scores of the next panel
 // of keys are multiplied while the exponentials of one are computed.
-#define ATTEND(CONST, POLY, ROW, PUT) \
+#define ATTEND(CONST, POLY, ROW, PUT, ONE, TWO) \
 	MOVQ a+0(FP), R8         \
 	LEAQ cfg<>(SB), AX       \
 	LDTILECFG_AX             \
@@ -534,18 +545,11 @@ columns:                     \
 	JZ   done                \
 	PLACE(R9, sum1-64(SP))   \
 	PLACE(R10, sum2-72(SP))  \
-	PLACE(R11, sum3-80(SP))  \
 	CMPQ R13, $1             \
 	JE   one                 \
-	CMPQ R13, $2             \
-	JE   two                 \
-	CMPQ R13, $4             \
-	JE   two                 \
-	COLUMNS(ROW, EACH3, ZERO3, STEP3, 3, zero3, begin3, step3) \
-two:                         \
-	COLUMNS(ROW, EACH2, ZERO2, STEP2, 2, zero2, begin2, step2) \
+	COLUMNS(ROW, EACH2, ZERO2, TWO, 2, zero2, begin2, step2) \
 one:                         \
-	COLUMNS(ROW, EACH1, ZERO1, STEP1, 1, zero1, begin1, step1) \
+	COLUMNS(ROW, EACH1, ZERO1, ONE, 1, zero1, begin1, step1) \
 done:                        \
 	MOVQ $1, begun-32(SP)    \
 	MOVQ $0, mode-24(SP)     \
@@ -563,11 +567,11 @@ end:                         \
 
 // func attendHalves(a *attendArgs)
 TEXT ·attendHalves(SB), NOSPLIT, $112-8
-	ATTEND(CONSTHALVES, POLYHALVES, 64, PUTHALVES)
+	ATTEND(CONSTHALVES, POLYHALVES, 64, PUTHALVES, HALVES1, HALVES2)
 
 // func attendSplit(a *attendArgs)
 TEXT ·attendSplit(SB), NOSPLIT, $112-8
-	ATTEND(CONSTSPLIT, POLYSPLIT, 128, PUTSPLIT)
+	ATTEND(CONSTSPLIT, POLYSPLIT, 128, PUTSPLIT, SPLIT1, SPLIT2)
 
 // func foldRows32(dst, rows *float32)
 TEXT ·foldRows32(SB), NOSPLIT, $0-16

@@ -64,21 +64,21 @@ func (t *attendTwin) row() int {
 // keys is the number of keys of a block.
 func (t *attendTwin) keys() int { return (t.panels-1)*side + columns(uint32(t.last)) }
 
-// product runs tilePortable over steps.
-func (t *attendTwin) product(steps *[2]int, count int, a uintptr, lda int, b uintptr, ldb int, acc *float32, resume int) {
+// product runs tilePortable over steps, with the low parts so many bytes further on.
+func (t *attendTwin) product(steps *[2]int, count int, low [2]int, a uintptr, lda int, b uintptr, ldb int, acc *float32, resume int) {
 	var offsets, places []int
 	for _, s := range unsafe.Slice(steps, count) {
 		offsets, places = append(offsets, s[0]), append(places, s[1])
 	}
 	tilePortable(&tileArgs{
 		a: a, lda: lda, offsets: &offsets[0], taps: count, steps: 1, b: b, ldb: ldb, second: 64,
-		acc: acc, resume: resume, places: &places[0],
+		acc: acc, resume: resume, places: &places[0], lowA: low[0], lowB: low[1],
 	})
 }
 
 func (t *attendTwin) multiply(k uintptr) {
 	for p := range t.panels {
-		t.product(t.kSteps, t.kCount, t.q, t.ldq, k+uintptr(p*t.kPanel), side*4, t.score(0, p*side), 0)
+		t.product(t.kSteps, t.kCount, [2]int{}, t.q, t.ldq, k+uintptr(p*t.kPanel), side*4, t.score(0, p*side), 0)
 	}
 }
 
@@ -130,6 +130,10 @@ func (t *attendTwin) add(v uintptr) {
 	}
 	for p := range ceilDiv(t.tiles, 2) {
 		acc := (*float32)(unsafe.Add(unsafe.Pointer(t.acc), p*t.accPanel))
-		t.product(t.vSteps, t.vCount, uintptr(unsafe.Pointer(t.probs)), t.row()*4, v+uintptr(p*side*4), t.ldv, acc, t.begun)
+		low := [2]int{0, 0}
+		if t.split {
+			low = [2]int{64, step / 2 * t.ldv}
+		}
+		t.product(t.vSteps, t.vCount, low, uintptr(unsafe.Pointer(t.probs)), t.row()*4, v+uintptr(p*side*4), t.ldv, acc, t.begun)
 	}
 }

@@ -39,6 +39,9 @@ func (a *Attention) planForward(workers int) *forward {
 	f := &forward{Attention: *a, fused: a.fused(small)}
 	f.queries = even(a.T, queryBlock/small.Rows()*small.Rows(), small.Rows())
 	f.keys = even(a.S, keyBlock, 32)
+	if f.fused {
+		f.keys = even(a.S, small.AttendKeys(), 32)
+	}
 	f.queryBlocks, f.keyBlocks = ceilDiv(a.T, f.queries), ceilDiv(a.S, f.keys)
 	f.packedK, f.packedV = small.RightLen(f.keys, a.D), small.RightLen(a.D, f.keys)
 	if f.fused {
