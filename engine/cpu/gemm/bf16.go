@@ -86,7 +86,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		p.pitch += step
 	}
 	p.workers = make([]tilesWorker, max(workers, 1))
-	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, len(p.workers))
+	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, len(p.workers), split)
 	p.bandRows = p.longestBand()
 	packed := 0
 	for k := range pr.classes {

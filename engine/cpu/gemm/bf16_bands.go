@@ -12,7 +12,8 @@ const (
 	bandWorkers   = 8       // that a band grows with
 	stripeBytes   = 5 << 18 // of a worker's own copy, in its second-level cache beside the weights
 	mostTiles     = 16      // in a block, whose sums take 4 KB each
-	fewTiles      = 6       // that keep a worker's memory busy enough with weights
+	fewTiles      = 6       // that keep a worker's memory busy enough with weights,
+	fewSplit      = 4       // and those of split products of matrices
 	tasksOfWorker = 4
 )
 
@@ -33,10 +34,13 @@ type tilesCut struct {
 // takes so many bytes, or more where it would otherwise repeat too much of its neighbours.
 // Panels are divided between tasks before blocks become small, as each block reads all
 // weights of its panels.
-func cutTiles(p *product, bytes, pitch, panels, workers int) tilesCut {
-	all := ceilDiv(p.lines(), 2)
-	fits := (stripeBytes/(p.planes*pitch*2) - p.slack) / side
-	if bands := ceilDiv(all, min(max(fits, fewTiles), mostTiles)); bands >= 2*workers && bytes > 0 {
+func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCut {
+	all, few := ceilDiv(p.lines(), 2), fewTiles
+	if split && p.slack == 0 {
+		few = fewSplit
+	}
+	fits := min(max((stripeBytes/(p.planes*pitch*2)-p.slack)/side, few), mostTiles)
+	if bands := ceilDiv(all, fits); bands >= 2*workers && bytes > 0 {
 		stripe := ceilDiv(bands, min(tasksOfWorker*workers, bands))
 		tiles := ceilDiv(all, roundUp(bands, stripe))
 		return tilesCut{band: tiles, blockTiles: tiles, groupPanels: panels, stripe: stripe}
@@ -45,6 +49,9 @@ func cutTiles(p *product, bytes, pitch, panels, workers int) tilesCut {
 	c := tilesCut{band: ceilDiv(all, ceilDiv(all, most))}
 	count, want, groups := c.band, max(tasksOfWorker*workers, 8), 1
 	blocks := ceilDiv(count, mostTiles)
+	if split {
+		blocks = ceilDiv(count, fits)
+	}
 	for blocks*groups < want && groups < panels {
 		groups = min(2*groups, panels)
 	}
