@@ -5,7 +5,9 @@ const (
 	winoRowsMost     = 5         // steps of channels in a pass
 	winoRowsTiles    = 3         // of a block, at least, so that filters are not read too often
 	winoRowsChannels = 96        // at least, of both sides: V serves the panels of all columns
-	winoRowsResults  = 24 * 24   // of a picture, at least
+	winoRowsResults  = 24 * 24   // of a picture, at least,
+	winoRowsSmall    = 16 * 16   // and with no more than so many filters
+	winoRowsFilters  = 1280 * 1280
 )
 
 // choosesWinogradRows tells whether split products take Winograd's way. Its filters are
@@ -17,7 +19,8 @@ func choosesWinogradRows(c Conv) bool {
 	if c.Training {
 		results *= trainingBatch
 	}
-	return takesWinogradRows(c) && results >= winoRowsResults && min(c.C, c.O) >= winoRowsChannels
+	enough := results >= winoRowsResults || results >= winoRowsSmall && c.C*c.O <= winoRowsFilters
+	return enough && takesWinogradRows(c) && min(c.C, c.O) >= winoRowsChannels
 }
 
 // takesWinogradRows tells whether a convolution can be computed so: pairs of results
