@@ -3,13 +3,15 @@ package cpu
 import (
 	"slices"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
 	"github.com/ldm-go/ldm/graph"
 )
 
 // remake computes results anew where the gradient wants them, in place of keeping
 // them since the forward pass (Chen et al., arXiv 1604.06174): those that cost
 // little beside the memory they take, and whose inputs are there anyway. These are
-// GEGLU, as large as all of its layer's other activations together, and LayerNorm.
+// GEGLU, as large as all of its layer's other activations together, LayerNorm, and
+// GroupNorm in bfloat16, where as much memory is a larger part of what others need.
 func (c *compiler) remake(steps []*step) ([]*step, error) {
 	last := map[graph.Value]int{} // step that reads a value last
 	for i, s := range steps {
@@ -28,6 +30,9 @@ func (c *compiler) remake(steps []*step) ([]*step, error) {
 			continue
 		}
 		copied := *s.node
+		if add := c.fused.shifted[s.node]; add != nil {
+			c.fused.shifted[&copied] = add
+		}
 		twin, err := c.step(&copied)
 		if err != nil {
 			return nil, err
@@ -54,6 +59,8 @@ func (c *compiler) remakes(n *graph.Node) bool {
 		return c.fused.gated[n] == nil
 	case graph.LayerNorm:
 		return true
+	case graph.GroupNorm:
+		return c.prec == gemm.BF16
 	}
 	return false
 }

@@ -1,11 +1,14 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/nn"
@@ -146,6 +149,62 @@ func TestRemake(t *testing.T) {
 	}
 	if alone, training := count(false), count(true); alone != 0 || training != 2 {
 		t.Errorf("%d steps of GEGLU alone, %d with gradients: want 0 and 2", alone, training)
+	}
+}
+
+// TestRemakeGroupNorm: bfloat16 makes group norms anew for the gradient, those of sums
+// with a time embedding too; where the processor multiplies float32 all the same, the
+// gradients have the same bits.
+func TestRemakeGroupNorm(t *testing.T) {
+	const n, side, c, blocks = 2, 8, 32, 4
+	g, y, _, params, grads := objective(network{build: func(g *graph.Graph) graph.Value {
+		x := g.Param("x", n, side, side, c)
+		for i := range blocks {
+			name := func(what string) string { return fmt.Sprint(what, i) }
+			h := g.Add(x, g.Param(name("e"), n, 1, 1, c))
+			h = g.GroupNorm(h, g.Param(name("gamma"), c), g.Param(name("beta"), c), graph.GroupNorm{Groups: 4, Eps: 1e-5, SiLU: true})
+			x = g.Add(x, g.Conv2D(h, g.Param(name("w"), c, c, 3, 3), graph.Value{}, graph.Conv2D{Stride: 1, Top: 1, Bottom: 1, Left: 1, Right: 1}))
+		}
+		return x
+	}})
+	vars := engine.Vars{}
+	for _, p := range params {
+		name := p.Node.Op.(graph.Param).Name
+		vars[name] = fill(name, p.Shape())
+	}
+	run := func(precision engine.Precision) (got [][]float32, norms int) {
+		prog, err := New().Compile(g, append([]graph.Value{y}, grads...), vars, engine.Options{Threads: 2, Precision: precision})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer prog.Close()
+		copy(prog.Input("weight").F32, fill("weight", y.Shape()).F32)
+		if err := prog.Run(); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range prog.(*Program).Profile() {
+			if s.Op == "GroupNorm" {
+				norms++
+			}
+		}
+		for i := range len(grads) + 1 {
+			got = append(got, slices.Clone(prog.Output(i).F32))
+		}
+		return got, norms
+	}
+	want, kept := run(engine.F32)
+	got, made := run(engine.BF16)
+	if made <= kept {
+		t.Errorf("%d steps of GroupNorm in bfloat16, %d in float32", made, kept)
+	}
+	tol := 0.
+	if isa.Current() >= isa.AVX512BF16 {
+		tol = 3e-2
+	}
+	for i := range want {
+		if e := relErr(got[i], floats64(want[i])); !(e <= tol) {
+			t.Errorf("output %d: error %g", i, e)
+		}
 	}
 }
 
