@@ -1,19 +1,4 @@
-// The tile instructions, and the storing of sums beside them.
-
-// The assembler has no names for the tile instructions; these are their bytes.
-// Tiles 0-3 accumulate, 4 and 5 hold 16 rows of a each, 6 and 7 16 columns of b.
-#define LDTILECFG_AX BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0x00
-#define TILERELEASE BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0xC0
-#define TILEZERO(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x49; BYTE $(0xC0+8*r)
-#define TILELOAD_AX_BX(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x18
-#define TILELOAD_CX_BX(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x19
-#define TILELOAD_DX_SI(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x32
-#define TILELOAD_DI_SI(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x37
-#define TILESTORE_CX_BX(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7A; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x19
-#define TILESTORE_AX_BX(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7A; BYTE $0x4B; BYTE $(8*r+4); BYTE $0x18
-
-// tile c += tile a · tile b
-#define TDPBF16PS(c, a, b) BYTE $0xC4; BYTE $0xE2; BYTE $(8*(15-b)+2); BYTE $0x5C; BYTE $(0xC0+8*c+a)
+// The storing of sums beside products of tiles.
 
 // Brings a line into the cache to be written.
 #define PREFETCHW_R11 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0B

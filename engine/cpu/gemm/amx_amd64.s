@@ -1,18 +1,10 @@
 #include "textflag.h"
+#include "tile_amd64.h"
 #include "amx_amd64.h"
 
-// Eight tiles of 16 rows of 64 bytes.
-DATA tilecfg<>+0(SB)/8, $1
-DATA tilecfg<>+8(SB)/8, $0
-DATA tilecfg<>+16(SB)/8, $0x0040004000400040
-DATA tilecfg<>+24(SB)/8, $0x0040004000400040
-DATA tilecfg<>+32(SB)/8, $0
-DATA tilecfg<>+40(SB)/8, $0
-DATA tilecfg<>+48(SB)/8, $0x1010101010101010
-DATA tilecfg<>+56(SB)/8, $0
-GLOBL tilecfg<>(SB), RODATA|NOPTR, $64
-
 // func tileAMX(t *tileArgs)
+//
+// Tiles 0-3 accumulate, 4 and 5 hold 16 rows of a each, 6 and 7 16 columns of b.
 //
 // The tile unit works beside the rest of the core: in the steps of one tile, the rows
 // of the tile before get their bias and are stored (Z30, Z31: bias, R15: distance to
@@ -113,12 +105,12 @@ resume:
 	MOVQ BX, CX
 	SHLQ $4, CX
 	ADDQ AX, CX // the second 16 rows
-	TILELOAD_AX_BX(0)
-	TILELOAD_CX_BX(2)
+	TILELOAD(0, AX_BX)
+	TILELOAD(2, CX_BX)
 	ADDQ $64, AX
 	ADDQ $64, CX
-	TILELOAD_AX_BX(1)
-	TILELOAD_CX_BX(3)
+	TILELOAD(1, AX_BX)
+	TILELOAD(3, CX_BX)
 	MOVQ 8(R8), BX
 
 tap:
@@ -190,35 +182,35 @@ pair:
 
 multiply:
 	LEAQ (DX)(R9*1), DI
-	TILELOAD_AX_BX(4)
-	TILELOAD_DX_SI(6)
+	TILELOAD(4, AX_BX)
+	TILELOAD(6, DX_SI)
 	TDPBF16PS(0, 4, 6)
-	TILELOAD_DI_SI(7)
+	TILELOAD(7, DI_SI)
 	TDPBF16PS(1, 4, 7)
-	TILELOAD_CX_BX(5)
+	TILELOAD(5, CX_BX)
 	TDPBF16PS(2, 5, 6)
 	TDPBF16PS(3, 5, 7)
 	MOVQ 160(R8), R11 // to a's low parts
 	TESTQ R11, R11
 	JZ   advance
 	ADDQ R11, AX
-	TILELOAD_AX_BX(4)
+	TILELOAD(4, AX_BX)
 	SUBQ R11, AX
 	TDPBF16PS(0, 4, 6)
 	TDPBF16PS(1, 4, 7)
 	ADDQ R11, CX
-	TILELOAD_CX_BX(4)
+	TILELOAD(4, CX_BX)
 	SUBQ R11, CX
 	TDPBF16PS(2, 4, 6)
 	TDPBF16PS(3, 4, 7)
 	MOVQ 168(R8), R11 // to b's
 	ADDQ R11, DX
-	TILELOAD_DX_SI(6)
+	TILELOAD(6, DX_SI)
 	SUBQ R11, DX
-	TILELOAD_AX_BX(4)
+	TILELOAD(4, AX_BX)
 	TDPBF16PS(0, 4, 6)
 	ADDQ R11, DI
-	TILELOAD_DI_SI(7)
+	TILELOAD(7, DI_SI)
 	TDPBF16PS(1, 4, 7)
 	TDPBF16PS(2, 5, 6)
 	TDPBF16PS(3, 5, 7)
@@ -237,12 +229,12 @@ advance:
 	MOVQ BX, CX
 	SHLQ $4, CX
 	ADDQ AX, CX
-	TILESTORE_AX_BX(0)
-	TILESTORE_CX_BX(2)
+	TILESTORE(0, AX_BX)
+	TILESTORE(2, CX_BX)
 	ADDQ $64, AX
 	ADDQ $64, CX
-	TILESTORE_AX_BX(1)
-	TILESTORE_CX_BX(3)
+	TILESTORE(1, AX_BX)
+	TILESTORE(3, CX_BX)
 	CMPQ 184(R8), $0
 	JNE  beside
 	ADDQ $4096, acc-80(SP)

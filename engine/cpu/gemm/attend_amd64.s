@@ -1,33 +1,5 @@
 #include "textflag.h"
-
-// The assembler has no names for the tile instructions; these are their bytes.
-#define LDTILECFG_AX BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0x00
-#define TILERELEASE BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0xC0
-#define TILEZERO(r) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x49; BYTE $(0xC0+8*r)
-#define TILELOAD(r, at) BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x4B; BYTE $(8*r+4); BYTE $at
-#define TILESTORE(r, at) BYTE $0xC4; BYTE $0xE2; BYTE $0x7A; BYTE $0x4B; BYTE $(8*r+4); BYTE $at
-
-// Where a tile lies: its first row, and the distance of rows.
-#define AX_BX 0x18
-#define CX_BX 0x19
-#define AX_SI 0x30
-#define CX_SI 0x31
-#define DX_SI 0x32
-#define DI_SI 0x37
-
-// tile c += tile a · tile b
-#define TDPBF16PS(c, a, b) BYTE $0xC4; BYTE $0xE2; BYTE $(8*(15-b)+2); BYTE $0x5C; BYTE $(0xC0+8*c+a)
-
-// Eight tiles of 16 rows of 64 bytes.
-DATA cfg<>+0(SB)/8, $1
-DATA cfg<>+8(SB)/8, $0
-DATA cfg<>+16(SB)/8, $0x0040004000400040
-DATA cfg<>+24(SB)/8, $0x0040004000400040
-DATA cfg<>+32(SB)/8, $0
-DATA cfg<>+40(SB)/8, $0
-DATA cfg<>+48(SB)/8, $0x1010101010101010
-DATA cfg<>+56(SB)/8, $0
-GLOBL cfg<>(SB), RODATA|NOPTR, $64
+#include "tile_amd64.h"
 
 // Coefficients of 2^f, f from 0 to 1, highest power first: with an error of 7.5e-5,
 // a 26th of what rounding to bfloat16 takes away, and of 7.5e-8.
@@ -339,7 +311,7 @@ step:                        \
 // of keys are multiplied while the exponentials of one are computed.
 #define ATTEND(CONST, POLY, ROW, PUT, ONE, TWO) \
 	MOVQ a+0(FP), R8         \
-	LEAQ cfg<>(SB), AX       \
+	LEAQ tilecfg<>(SB), AX   \
 	LDTILECFG_AX             \
 	CONST                    \
 	VBROADCASTSS 208(R8), SCALE \

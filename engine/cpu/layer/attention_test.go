@@ -130,9 +130,10 @@ func attentionKinds() map[string]attentionKind {
 		if level > isa.Current() {
 			continue
 		}
-		// Split products leave out 4e-6 of a score, twice in the backward pass,
-		// and so as much of its exponential as the score is large.
-		for split, tol := range map[bool]float64{false: 1.2e-2, true: 3e-5} {
+		// bfloat16 rounds up to six factors of a gradient (q, k; dy, v; ds, and q or k
+		// again) by at most 2^-9 each. Split products leave out 4e-6 of a score, twice in
+		// the backward pass, and so as much of its exponential as the score is large.
+		for split, tol := range map[bool]float64{false: 6. / 512, true: 3e-5} {
 			kinds[fmt.Sprintf("%v tiles, split %v", level, split)] = attentionKind{
 				func(int) *gemm.Small { return gemm.NewSmallTiles(level, split) }, tol,
 			}
