@@ -29,6 +29,20 @@ GLOBL silu<>(SB), RODATA|NOPTR, $48
 #define CAP Z21
 #define SIGN Z20
 
+#define SILUCONST \
+	VBROADCASTSS silu<>+0(SB), LOG2E \
+	VBROADCASTSS silu<>+4(SB), LN2HI \
+	VBROADCASTSS silu<>+8(SB), LN2LO \
+	VBROADCASTSS silu<>+12(SB), E7 \
+	VBROADCASTSS silu<>+16(SB), E6 \
+	VBROADCASTSS silu<>+20(SB), E5 \
+	VBROADCASTSS silu<>+24(SB), E4 \
+	VBROADCASTSS silu<>+28(SB), HALF \
+	VBROADCASTSS silu<>+32(SB), ONE \
+	VBROADCASTSS silu<>+36(SB), FLOOR \
+	VBROADCASTSS silu<>+40(SB), CAP \
+	VBROADCASTSS silu<>+44(SB), SIGN
+
 // x = SiLU(x); t, n and y are lost.
 #define SILU(x, t, n, y) \
 	VXORPS SIGN, x, t        \
@@ -68,18 +82,7 @@ TEXT ·bf16NormRows(SB), NOSPLIT, $0-8
 	MOVQ 64(R8), R15 // beta
 	MOVQ 72(R8), DX  // mean
 	MOVQ 80(R8), R10 // whether SiLU
-	VBROADCASTSS silu<>+0(SB), LOG2E
-	VBROADCASTSS silu<>+4(SB), LN2HI
-	VBROADCASTSS silu<>+8(SB), LN2LO
-	VBROADCASTSS silu<>+12(SB), E7
-	VBROADCASTSS silu<>+16(SB), E6
-	VBROADCASTSS silu<>+20(SB), E5
-	VBROADCASTSS silu<>+24(SB), E4
-	VBROADCASTSS silu<>+28(SB), HALF
-	VBROADCASTSS silu<>+32(SB), ONE
-	VBROADCASTSS silu<>+36(SB), FLOOR
-	VBROADCASTSS silu<>+40(SB), CAP
-	VBROADCASTSS silu<>+44(SB), SIGN
+	SILUCONST
 
 row:
 	MOVQ R9, DI
@@ -158,18 +161,7 @@ TEXT ·wideRows(SB), NOSPLIT, $0-8
 	MOVQ 64(R8), R15 // beta
 	MOVQ 72(R8), DX  // mean
 	MOVQ 80(R8), R10 // whether SiLU
-	VBROADCASTSS silu<>+0(SB), LOG2E
-	VBROADCASTSS silu<>+4(SB), LN2HI
-	VBROADCASTSS silu<>+8(SB), LN2LO
-	VBROADCASTSS silu<>+12(SB), E7
-	VBROADCASTSS silu<>+16(SB), E6
-	VBROADCASTSS silu<>+20(SB), E5
-	VBROADCASTSS silu<>+24(SB), E4
-	VBROADCASTSS silu<>+28(SB), HALF
-	VBROADCASTSS silu<>+32(SB), ONE
-	VBROADCASTSS silu<>+36(SB), FLOOR
-	VBROADCASTSS silu<>+40(SB), CAP
-	VBROADCASTSS silu<>+44(SB), SIGN
+	SILUCONST
 
 row:
 	XORQ AX, AX // bytes of the row done
