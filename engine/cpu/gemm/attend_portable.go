@@ -130,7 +130,7 @@ func (t *attendTwin) add(v uintptr) {
 	}
 	for p := range ceilDiv(t.tiles, 2) {
 		acc := (*float32)(unsafe.Add(unsafe.Pointer(t.acc), p*t.accPanel))
-		low := [2]int{0, 0}
+		var low [2]int
 		if t.split {
 			low = [2]int{64, step / 2 * t.ldv}
 		}

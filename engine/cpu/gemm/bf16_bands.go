@@ -33,7 +33,8 @@ type tilesCut struct {
 // cutTiles cuts a product whose rows are pitch bfloat16 long. The copy of a shared band
 // takes so many bytes, or more where it would otherwise repeat too much of its neighbours.
 // Panels are divided between tasks before blocks become small, as each block reads all
-// weights of its panels.
+// weights of its panels; split products, whose steps take three times as long, bear that
+// for rows that fit the second-level cache.
 func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCut {
 	all, few := ceilDiv(p.lines(), 2), fewTiles
 	if split && p.slack == 0 {

@@ -39,18 +39,22 @@ func beforeOf(normed bool) string {
 // matrix, which may be those of several pictures.
 func (p *tilesPlan) layOutNormed(w *rowsArgs, a *Args, dst []uint16, pixel, n int) {
 	norm := &a.Norm
-	w.beta = &norm.Beta[0]
-	if norm.SiLU {
-		w.silu = 1
-	}
 	for n > 0 {
 		picture, row := pixel/norm.Rows, pixel%norm.Rows
 		count := min(n, ceilDiv(norm.Rows-row, p.stride))
-		coef := norm.Coef[picture*2*p.depth:]
-		w.a, w.mean = &coef[0], &coef[p.depth]
+		w.normalise(norm, picture, 0, p.depth)
 		p.lay(w, a.X[pixel*p.depth:], dst, count)
 		pixel, n = pixel+count*p.stride, n-count
 		dst = dst[count*p.pitch:]
+	}
+}
+
+// normalise sets the normalisation of a picture's channels from one on.
+func (w *rowsArgs) normalise(n *Norm, picture, from, channels int) {
+	coef := n.Coef[picture*2*channels:]
+	w.a, w.mean, w.beta = &coef[from], &coef[channels+from], &n.Beta[from]
+	if n.SiLU {
+		w.silu = 1
 	}
 }
 

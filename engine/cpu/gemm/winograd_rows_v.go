@@ -76,12 +76,3 @@ func (p *winogradRows) pixels(w *winogradRowsWorker, a *Args, dst []float32, r i
 		p.wideRows(&w.round)
 	}
 }
-
-// normalise sets the normalisation of a picture's channels from one on.
-func (w *rowsArgs) normalise(n *Norm, picture, from, channels int) {
-	coef := n.Coef[picture*2*channels:]
-	w.a, w.mean, w.beta = &coef[from], &coef[channels+from], &n.Beta[from]
-	if n.SiLU {
-		w.silu = 1
-	}
-}
