@@ -1,5 +1,6 @@
-#include "textflag.h"
+#include "gate_amd64.h"
 #include "tile_amd64.h"
+#include "tiles_amd64.h"
 #include "amx_amd64.h"
 
 // func tileAMX(t *tileArgs)
@@ -8,8 +9,8 @@
 //
 // The tile unit works beside the rest of the core: in the steps of one tile, the rows
 // of the tile before get their bias and are stored (Z30, Z31: bias, R15: distance to
-// the rows to add).
-TEXT ·tileAMX(SB), NOSPLIT, $128-8
+// the rows to add); those of a tile of gates, as value·GELU(gate).
+TEXT ·tileAMX(SB), NOSPLIT, $144-8
 	MOVQ t+0(FP), R8
 	LEAQ tilecfg<>(SB), AX
 	LDTILECFG_AX
@@ -35,6 +36,7 @@ TEXT ·tileAMX(SB), NOSPLIT, $128-8
 	XORQ  AX, AX
 	MOVQ  AX, row-40(SP)
 	MOVQ  AX, rowEnd-48(SP)
+	MOVQ  AX, gated-136(SP)
 	MOVQ  128(R8), DI // put
 	TESTQ DI, DI
 	JZ    tile
@@ -47,12 +49,22 @@ TEXT ·tileAMX(SB), NOSPLIT, $128-8
 	MOVQ  AX, add-64(SP)
 	MOVQ  24(DI), R15
 	MOVQ  40(DI), AX
+	CMPQ  56(DI), $0
+	JE    ungated
+	MOVQ  $1, gated-136(SP)
+	MOVQ  64(DI), R15
+	MOVQ  R15, half-144(SP)
+	GATING
+	SUBQ  $4096, from-56(SP)
+	JMP   masks
+
+ungated:
 	VMOVUPS (AX), Z30
 	VMOVUPS 64(AX), Z31
-	MOVL  48(DI), AX
-	KMOVW AX, K1
-	SHRL  $16, AX
-	KMOVW AX, K2
+
+masks:
+	MOVL 48(DI), AX
+	MASKS
 
 tile:
 	MOVQ 8(R8), BX // stride of a
@@ -155,6 +167,8 @@ store:
 	MOVQ R11, stop-104(SP)
 	CMPQ 184(R8), $0
 	JNE  pair
+	CMPQ gated-136(SP), $0
+	JNE  gate
 
 row:
 	MOVQ 64(R14), R11 // eight rows ahead
@@ -163,6 +177,16 @@ row:
 	STORE_ROW(plain, dropped)
 	CMPQ R14, stop-104(SP)
 	JB   row
+	MOVQ R14, row-40(SP)
+	MOVQ DI, from-56(SP)
+	JMP  multiply
+
+gate:
+	MOVQ 64(R14), R11
+	PREFETCHW_R11
+	STORE_GATED(half-144(SP), wide, gateDropped)
+	CMPQ R14, stop-104(SP)
+	JB   gate
 	MOVQ R14, row-40(SP)
 	MOVQ DI, from-56(SP)
 	JMP  multiply
@@ -240,6 +264,13 @@ advance:
 	ADDQ $4096, acc-80(SP)
 	CMPQ 128(R8), $0
 	JE   next
+	CMPQ gated-136(SP), $0
+	JE   stored
+	TESTQ $1, left-8(SP)
+	JZ   next
+	ADDQ $4096, from-56(SP) // over the gates of the rows before
+
+stored:
 	ADDQ $256, rowEnd-48(SP)
 	JMP  next
 
@@ -267,7 +298,13 @@ rest:
 	JAE  end
 	CMPQ 184(R8), $0
 	JNE  lastPair
+	CMPQ gated-136(SP), $0
+	JNE  lastGate
 	STORE_ROW(lastPlain, lastDropped)
+	JMP  rest
+
+lastGate:
+	STORE_GATED(half-144(SP), lastWide, lastGateDropped)
 	JMP  rest
 
 lastPair:

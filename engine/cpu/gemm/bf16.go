@@ -57,11 +57,11 @@ type unit struct{ tap, from int }
 type tilesWorker struct {
 	tile   tileArgs
 	put    putArgs
-	bias   [side]float32
+	bias   [2 * side]float32
 	moves  []int // from a band's copy to each tile's first line, bytes
 	gaps   []int // and from there to its second
+	shifts []int // to the weights of each tile, values or gates, bytes
 	rows   []uintptr
-	halves []uintptr // rows of values or gates
 	round  rowsArgs
 }
 
@@ -95,10 +95,11 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 	}
 	p.cutSums()
 	for i := range p.workers {
-		p.workers[i].moves, p.workers[i].gaps = make([]int, p.blockTiles), make([]int, p.blockTiles)
+		tiles := p.blockTiles * w.halves()
+		p.workers[i].moves, p.workers[i].gaps = make([]int, tiles), make([]int, tiles)
 		p.workers[i].rows = make([]uintptr, p.blockTiles*side+storesAhead)
 		if w.gated {
-			p.workers[i].halves = make([]uintptr, p.blockTiles*side+storesAhead)
+			p.workers[i].shifts = make([]int, tiles)
 		}
 	}
 	return &Plan{

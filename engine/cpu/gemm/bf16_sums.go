@@ -59,7 +59,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	if !p.fillRows(rows, base+uintptr(from*side*p.size()), p.cols*p.size(), k, 2*(band*p.band+first)) {
 		return
 	}
-	w.put = putArgs{count: len(rows), bias: &w.bias[0]}
+	w.put = putArgs{count: len(rows), rows: &rows[0], bias: &w.bias[0]}
 	if a.Add != nil {
 		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
 	}
@@ -67,6 +67,9 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	w.tile = tileArgs{
 		a: uintptr(unsafe.Pointer(&copied[0])), lda: p.pitch * 2, steps: p.chunk / step,
 		ldb: 128, second: 64, next: 2048, moves: &w.moves[0], gaps: &w.gaps[0], count: last - first,
+	}
+	if p.weights.gated {
+		p.gate(w, p.sums[k].size)
 	}
 	if p.split {
 		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
@@ -92,40 +95,27 @@ func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, 
 		count := min(s.stretch, len(s.units)-u)
 		last := u+count == len(s.units)
 		t.offsets, t.places, t.taps = &s.offsets[u], &s.places[u], count
-		t.resume, t.put, t.rate = min(u, 1), nil, 8*storesOf(count*t.steps)
-		for i := range n * p.weights.halves() {
-			packed := p.weights.turn(panel, i, p.panels)
+		t.resume, t.put, t.rate = min(u, 1), nil, 8*storesOf(p.weights.halves()*count*t.steps)
+		for i := range n {
 			sums := acc[i*own:][:own]
-			t.b, t.acc = addressOf(a.W[s.start+packed*s.size:]), &sums[0]
+			t.b, t.acc = addressOf(a.W[s.start+(panel+i)*p.weights.halves()*s.size:]), &sums[0]
 			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
-			switch {
-			case last && p.weights.gated:
-				p.gate(a, w, acc, panel, i, packed)
-			case last:
-				w.put.acc, w.put.rows, t.put = &sums[0], &w.rows[0], &w.put
-				p.columns(a, w, packed)
-				p.tile(t)
+			if last {
+				w.put.acc, t.put = &sums[0], &w.put
+				p.columns(a, w, panel+i)
+			}
+			p.tile(t)
+			if last {
 				p.nextColumns(w)
-			default:
-				p.tile(t)
 			}
 		}
 	}
 }
 
-// turn is the packed panel of turn i, from a panel on: values and gates of gated ones
-// by turns.
-func (w weights) turn(panel, i, panels int) int {
-	if w.gated {
-		return panel + i/2 + i%2*panels
-	}
-	return panel + i
-}
-
 // fetchNext names the weights of the turn behind turn i of n panels at unit u.
 func (p *tilesPlan) fetchNext(t *tileArgs, s *tileSum, packed []float32, panel, i, n, u, to int) {
 	switch {
-	case i+1 < n*p.weights.halves():
+	case i+1 < n:
 		i++
 	case u+s.stretch < len(s.units):
 		i, u = 0, u+s.stretch
@@ -135,20 +125,22 @@ func (p *tilesPlan) fetchNext(t *tileArgs, s *tileSum, packed []float32, panel, 
 		t.fetchEnd = t.fetch
 		return
 	}
-	unit := s.size / len(s.units)
-	at := p.weights.turn(panel, i, p.panels)*s.size + u*unit
-	t.fetch = addressOf(packed[at:])
-	t.fetchEnd = t.fetch + uintptr(min(s.stretch, len(s.units)-u)*unit*4)
+	unit, halves := s.size/len(s.units), p.weights.halves()
+	at := (panel+i)*halves*s.size + u*unit
+	t.fetch = addressOf(packed[at:]) // gates lie behind where they are summed in one stretch
+	t.fetchEnd = t.fetch + uintptr(halves*min(s.stretch, len(s.units)-u)*unit*4)
 }
 
-// columns tells put the bias and the number of a packed panel's columns.
-func (p *tilesPlan) columns(a *Args, w *tilesWorker, packed int) {
-	from, n := p.weights.columns(packed, side)
+// columns tells put the bias and the number of a panel's columns.
+func (p *tilesPlan) columns(a *Args, w *tilesWorker, panel int) {
 	clear(w.bias[:])
-	if a.Bias != nil {
-		copy(w.bias[:n], a.Bias[from:])
+	for i := range p.weights.halves() {
+		from, n := p.weights.columns(panel*p.weights.halves()+i, side)
+		if a.Bias != nil {
+			copy(w.bias[i*side:][:n], a.Bias[from:])
+		}
+		w.put.mask = lowMask(n)
 	}
-	w.put.mask = lowMask(n)
 }
 
 // nextColumns moves the addresses of the results to the next panel's columns.

@@ -1,9 +1,13 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/vec"
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
 
 // A product followed by GEGLU (Shazeer, arXiv 2002.05202) makes the values of a
-// panel, then their gates, and joins the two while they are in the cache. Each half
+// panel and their gates, and joins the two while they are in the cache. Each half
 // of the columns has panels of its own, so that a half may be of any width.
 
 // gateSize is the memory for the values, or the gates, of a panel and a task's rows.
@@ -18,7 +22,7 @@ func (p *dotPlan) gateSize() int {
 func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
 	rows, cols := p.kernel.rows, p.kernel.cols
 	for i, half := range w.halves {
-		p.panel(a, w, i*p.panels+panel, first, last, output{y: addressOf(half), stride: cols * 4})
+		p.panel(a, w, 2*panel+i, first, last, output{y: addressOf(half), stride: cols * 4})
 	}
 	n := min(last*rows, p.rows) - first*rows
 	value := w.halves[0][:n*cols]
@@ -29,41 +33,40 @@ func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
 	}
 }
 
-// gate sums the last terms of turn i, the values of a panel or its gates, and after those
-// writes value·GELU(gate).
-func (p *tilesPlan) gate(a *Args, w *tilesWorker, acc []float32, panel, i, packed int) {
-	own := w.tile.count * side * side
-	sums := acc[i*own:][:own]
-	for r := range w.put.count { // the sums get their bias where they are
-		w.halves[r] = addressOf(sums[r*side:])
-	}
-	w.put.acc, w.put.rows, w.tile.put = &sums[0], &w.halves[0], &w.put
-	p.columns(a, w, packed)
-	p.tile(&w.tile)
-	if i%2 == 0 {
-		return
-	}
-	value, rows := acc[(i-1)*own:][:own], w.rows[:w.put.count]
-	vec.GEGLU(value, value, sums)
-	width := min(side, p.cols-(panel+i/2)*side)
-	if p.halfY {
-		w.round = rowsArgs{dst: bytesAt(rows[0]), ldd: p.cols * 2, src: &value[0], lds: side * 4, n: width, count: countRows(rows)}
-		p.rows(&w.round)
-	} else {
-		for r, at := range rows {
-			if at != 0 {
-				copy(floatsAt(at, width), value[r*side:])
-			}
+// gate makes two tiles of each, its values and its gates, whose weights lie size words
+// further on. They take turns, so that the tile unit multiplies while the rest of the core
+// computes GEGLU.
+func (p *tilesPlan) gate(w *tilesWorker, size int) {
+	n := w.tile.count
+	for i := n - 1; i >= 0; i-- {
+		for j := range 2 {
+			w.moves[2*i+j], w.gaps[2*i+j], w.shifts[2*i+j] = w.moves[i], w.gaps[i], j*size*4
 		}
 	}
-	p.nextColumns(w)
+	w.tile.count, w.tile.shifts = 2*n, &w.shifts[0]
+	w.put.gated, w.put.half = 1, 0
+	if p.halfY {
+		w.put.half = 1
+	}
 }
 
-// countRows is the number of rows of a matrix before those that are none.
-func countRows(rows []uintptr) int {
-	n := len(rows)
-	for n > 0 && rows[n-1] == 0 {
-		n--
+func gatePortable(p *putArgs) {
+	n := columns(p.mask)
+	acc, bias := unsafe.Slice(p.acc, 2*roundUp(p.count, side)*side), unsafe.Slice(p.bias, 2*side)
+	var value, gate [side]float32
+	for r, at := range unsafe.Slice(p.rows, p.count) {
+		if at == 0 {
+			continue
+		}
+		sums := acc[(r+r/side*side)*side:]
+		for c := range n {
+			value[c], gate[c] = sums[c]+bias[c], sums[side*side+c]+bias[side+c]
+		}
+		vec.GEGLU(value[:n], value[:n], gate[:n])
+		if p.half != 0 {
+			rowPortable((*uint16)(bytesAt(at)), &value[0], n)
+		} else {
+			copy(floatsAt(at, n), value[:])
+		}
 	}
-	return n
 }

@@ -55,10 +55,17 @@ func tileThenPut(t *tileArgs) {
 		low.a, low.b = t.a, t.b+uintptr(t.lowB)
 		tileVDP(&low)
 	}
-	if t.put != nil {
+	switch {
+	case t.put == nil:
+	case t.put.gated != 0:
+		gateTiles(t.put)
+	default:
 		putTile(t.put)
 	}
 }
+
+//go:noescape
+func gateTiles(p *putArgs)
 
 //go:noescape
 func putTile(p *putArgs)

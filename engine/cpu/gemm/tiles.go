@@ -87,6 +87,11 @@ type putArgs struct {
 	add   int      // 32: whether to add
 	bias  *float32 // 40: [32]
 	mask  uint32   // 48: columns, one bit each
+
+	// Where the sums are of values and of their gates, tile by tile in turn, and
+	// value·GELU(gate) is stored; the gates' bias lies behind that of the values.
+	gated int // 56
+	half  int // 64: whether as bfloat16
 }
 
 // rowsArgs describes a number of rows to be rounded to bfloat16.
@@ -139,6 +144,8 @@ func tilePortable(t *tileArgs) {
 	case t.put == nil:
 	case t.fours != 0:
 		joinPortable(t.put)
+	case t.put.gated != 0:
+		gatePortable(t.put)
 	default:
 		putPortable(t.put)
 	}

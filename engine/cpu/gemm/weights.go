@@ -49,20 +49,14 @@ func (w weights) also() string {
 }
 
 // panels is the number of packed panels of so many columns.
-func (w weights) panels(cols int) int {
-	n := ceilDiv(w.results(), cols)
-	if w.gated {
-		return 2 * n
-	}
-	return n
-}
+func (w weights) panels(cols int) int { return w.halves() * ceilDiv(w.results(), cols) }
 
-// columns are the first column and the number of columns of a packed panel.
+// columns are the first column and the number of columns of a packed panel: panels of
+// values and of their gates take turns.
 func (w weights) columns(panel, cols int) (first, n int) {
-	half := w.results()
-	values := ceilDiv(half, cols)
-	first = panel % values * cols
-	return first + panel/values*half, min(cols, half-first)
+	half, turns := w.results(), w.halves()
+	first = panel / turns * cols
+	return first + panel%turns*half, min(cols, half-first)
 }
 
 // apart tells whether every column's weights lie in a piece of their own, one column
