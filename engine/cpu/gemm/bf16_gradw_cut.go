@@ -19,7 +19,7 @@ func (c *gradCut) tasks() int { return c.splits * c.rowGroups * c.colGroups }
 const (
 	gradBytes   = 1792 << 10 // of a second-level cache of 2 MB
 	gradTasks   = 8
-	mostGradPos = 2048 // positions of a band
+	mostGradPos = 512 // positions of a band: the operands of the next are fetched meanwhile
 )
 
 // cutGradW chooses groups, splits and bands; none may follow the number of workers.
