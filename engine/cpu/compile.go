@@ -48,9 +48,10 @@ func (e *Engine) pool(threads int) *pool {
 
 // step is one or several fused nodes.
 type step struct {
-	node   *graph.Node
-	name   string // of the layer and operation
-	inputs []graph.Value
+	node     *graph.Node
+	op, name string // its operation, and that with its layer
+	inputs   []graph.Value
+	outputs  []graph.Value
 	lowered
 	fused     bool // a product with the addition behind it
 	scratchAt *place
@@ -206,10 +207,22 @@ func (c *compiler) steps(nodes []*graph.Node) ([]*step, error) {
 	return c.remake(steps)
 }
 
-// step lowers one node, with the product that it is part of.
+// step lowers one node, with those that it is fused with.
 func (c *compiler) step(n *graph.Node) (s *step, err error) {
-	s = &step{node: n, name: n.Name(), inputs: c.inputs(n)}
+	s = &step{node: n, op: opName(n), name: n.Name(), inputs: c.inputs(n)}
+	for k := range n.Out {
+		s.outputs = append(s.outputs, n.Output(k))
+	}
+	if f := c.fused.feeds[n]; f != nil {
+		return c.feedForwardStep(n, f, nil), nil
+	}
+	if f := c.fused.feedGrads[n]; f != nil {
+		return c.feedForwardGradStep(f), nil
+	}
 	if sum, ok := c.fused.sums[n]; ok {
+		if f := c.fused.feeds[sum.product]; f != nil {
+			return c.feedForwardStep(n, f, []graph.Value{sum.add}), nil
+		}
 		s.inputs = append(c.inputs(sum.product), sum.add)
 		s.name = sum.product.Name()
 		s.fused = true

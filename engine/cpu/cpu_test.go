@@ -125,6 +125,7 @@ func networks() []network {
 			return y
 		})
 	}
+	add("FeedForward", transformer) // which is fused
 	add("Softmax", func(g *graph.Graph) graph.Value { return g.Softmax(g.Param("x", 2, 9, 21)) })
 	add("Upsample", func(g *graph.Graph) graph.Value { return g.Upsample(g.Param("x", 3, 2, 3, 5), 2) })
 	add("AvgPool", func(g *graph.Graph) graph.Value { return g.AvgPool(g.Param("x", 3, 4, 6, 5), 2) })

@@ -25,6 +25,9 @@ type fusions struct {
 	// halves are values in bfloat16: those that products alone read, which would round
 	// them to that, and that are written by a GEGLU or a layer norm.
 	halves map[graph.Value]bool
+	// feeds are the feed-forwards by their second product, feedGrads by the node with
+	// which their gradient begins.
+	feeds, feedGrads map[*graph.Node]*feedForward
 	// inside are the nodes without a step of their own.
 	inside map[*graph.Node]bool
 }
@@ -39,11 +42,17 @@ type fusion struct {
 func (c *compiler) fuse(nodes []*graph.Node) {
 	f := &c.fused
 	type pairs = map[*graph.Node]*graph.Node
-	*f = fusions{map[*graph.Node]fusion{}, pairs{}, pairs{}, pairs{}, pairs{}, map[graph.Value]bool{}, map[*graph.Node]bool{}}
+	type feeds = map[*graph.Node]*feedForward
+	*f = fusions{map[*graph.Node]fusion{}, pairs{}, pairs{}, pairs{}, pairs{}, map[graph.Value]bool{}, feeds{}, feeds{}, map[*graph.Node]bool{}}
 	users := map[graph.Value][]*graph.Node{}
 	for _, n := range nodes {
 		for _, v := range n.Inputs {
 			users[v] = append(users[v], n)
+		}
+	}
+	for _, n := range nodes {
+		if _, ok := n.Op.(graph.GEGLU); ok {
+			c.fuseFeedForward(n, users)
 		}
 	}
 	for _, n := range nodes {
@@ -89,7 +98,7 @@ func (c *compiler) sumOf(n *graph.Node) (fusion, bool) {
 	}
 	best := -1 // the later one, so that what the other reads is free sooner
 	for i, v := range n.Inputs {
-		if c.uses[v] == 1 && fusible(v.Node) && (best < 0 || v.Node.ID > n.Inputs[best].Node.ID) {
+		if c.uses[v] == 1 && fusible(v.Node) && !c.fused.inside[v.Node] && (best < 0 || v.Node.ID > n.Inputs[best].Node.ID) {
 			best = i
 		}
 	}

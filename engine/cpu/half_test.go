@@ -9,9 +9,9 @@ import (
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// feedForward is a layer norm and two products with a GEGLU between them: the result,
+// feedForwardOf is a layer norm and two products with a GEGLU between them: the result,
 // and what lies between.
-func feedForward(g *graph.Graph, n int) []graph.Value {
+func feedForwardOf(g *graph.Graph, n int) []graph.Value {
 	const c, rows = 160, 37
 	norm := g.LayerNorm(g.Param("x", n, rows, c), g.Param("g", c), g.Param("b", c), 1e-5)
 	gated := g.GEGLU(g.Linear(norm, g.Param("w1", 6*c, c), g.Param("b1", 6*c)))
@@ -24,8 +24,8 @@ func feedForward(g *graph.Graph, n int) []graph.Value {
 func TestHalves(t *testing.T) {
 	run := func(n, threads int, outputs int, gamma float32) (*Program, []float32) {
 		all, g := graph.New(), graph.New()
-		feedForward(all, 3)
-		values := feedForward(g, n)
+		feedForwardOf(all, 3)
+		values := feedForwardOf(g, n)
 		vars := engine.Vars{}
 		for i, p := range g.Params() {
 			name := p.Node.Op.(graph.Param).Name

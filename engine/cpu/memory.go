@@ -41,12 +41,12 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 		if c.leaf(s.node, places) {
 			continue
 		}
-		for k := range s.node.Out {
-			p := &place{size: c.words(s.node.Output(k)), first: len(kept), last: len(kept)}
+		for _, v := range s.outputs {
+			p := &place{size: c.words(v), first: len(kept), last: len(kept)}
 			if s.update { // passes its last input through
 				p = places[s.inputs[len(s.inputs)-1]]
 			}
-			places[s.node.Output(k)] = p
+			places[v] = p
 		}
 		for _, v := range s.inputs {
 			places[v].last = len(kept)
@@ -124,7 +124,7 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 func takeOver(steps []*step, places map[graph.Value]*place) {
 	for i, s := range steps {
 		for _, k := range s.inPlace {
-			from, to := places[s.inputs[k]].at(), places[s.node.Output(0)]
+			from, to := places[s.inputs[k]].at(), places[s.outputs[0]]
 			if from.own != nil || from.last != i || from.first == i || !s.fits(i, from, to) {
 				continue
 			}
@@ -158,8 +158,8 @@ func arenaOf(steps []*step, places map[graph.Value]*place) []*place {
 	var all []*place
 	for i, s := range steps {
 		if !s.update {
-			for k := range s.node.Out {
-				if p := places[s.node.Output(k)]; p.into == nil {
+			for _, v := range s.outputs {
+				if p := places[v]; p.into == nil {
 					all = append(all, p)
 				}
 			}

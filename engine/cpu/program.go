@@ -69,9 +69,9 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 			b.in = append(b.in, p.values(v))
 			b.ints = append(b.ints, ints(v))
 		}
-		for k := range s.node.Out {
-			b.out = append(b.out, p.values(s.node.Output(k)))
-			b.outInts = append(b.outInts, ints(s.node.Output(k)))
+		for _, v := range s.outputs {
+			b.out = append(b.out, p.values(v))
+			b.outInts = append(b.outInts, ints(v))
 		}
 		if s.scratchAt != nil {
 			b.scratch = memory(s.scratchAt)
@@ -196,9 +196,9 @@ func (p *Program) FindNonFinite() (string, error) {
 		if err := p.failure(); err != nil {
 			return "", err
 		}
-		for k, t := range s.node.Out {
-			ok := t.DType != graph.Float32
-			switch v := s.node.Output(k); {
+		for _, v := range s.outputs {
+			ok := v.Type().DType != graph.Float32
+			switch {
 			case ok:
 			case p.halves[v]:
 				ok = finiteHalves(tensor.Halves(p.values(v))[:v.Shape().Size()])
@@ -245,7 +245,7 @@ func (p *Program) StartProfile() { p.profile = make([]time.Duration, len(p.steps
 func (p *Program) Profile() []StepCost {
 	var all []StepCost
 	for i, s := range p.steps {
-		cost := StepCost{Name: s.name, Op: opName(s.node), Algorithm: s.algorithm, Flops: s.flops}
+		cost := StepCost{Name: s.name, Op: s.op, Algorithm: s.algorithm, Flops: s.flops}
 		if p.profile != nil {
 			cost.Time = p.profile[i]
 		}

@@ -24,7 +24,7 @@ func (c *compiler) remake(steps []*step) ([]*step, error) {
 		if !c.remakes(s.node) {
 			continue
 		}
-		y := s.node.Output(0)
+		y := s.outputs[0]
 		again := afterGap(steps, y)
 		if again < 0 || last[s.inputs[0]] < again {
 			continue

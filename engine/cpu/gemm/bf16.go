@@ -1,5 +1,7 @@
 package gemm
 
+import "github.com/ldm-go/ldm/engine/cpu/par"
+
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
 //
 // In float32 (split) every number is the sum of two bfloat16, high and low, and
@@ -86,7 +88,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		p.pitch += step
 	}
 	p.workers = make([]tilesWorker, max(workers, 1))
-	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, len(p.workers), split)
+	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, workers, split)
 	p.bandRows = p.longestBand()
 	packed := 0
 	for k := range pr.classes {
@@ -107,7 +109,8 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		PackedLen:  packed,
 		ScratchLen: p.copies()*p.bandLen() + len(p.workers)*p.accLen(),
 		packing:    p.packing(workers),
-		bind:       p.bind,
+		bind:       func(a Args) []par.Phase { return p.bind(&a) },
+		over:       p.bind,
 	}
 }
 

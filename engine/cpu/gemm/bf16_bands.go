@@ -42,7 +42,7 @@ func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCu
 	}
 	fits := min(max((stripeBytes/(p.planes*pitch*2)-p.slack)/side, few), mostTiles)
 	if bands := ceilDiv(all, fits); bands >= 2*workers && bytes > 0 {
-		stripe := ceilDiv(bands, min(tasksOfWorker*workers, bands))
+		stripe := ceilDiv(bands, min(max(tasksOfWorker*workers, 1), bands))
 		tiles := ceilDiv(all, roundUp(bands, stripe))
 		return tilesCut{band: tiles, blockTiles: tiles, groupPanels: panels, stripe: stripe}
 	}
@@ -88,26 +88,26 @@ func (p *tilesPlan) longestBand() int {
 // bandLen is the size of a band's copy in float32 words, whole cache lines.
 func (p *tilesPlan) bandLen() int { return roundUp(p.planes*p.bandRows*p.pitch/2, 16) }
 
-func (p *tilesPlan) bind(a Args) []par.Phase {
+func (p *tilesPlan) bind(a *Args) []par.Phase {
 	var phases []par.Phase
 	for k := range p.classes {
 		if len(p.classes[k].taps) == 0 {
-			phases = append(phases, p.noTaps(a, k))
+			phases = append(phases, p.noTaps(*a, k))
 		}
 	}
 	if p.stripe > 0 {
-		return append(phases, p.stripes(&a))
+		return append(phases, p.stripes(a))
 	}
 	copied := tensor.Halves(a.Scratch[:p.bandLen()])
 	for band := range p.bands() {
-		phases = append(phases, p.layOut(&a, copied, band))
+		phases = append(phases, p.layOut(a, copied, band))
 		count := p.tilesIn(band)
 		blocks, groups := ceilDiv(count, p.blockTiles), ceilDiv(p.panels, p.groupPanels)
 		phases = append(phases, par.Phase{Name: "tiles", Tasks: len(p.classes) * blocks * groups, Run: func(task, worker int) {
 			k, task := task/(blocks*groups), task%(blocks*groups)
 			first, panel := task%blocks*p.blockTiles, task/blocks*p.groupPanels
 			acc := a.Scratch[p.bandLen()+worker*p.accLen():][:p.accLen()]
-			p.block(&a, &p.workers[worker], copied, acc, band, k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels))
+			p.block(a, &p.workers[worker], copied, acc, band, k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels))
 		}})
 	}
 	return phases

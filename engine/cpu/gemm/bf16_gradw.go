@@ -59,6 +59,20 @@ func planTileGradW(c Conv, out layout, workers int, t tiles, split bool) *Plan {
 
 // planTileGradWIn plans for so much of a second-level cache, if that will do.
 func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split bool) *Plan {
+	p := newTileGradW(bytes, gradTasks, c, out, workers, t, split)
+	sums := len(p.workers)
+	if p.splits > 1 {
+		sums = p.tasks()
+	}
+	return &Plan{
+		Algorithm:  t.name + kindOf(split) + " tiles 32x32 transposed",
+		ScratchLen: len(p.workers)*p.laidOut() + sums*p.sums(),
+		bind:       p.bind,
+	}
+}
+
+// newTileGradW plans for so many tasks at once.
+func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t tiles, split bool) *tileGradW {
 	p := &tileGradW{tiles: t, split: split}
 	if c.pointwise() && c.C < c.O { // the fewer channels are those to be transposed
 		p.swapped = true
@@ -66,7 +80,7 @@ func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split 
 		out.row, out.col = out.col, out.row
 	}
 	p.product, p.conv, p.out = forward(c), c, out
-	p.gradCut = cutGradW(bytes, &p.product, c, p.parts())
+	p.gradCut = cutGradW(bytes, tasks, &p.product, c, p.parts())
 	p.copies = 1
 	for _, at := range p.classes[0].places {
 		p.copies = max(p.copies, at.shift%2+1)
@@ -84,15 +98,7 @@ func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split 
 	for i := range p.workers {
 		p.workers[i].memory = make([]float32, p.parts()*16*min(gradLanes, p.tall*side))
 	}
-	sums := len(p.workers)
-	if p.splits > 1 {
-		sums = p.tasks()
-	}
-	return &Plan{
-		Algorithm:  t.name + kindOf(split) + " tiles 32x32 transposed",
-		ScratchLen: len(p.workers)*p.laidOut() + sums*p.sums(),
-		bind:       p.bind,
-	}
+	return p
 }
 
 // parts is the number of bfloat16 that a number is the sum of.
@@ -130,7 +136,7 @@ func (p *tileGradW) bind(a Args) []par.Phase {
 		}
 		sums := all[at*p.sums():][:p.sums()]
 		group := task % groups
-		p.task(w, &a, words[worker*p.laidOut():][:p.laidOut()], sums, task/groups, group)
+		p.task(w, &a, words[worker*p.laidOut():][:p.laidOut()], sums, task/groups, group, false)
 		if p.splits == 1 {
 			p.each(group, func(r, c, at int) { p.store(w, a.Y, sums[at:], r, c) })
 		}
@@ -160,8 +166,8 @@ func (p *tileGradW) each(group int, f func(r, c, at int)) {
 	}
 }
 
-// task sums one split of the positions for a group of tiles.
-func (p *tileGradW) task(w *gradWorker, a *Args, words []uint32, sums []float32, split, group int) {
+// task sums one split of the positions for a group of tiles, or adds it to the sums.
+func (p *tileGradW) task(w *gradWorker, a *Args, words []uint32, sums []float32, split, group int, resume bool) {
 	firstRow, firstCol := p.first(group)
 	x, dy := words[:p.parts()*p.wordsX()], words[p.parts()*p.wordsX():]
 	from := split * p.length
@@ -173,7 +179,7 @@ func (p *tileGradW) task(w *gradWorker, a *Args, words []uint32, sums []float32,
 		p.nextBand(w, a, first+n, min(p.band, to-first-n))
 		for r := range min(p.tall, p.rowTiles-firstRow) {
 			acc := sums[r*p.wide*p.taps*side*side:]
-			p.sum(w, x, dy[r*side*p.pitch/2:], acc, min(p.wide, p.colTiles-firstCol), n, first > from)
+			p.sum(w, x, dy[r*side*p.pitch/2:], acc, min(p.wide, p.colTiles-firstCol), n, resume || first > from)
 		}
 	}
 }

@@ -22,8 +22,9 @@ const (
 	mostGradPos = 512 // positions of a band: the operands of the next are fetched meanwhile
 )
 
-// cutGradW chooses groups, splits and bands; none may follow the number of workers.
-func cutGradW(bytes int, p *product, c Conv, parts int) gradCut {
+// cutGradW chooses groups, splits and bands for so many tasks at once; none may follow the
+// number of workers.
+func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
 	cut := gradCut{taps: c.KH * c.KW, rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}
 	all := roundUp(p.positions(), step)
 	cut.chunk = chunkSteps / parts * step
@@ -35,8 +36,8 @@ func cutGradW(bytes int, p *product, c Conv, parts int) gradCut {
 			if tall*wide > 1 && tall*wide*cut.taps*side*side*4 > bytes*9/16 {
 				break
 			}
-			for try.splits = 1; try.splits <= max(min(gradTasks, all/(2*cut.chunk)), 1); try.splits *= 2 {
-				if cost := try.cost(all, p.planes, parts); cost < best {
+			for try.splits = 1; try.splits <= max(min(tasks, all/(2*cut.chunk)), 1); try.splits *= 2 {
+				if cost := try.cost(all, p.planes, parts, tasks); cost < best {
 					best, cut.tall, cut.wide, cut.splits = cost, tall, wide, try.splits
 				}
 			}
@@ -67,7 +68,7 @@ func (c *gradCut) first(group int) (row, col int) {
 // cost estimates cycles: laying out x for every group of rows and dy for every
 // group of columns, which is mostly that of reading them; the products; and writing and
 // adding up the splits.
-func (c *gradCut) cost(positions, planes, parts int) float64 {
+func (c *gradCut) cost(positions, planes, parts, atOnce int) float64 {
 	const own, late, sums = 0.65, 0.15, 2.5 // cycles for a number
 	x, y := float64(positions*side*planes*c.colTiles*c.rowGroups), float64(positions*side*c.rowTiles*c.colGroups)
 	work := own * (x + y)
@@ -82,5 +83,5 @@ func (c *gradCut) cost(positions, planes, parts int) float64 {
 		work += sums * float64(c.splits*c.taps*c.rowTiles*c.colTiles*side*side)
 	}
 	tasks := c.tasks()
-	return work * float64(roundUp(tasks, gradTasks)) / float64(tasks)
+	return work * float64(roundUp(tasks, atOnce)) / float64(tasks)
 }

@@ -29,7 +29,7 @@ func TestGradCut(t *testing.T) {
 	for _, c := range append(banded, Conv{N: 8, H: 8, W: 8, C: 1280, O: 1280, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}) {
 		p := forward(c)
 		for parts := 1; parts <= 2; parts++ {
-			cut := cutGradW(gradBytes, &p, c, parts)
+			cut := cutGradW(gradBytes, gradTasks, &p, c, parts)
 			if cut.tall*cut.rowGroups < cut.rowTiles || cut.wide*cut.colGroups < cut.colTiles || cut.length*cut.splits < p.positions() {
 				t.Errorf("%+v: %+v leaves something out", c, cut)
 			}

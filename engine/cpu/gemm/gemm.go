@@ -60,6 +60,7 @@ type Plan struct {
 
 	packing packing
 	bind    func(Args) []par.Phase
+	over    func(*Args) []par.Phase // the same for operands that may change, of tiles alone
 }
 
 // Bind returns the phases that compute the plan on these operands. Running

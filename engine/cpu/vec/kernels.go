@@ -61,6 +61,7 @@ type kernels struct {
 	squaredNorm func(x *float32, n int) float64
 
 	gegluGrad     func(dvalue, dgate, value, gate, dy *float32, n int)
+	gegluBoth     func(value, gate, dy *float32, n int)
 	softmaxGrad   func(dx, y, dy *float32, n int, delta float32)
 	layerNorm     func(y, x, gamma, beta *float32, n int, mean, rstd float32)
 	layerNormSums func(x, dy, gamma, sum, dot *float32, n int, mean, rstd float32) (m1, m2 float32)

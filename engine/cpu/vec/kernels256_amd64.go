@@ -23,6 +23,7 @@ func deviation256(x *float32, n int, mean float32) float32
 func dot256(x, y *float32, n int) float32
 func squaredNorm256(x *float32, n int) float64
 func gegluGrad256(dvalue, dgate, value, gate, dy *float32, n int)
+func gegluBoth256(value, gate, dy *float32, n int)
 func softmaxGrad256(dx, y, dy *float32, n int, delta float32)
 func layerNorm256(y, x, gamma, beta *float32, n int, mean, rstd float32)
 func layerNormSums256(x, dy, gamma, sum, dot *float32, n int, mean, rstd float32) (m1, m2 float32)
@@ -50,6 +51,7 @@ var kernels256 = kernels{
 	dot:           dot256,
 	squaredNorm:   squaredNorm256,
 	gegluGrad:     gegluGrad256,
+	gegluBoth:     gegluBoth256,
 	softmaxGrad:   softmaxGrad256,
 	layerNorm:     layerNorm256,
 	layerNormSums: layerNormSums256,

@@ -23,6 +23,7 @@ func deviation512(x *float32, n int, mean float32) float32
 func dot512(x, y *float32, n int) float32
 func squaredNorm512(x *float32, n int) float64
 func gegluGrad512(dvalue, dgate, value, gate, dy *float32, n int)
+func gegluBoth512(value, gate, dy *float32, n int)
 func softmaxGrad512(dx, y, dy *float32, n int, delta float32)
 func layerNorm512(y, x, gamma, beta *float32, n int, mean, rstd float32)
 func layerNormSums512(x, dy, gamma, sum, dot *float32, n int, mean, rstd float32) (m1, m2 float32)
@@ -60,6 +61,7 @@ var kernels512 = kernels{
 	dot:           dot512,
 	squaredNorm:   squaredNorm512,
 	gegluGrad:     gegluGrad512,
+	gegluBoth:     gegluBoth512,
 	softmaxGrad:   softmaxGrad512,
 	layerNorm:     layerNorm512,
 	layerNormSums: layerNormSums512,

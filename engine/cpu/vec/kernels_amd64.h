@@ -232,6 +232,24 @@ end:
 	ST(V10, (DI)(BX*4))       \
 	ST(V3, (R11)(BX*4))
 
+// The same in place, and v·GELU(g) where dy was.
+#define GEGLUBOTH(LD, ST, TRIM, OP) \
+	LD((SI)(BX*4), V0)        \
+	LD((R10)(BX*4), V1)       \
+	LD((DX)(BX*4), V2)        \
+	PHI(V1)                   \
+	VMULPS DENSITY, V12, V12  \
+	VMOVAPS V10, V3           \
+	VFMADD231PS V1, V12, V3   \
+	VMULPS V1, V10, V10       \
+	VMULPS V0, V10, V4        \
+	VMULPS V2, V10, V10       \
+	VMULPS V2, V0, V0         \
+	VMULPS V0, V3, V3         \
+	ST(V10, (SI)(BX*4))       \
+	ST(V3, (R10)(BX*4))       \
+	ST(V4, (DX)(BX*4))
+
 // ((x-mean)·rstd)·gamma + beta
 #define LAYERNORM(LD, ST, TRIM, OP) \
 	LD((SI)(BX*4), V0)        \

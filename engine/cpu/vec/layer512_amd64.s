@@ -14,6 +14,16 @@ TEXT ·gegluGrad512(SB), NOSPLIT, $0-48
 	EACH(GEGLUGRAD, NONE)
 	DONE
 
+// func gegluBoth512(value, gate, dy *float32, n int)
+TEXT ·gegluBoth512(SB), NOSPLIT, $0-32
+	MOVQ value+0(FP), SI
+	MOVQ gate+8(FP), R10
+	MOVQ dy+16(FP), DX
+	MOVQ n+24(FP), CX
+	PHICONST
+	EACH(GEGLUBOTH, NONE)
+	DONE
+
 // func softmaxGrad512(dx, y, dy *float32, n int, delta float32)
 TEXT ·softmaxGrad512(SB), NOSPLIT, $0-36
 	MOVQ dx+0(FP), DI

@@ -37,6 +37,9 @@ func TestAgainstPortable(t *testing.T) {
 		"GEGLUGrad in place": func(k *kernels, a [][]float32, n int) {
 			k.gegluGrad(&a[0][0], &a[1][0], &a[0][0], &a[1][0], &a[2][0], n)
 		},
+		"GEGLUBoth": func(k *kernels, a [][]float32, n int) {
+			k.gegluBoth(&a[0][0], &a[1][0], &a[2][0], n)
+		},
 		"AdamW": func(k *kernels, a [][]float32, n int) {
 			for i, v := range a[2] {
 				a[2][i] = v * v

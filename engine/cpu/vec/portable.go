@@ -49,6 +49,7 @@ var portable = kernels{
 	dot:           portableDot,
 	squaredNorm:   portableSquaredNorm,
 	gegluGrad:     portableGEGLUGrad,
+	gegluBoth:     portableGEGLUBoth,
 	softmaxGrad:   portableSoftmaxGrad,
 	layerNorm:     portableLayerNorm,
 	layerNormSums: portableLayerNormSums,

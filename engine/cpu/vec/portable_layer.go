@@ -15,6 +15,16 @@ func portableGEGLUGrad(dvalue, dgate, value, gate, dy *float32, n int) {
 	}
 }
 
+func portableGEGLUBoth(value, gate, dy *float32, n int) {
+	vs, gs := unsafe.Slice(value, n), unsafe.Slice(gate, n)
+	for i, d := range unsafe.Slice(dy, n) {
+		v, g := vs[i], gs[i]
+		gelu := float32(float64(g) * phi(float64(g)))
+		vs[i], gs[i] = d*gelu, d*v*geluPrime(g)
+		*(*float32)(unsafe.Add(unsafe.Pointer(dy), 4*i)) = v * gelu
+	}
+}
+
 func portableSoftmaxGrad(dx, y, dy *float32, n int, delta float32) {
 	out, ys := unsafe.Slice(dx, n), unsafe.Slice(y, n)
 	for i, d := range unsafe.Slice(dy, n) {

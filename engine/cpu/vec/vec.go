@@ -92,6 +92,13 @@ func GEGLUGrad(dvalue, dgate, value, gate, dy []float32) {
 	}
 }
 
+// GEGLUBoth replaces value and gate by GEGLUGrad, and dy by GEGLU itself.
+func GEGLUBoth(value, gate, dy []float32) {
+	for i := 0; i < len(dy); i += longest {
+		use.gegluBoth(&value[i], &gate[i], &dy[i], min(longest, len(dy)-i))
+	}
+}
+
 // SoftmaxGrad is y·(dy - delta): the gradient of a softmax with the result y,
 // where delta is Dot(y, dy).
 func SoftmaxGrad(dx, y, dy []float32, delta float32) {

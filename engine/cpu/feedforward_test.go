@@ -1,0 +1,92 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/graph"
+)
+
+// transformer is two feed-forwards, one with a residual and one without.
+func transformer(g *graph.Graph) graph.Value {
+	const n, rows, c = 2, 96, 40
+	x := g.Param("x", n, rows, c)
+	for i := range 2 {
+		name := func(what string) string { return fmt.Sprint(what, i) }
+		h := g.LayerNorm(x, g.Param(name("gamma"), c), g.Param(name("beta"), c), 1e-5)
+		h = g.GEGLU(g.Linear(h, g.Param(name("w"), 8*c, c), g.Param(name("b"), 8*c)))
+		h = g.Linear(h, g.Param(name("v"), c, 4*c), g.Param(name("c"), c))
+		if i == 0 {
+			h = g.Add(h, x)
+		}
+		x = h
+	}
+	return x
+}
+
+// TestFuseFeedForward: with all gradients, feed-forwards of tiles are one step and their
+// gradients another; results are those of the steps apart, and the same bits on any
+// number of threads.
+func TestFuseFeedForward(t *testing.T) {
+	g, y, _, params, grads := objective(network{build: transformer})
+	vars := engine.Vars{}
+	for _, p := range params {
+		name := p.Node.Op.(graph.Param).Name
+		vars[name] = fill(name, p.Shape())
+	}
+	run := func(outputs []graph.Value, opt engine.Options) (got [][]float32, steps int) {
+		prog, err := New().Compile(g, outputs, vars, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer prog.Close()
+		if in := prog.Input("weight"); in != nil {
+			copy(in.F32, fill("weight", y.Shape()).F32)
+		}
+		if err := prog.Run(); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range prog.(*Program).Profile() {
+			if s.Op == "FeedForward" || s.Op == "FeedForwardGrad" {
+				steps++
+			}
+		}
+		for i := range outputs {
+			got = append(got, slices.Clone(prog.Output(i).F32))
+		}
+		return got, steps
+	}
+	all := append([]graph.Value{y}, grads...)
+	want, steps := run(all, engine.Options{Threads: 1, Exact: true})
+	if steps != 0 {
+		t.Errorf("%d steps of feed-forwards in exact products", steps)
+	}
+	if _, steps := run(all[:1], engine.Options{Threads: 1}); steps != 0 {
+		t.Errorf("%d steps of feed-forwards without gradients", steps)
+	}
+	tiles := 0
+	if (gemm.MatMul{M: 32, K: 160, N: 40}).Tiled(gemm.F32) {
+		tiles = 4
+	}
+	one, steps := run(all, engine.Options{Threads: 1})
+	three, _ := run(all, engine.Options{Threads: 3})
+	if steps != tiles {
+		t.Errorf("%d steps of feed-forwards, want %d", steps, tiles)
+	}
+	for i := range want {
+		if e := relErr(one[i], floats64(want[i])); !(e <= 3e-5) {
+			t.Errorf("output %d: error %g", i, e)
+		}
+		if !slices.Equal(one[i], three[i]) {
+			t.Errorf("output %d differs on three threads", i)
+		}
+	}
+	// A part of the gradients leaves products of their own.
+	part, steps := run([]graph.Value{y, grads[0]}, engine.Options{Threads: 2})
+	if e := relErr(part[1], floats64(want[1])); !(e <= 3e-5) || steps != 0 {
+		t.Errorf("of x alone: error %g, %d steps of feed-forwards", e, steps)
+	}
+}
