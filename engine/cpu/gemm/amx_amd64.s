@@ -3,6 +3,17 @@
 #include "tiles_amd64.h"
 #include "amx_amd64.h"
 
+// Adds the products of 32 rows of a and 32 columns of b, which are loaded by LOAD.
+#define PRODUCTS(LOAD) \
+	TILELOAD(4, AX_BX)   \
+	LOAD(6, DX_SI)       \
+	TDPBF16PS(0, 4, 6)   \
+	LOAD(7, DI_SI)       \
+	TDPBF16PS(1, 4, 7)   \
+	TILELOAD(5, CX_BX)   \
+	TDPBF16PS(2, 5, 6)   \
+	TDPBF16PS(3, 5, 7)
+
 // func tileAMX(t *tileArgs)
 //
 // Tiles 0-3 accumulate, 4 and 5 hold 16 rows of a each, 6 and 7 16 columns of b.
@@ -206,14 +217,15 @@ pair:
 
 multiply:
 	LEAQ (DX)(R9*1), DI
-	TILELOAD(4, AX_BX)
-	TILELOAD(6, DX_SI)
-	TDPBF16PS(0, 4, 6)
-	TILELOAD(7, DI_SI)
-	TDPBF16PS(1, 4, 7)
-	TILELOAD(5, CX_BX)
-	TDPBF16PS(2, 5, 6)
-	TDPBF16PS(3, 5, 7)
+	CMPQ 192(R8), $0
+	JE   kept
+	PRODUCTS(TILELOADT1)
+	JMP  lows
+
+kept:
+	PRODUCTS(TILELOAD)
+
+lows:
 	MOVQ 160(R8), R11 // to a's low parts
 	TESTQ R11, R11
 	JZ   advance

@@ -9,7 +9,8 @@ const (
 	stretchBytes = 1 << 20 // of a block's rows, in the second-level cache
 	turns        = 4       // packed panels whose sums go on by turns
 
-	storesAhead = 8 // addresses behind a block's last that may be fetched
+	passingBytes = 40 << 10 // of weights, that leave little of the first-level cache
+	storesAhead  = 8        // addresses behind a block's last that may be fetched
 )
 
 // cutSums chooses how many terms are summed before the next panel's turn. The order of
@@ -71,6 +72,9 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	if p.weights.gated {
 		p.gate(w, p.sums[k].size)
 	}
+	if p.passing(k) {
+		w.tile.passing = 1
+	}
 	if p.split {
 		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
 		w.tile.fetchStep = 512 // a step takes three times as long
@@ -78,6 +82,14 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	for panel := from; panel < to; panel += p.together {
 		p.takeTurns(a, w, acc, k, panel, min(p.together, to-panel), to)
 	}
+}
+
+// passing tells whether the weights of a stretch fill the first-level cache, so that they
+// had better pass it by, and rows that meet them several times stay there.
+func (p *tilesPlan) passing(k int) bool {
+	s, halves := &p.sums[k], p.weights.halves()
+	stretch := min(s.stretch, len(s.units)) * s.size / len(s.units) * 4
+	return halves*s.rowTaps() > 1 && halves*stretch > passingBytes
 }
 
 // size is the bytes of a number of the result.

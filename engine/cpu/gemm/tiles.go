@@ -75,6 +75,8 @@ type tileArgs struct {
 	// Tiles in fours, the sums of F(2,3): 2 where those of a row lie side by side, so
 	// [32][4][32], and make two results. AMX and the twin alone.
 	fours int // 184
+
+	passing int // 192: whether b is to pass the first-level cache by, for rows of a to stay
 }
 
 // putArgs adds bias (and the rows lying at distance delta) to a result and

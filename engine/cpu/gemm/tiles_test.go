@@ -139,6 +139,7 @@ func TestManyTiles(t *testing.T) {
 		y := random(len(moves)*side*side, 8)
 		stored := slices.Clone(y)
 		put := putOf(got, y, 16*i)
+		g.passing = i
 		g.fetch, g.fetchEnd, g.put, g.rate = g.b, g.b+4096, &put, 8*storesOf(taps*steps)
 		bestTiles().tile(g)
 		tilePortable(tw)
