@@ -123,7 +123,28 @@ GLOBL exp2<>(SB), RODATA|NOPTR, $56
 	VSHUFF32X4 $0xdd, Z1, Z0, Z3   \
 	OP Z3, Z2, Z0
 
-// Tiles 0-3 = 32 queries times the 32 keys at R10.
+// The queries' part of a step, to tiles 4 and 5.
+#define QUERIES \
+	MOVQ 0(R8), AX           \
+	ADDQ (R11), AX           \
+	LEAQ (AX)(R15*1), CX     \
+	TILELOAD(4, AX_BX)       \
+	TILELOAD(5, CX_BX)
+
+// Its products with the keys' part.
+#define KEYS \
+	MOVQ 8(R11), DX          \
+	ADDQ R10, DX             \
+	LEAQ 64(DX), DI          \
+	TILELOAD(6, DX_SI)       \
+	TDPBF16PS(0, 4, 6)       \
+	TILELOAD(7, DI_SI)       \
+	TDPBF16PS(1, 4, 7)       \
+	TDPBF16PS(2, 5, 6)       \
+	TDPBF16PS(3, 5, 7)
+
+// Tiles 0-3 = 32 queries times the 32 keys at R10. Queries of a single step stay in their
+// tiles for all panels of a block.
 #define MULTIPLY \
 	TILEZERO(0)              \
 	TILEZERO(1)              \
@@ -135,21 +156,15 @@ GLOBL exp2<>(SB), RODATA|NOPTR, $56
 	MOVQ $128, SI            \
 	MOVQ 56(R8), R11         \
 	MOVQ 64(R8), R13         \
+	CMPQ R13, $1             \
+	JNE  step                \
+	MOVQ multiply-40(SP), AX \
+	CMPQ AX, panels-112(SP)  \
+	JNE  keys                \
 step:                        \
-	MOVQ 0(R8), AX           \
-	ADDQ (R11), AX           \
-	MOVQ 8(R11), DX          \
-	ADDQ R10, DX             \
-	LEAQ 64(DX), DI          \
-	LEAQ (AX)(R15*1), CX     \
-	TILELOAD(4, AX_BX)       \
-	TILELOAD(6, DX_SI)       \
-	TDPBF16PS(0, 4, 6)       \
-	TILELOAD(7, DI_SI)       \
-	TDPBF16PS(1, 4, 7)       \
-	TILELOAD(5, CX_BX)       \
-	TDPBF16PS(2, 5, 6)       \
-	TDPBF16PS(3, 5, 7)       \
+	QUERIES                  \
+keys:                        \
+	KEYS                     \
 	ADDQ $16, R11            \
 	DECQ R13                 \
 	JNZ  step
