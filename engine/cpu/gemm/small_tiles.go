@@ -17,8 +17,7 @@ type tileMemory struct {
 	args    tileArgs
 	out     putArgs
 	convert rowsArgs
-	offsets [3]int // of the left operand's parts, in bytes
-	places  [3]int // of the right operand's
+	offset  int // of the only tap
 	moves   [smallTiles]int
 	results [smallTiles * side]uintptr
 	acc     [smallTiles * side * side]float32
@@ -153,12 +152,12 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 
 // describe is what all calls of a product over k have in common.
 func (s *Small) describe(k int, left Left) {
-	part := smallLanes(k) * 2            // a row's bytes of one part
-	s.offsets = [3]int{0, 0, part}       // high, high, low
-	s.places = [3]int{0, part * side, 0} // high, low, high
 	s.args = tileArgs{
-		lda: left.distance * 4, offsets: &s.offsets[0], taps: 2*s.parts() - 1, steps: smallLanes(k) / step,
-		ldb: side * 4, second: 64, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0], places: &s.places[0],
+		lda: left.distance * 4, offsets: &s.offset, taps: 1, steps: smallLanes(k) / step,
+		ldb: side * 4, second: 64, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0],
+	}
+	if s.split {
+		s.args.lowA, s.args.lowB = smallLanes(k)*2, smallLanes(k)*side*2
 	}
 	for i := range s.moves {
 		s.moves[i] = i * side * s.args.lda
