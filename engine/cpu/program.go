@@ -63,6 +63,7 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 	}
 	p.peak += int64(len(arena)) * 4
 	p.staging = arena
+	makers := map[graph.Value]*step{}
 	for _, s := range steps {
 		b := &binding{}
 		for _, v := range s.inputs {
@@ -76,8 +77,15 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		if s.scratchAt != nil {
 			b.scratch = memory(s.scratchAt)
 		}
-		s.phases = s.bind(b)
+		if _, ok := s.node.Op.(graph.SquaredNorm); ok {
+			s.phases = bindSquares(s, b, makers)
+		} else {
+			s.phases = s.bind(b)
+		}
 		s.bind = nil
+		for _, v := range s.outputs {
+			makers[v] = s
+		}
 	}
 	p.steps = p.mergeUpdates(steps)
 	for _, v := range outputs {

@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 	"github.com/ldm-go/ldm/graph"
@@ -132,32 +130,5 @@ func reduceAnywhere(op graph.Reduce, shape graph.Shape) lowered {
 				y[i] = float32(v * scale)
 			}
 		})}
-	})
-}
-
-// lowerSquaredNorm sums squares in pieces of fixed size, then the pieces in order.
-func lowerSquaredNorm() lowered {
-	return bound(func(b *binding) []par.Phase {
-		type piece struct{ x []float32 }
-		var all []piece
-		for _, x := range b.in {
-			for i := 0; i < len(x); i += pieceSize {
-				all = append(all, piece{x[i:min(i+pieceSize, len(x))]})
-			}
-		}
-		part := make([]float64, len(all))
-		return []par.Phase{
-			{Name: "squared norm", Tasks: len(all), Run: func(t, _ int) { part[t] = vec.SquaredNorm(all[t].x) }},
-			par.Serial("squared norm", func() {
-				var sum float64
-				for _, v := range part {
-					sum += v
-				}
-				if sum > math.MaxFloat32 {
-					sum = math.Inf(1)
-				}
-				b.out[0][0] = float32(sum)
-			}),
-		}
 	})
 }
