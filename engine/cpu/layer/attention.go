@@ -27,6 +27,28 @@ const (
 	keyBlock   = 256
 )
 
+const (
+	// groupFlops is the work that makes a task worth its start.
+	groupFlops = 1 << 20
+	// fewPositions and enoughPictures bound attentions whose tasks take whole pictures.
+	fewPositions, enoughPictures = 288, 16
+)
+
+// group is the number of units of so much work, heads of a picture, in a task. The heads
+// lie side by side in memory: if there are pictures enough, a task takes all of one.
+func (a *Attention) group(work int) int {
+	n := max(groupFlops/work, 1)
+	if a.manyPictures() {
+		n = max(n, a.Heads)
+	}
+	return n
+}
+
+// manyPictures tells whether there are tasks enough though each takes a picture.
+func (a *Attention) manyPictures() bool {
+	return a.N >= enoughPictures && max(a.T, a.S) <= fewPositions
+}
+
 // products are those of one worker.
 func (a *Attention) products(worker int) *gemm.Small {
 	if a.Products != nil {

@@ -42,7 +42,7 @@ func (a *Attention) planBackward() *backward {
 	if a.fused(small) {
 		b.packed, b.scores = 1, a.Scale // as in the forward pass: keys are rounded the same
 	}
-	b.group = max(groupFlops/(10*b.queries*b.keys*a.D), 1)
+	b.group = a.group(10 * b.queries * b.keys * a.D)
 	return b
 }
 

@@ -12,16 +12,17 @@ import (
 //
 // A unit of several blocks of queries has a task for each of them; the keys and
 // values that they share are packed in a phase before, a round of some units at a
-// time so that they stay in the caches. A unit of one block packs for
-// itself, in one task with other units if they are small.
+// time so that they stay in the caches. A unit of one block, and small units of many
+// pictures, are packed and computed in one task, with other units: see group.
 type forward struct {
 	Attention
 	queries, keys          int // of a block
 	queryBlocks, keyBlocks int
-	packedK, packedV       int // words of a block of keys
-	round                  int // units that are packed together
-	group                  int // units of a task that packs for itself
-	leftQ, leftP           int // words of left operands
+	packedK, packedV       int  // words of a block of keys
+	round                  int  // units that are packed together
+	alone                  bool // tasks pack for themselves
+	group                  int  // units of such a task
+	leftQ, leftP           int  // words of left operands
 	fused                  bool
 }
 
@@ -30,8 +31,6 @@ const (
 	// are more or it has less than roundTasks tasks for a worker.
 	roundWords = 1 << 18
 	roundTasks = 8
-	// groupFlops is the work that makes a task worth its start.
-	groupFlops = 1 << 20
 )
 
 func (a *Attention) planForward(workers int) *forward {
@@ -49,7 +48,8 @@ func (a *Attention) planForward(workers int) *forward {
 	}
 	f.leftQ, f.leftP = small.LeftLen(f.queries, a.D), small.LeftLen(f.queries, f.keys)
 	f.round = min(max(roundWords/f.unitWords(), ceilDiv(roundTasks*workers, f.queryBlocks)), a.N*a.Heads)
-	f.group = max(groupFlops/(4*a.T*a.S*a.D), 1)
+	f.group = a.group(4 * a.T * a.S * a.D)
+	f.alone = f.queryBlocks == 1 || a.manyPictures()
 	return f
 }
 
@@ -75,7 +75,7 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 	own = make([]forwardWorker, max(workers, 1))
 	for i := range own {
 		w := &own[i]
-		if f.queryBlocks == 1 {
+		if f.alone {
 			w.packed = m.take(f.unitWords())
 		}
 		w.rows = m.take(scaledRows * f.D)
@@ -88,7 +88,7 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 		}
 		w.softmax = vec.Softmax{Top: m.take(f.queries), Total: m.take(f.queries), Shrink: m.take(f.queries)}
 	}
-	if f.queryBlocks > 1 {
+	if !f.alone {
 		shared = m.take(f.round * f.unitWords())
 	}
 	return own, shared
@@ -110,14 +110,16 @@ func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []pa
 		own[i].small = a.products(i)
 	}
 	units := a.N * a.Heads
-	if f.queryBlocks == 1 {
+	if f.alone {
 		return []par.Phase{{Name: "attention", Tasks: ceilDiv(units, f.group), Run: func(task, worker int) {
 			w := &own[worker]
 			for unit := task * f.group; unit < min((task+1)*f.group, units); unit++ {
 				for block := range f.keyBlocks {
 					f.pack(w, w.packed, unit, block, k, v)
 				}
-				f.attend(w, w.packed, unit, 0, q, y, lse)
+				for block := range f.queryBlocks {
+					f.attend(w, w.packed, unit, block, q, y, lse)
+				}
 			}
 		}}}
 	}
