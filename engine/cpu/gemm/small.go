@@ -166,3 +166,11 @@ func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 		}
 	}
 }
+
+// Fetch brings numbers that operands are made of into the second-level cache, where tiles
+// multiply.
+func (s *Small) Fetch(x []float32) {
+	if s.tiled {
+		s.prefetch(&x[0], 0, len(x)/16, 1)
+	}
+}
