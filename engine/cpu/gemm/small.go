@@ -171,6 +171,6 @@ func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 // multiply.
 func (s *Small) Fetch(x []float32) {
 	if s.tiled {
-		s.prefetch(&x[0], 0, len(x)/16, 1)
+		s.prefetch(&x[0], 0, ceilDiv(len(x), 16), 1)
 	}
 }

@@ -153,6 +153,8 @@ var attentions = []Attention{
 	{N: 1, T: 590, S: 259, Heads: 1, D: 7},
 	{N: 1, T: 300, S: 300, Heads: 2, D: 8, Causal: true},
 	{N: 1, T: 40, S: 33, Heads: 1, D: 270},
+	{N: enoughPictures, T: 1, S: 2, Heads: 1, D: 3},
+	{N: enoughPictures + 1, T: 150, S: 40, Heads: 2, D: 8},
 }
 
 // TestAttention holds both passes against their definition.
@@ -181,7 +183,7 @@ func TestAttentionSameBits(t *testing.T) {
 			continue // slow, and the same code
 		}
 		for _, a := range attentions {
-			a.N, a.Scale, a.Products = 3, .3, kind.small
+			a.N, a.Scale, a.Products = max(a.N, 3), .3, kind.small
 			batch := newAttentionOperands(a)
 			batch.run(a, 1)
 			first := batch.results()
@@ -195,7 +197,7 @@ func TestAttentionSameBits(t *testing.T) {
 			one := a
 			one.N = 1
 			alone := newAttentionOperands(one)
-			last := func(x []float32) []float32 { return x[len(x)/3*2:] }
+			last := func(x []float32) []float32 { return x[len(x)/a.N*(a.N-1):] }
 			alone.q, alone.k, alone.v, alone.dy = last(batch.q), last(batch.k), last(batch.v), last(batch.dy)
 			alone.run(one, 2)
 			for what, got := range alone.results() {
