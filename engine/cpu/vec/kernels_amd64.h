@@ -216,8 +216,8 @@ end:
 	VMULPS V0, V1, V1         \
 	ST(V1, (DI)(BX*4))
 
-// The gradients of v·GELU(g): of v to DI, of g to R11.
-#define GEGLUGRAD(LD, ST, TRIM, OP) \
+// V0 = v, V2 = dy, V10 = GELU(g), V3 = GELU'(g)
+#define GEGLUPARTS(LD) \
 	LD((SI)(BX*4), V0)        \
 	LD((R10)(BX*4), V1)       \
 	LD((DX)(BX*4), V2)        \
@@ -225,27 +225,26 @@ end:
 	VMULPS DENSITY, V12, V12  \
 	VMOVAPS V10, V3           \
 	VFMADD231PS V1, V12, V3   \
-	VMULPS V1, V10, V10       \
+	VMULPS V1, V10, V10
+
+// V10 = dy·GELU(g), V3 = dy·v·GELU'(g)
+#define GEGLUBACK \
 	VMULPS V2, V10, V10       \
 	VMULPS V2, V0, V0         \
-	VMULPS V0, V3, V3         \
+	VMULPS V0, V3, V3
+
+// The gradients of v·GELU(g): of v to DI, of g to R11.
+#define GEGLUGRAD(LD, ST, TRIM, OP) \
+	GEGLUPARTS(LD)            \
+	GEGLUBACK                 \
 	ST(V10, (DI)(BX*4))       \
 	ST(V3, (R11)(BX*4))
 
 // The same in place, and v·GELU(g) where dy was.
 #define GEGLUBOTH(LD, ST, TRIM, OP) \
-	LD((SI)(BX*4), V0)        \
-	LD((R10)(BX*4), V1)       \
-	LD((DX)(BX*4), V2)        \
-	PHI(V1)                   \
-	VMULPS DENSITY, V12, V12  \
-	VMOVAPS V10, V3           \
-	VFMADD231PS V1, V12, V3   \
-	VMULPS V1, V10, V10       \
+	GEGLUPARTS(LD)            \
 	VMULPS V0, V10, V4        \
-	VMULPS V2, V10, V10       \
-	VMULPS V2, V0, V0         \
-	VMULPS V0, V3, V3         \
+	GEGLUBACK                 \
 	ST(V10, (SI)(BX*4))       \
 	ST(V3, (R10)(BX*4))       \
 	ST(V4, (DX)(BX*4))
