@@ -154,15 +154,17 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	return l, nil
 }
 
-// unshaped is the node whose memory a reshaped value is.
-func unshaped(n *graph.Node) *graph.Node {
+// origin is the value whose memory a reshaped one is, unshaped its node.
+func origin(v graph.Value) graph.Value {
 	for {
-		if _, ok := n.Op.(graph.Reshape); !ok {
-			return n
+		if _, ok := v.Node.Op.(graph.Reshape); !ok {
+			return v
 		}
-		n = n.Inputs[0].Node
+		v = v.Node.Inputs[0]
 	}
 }
+
+func unshaped(n *graph.Node) *graph.Node { return origin(n.Output(0)).Node }
 
 // trains tells whether a product's weights are updated.
 func (c *compiler) trains(n *graph.Node) bool { return c.updated[unshaped(n.Inputs[1].Node)] }

@@ -64,10 +64,7 @@ func bindSquares(s *step, b *binding, makers map[graph.Value]*step) []par.Phase 
 	n := newSquaredNorm(b.in, b.out[0])
 	var rest []int
 	for k, v := range s.inputs {
-		for _, ok := v.Node.Op.(graph.Reshape); ok; _, ok = v.Node.Op.(graph.Reshape) {
-			v = v.Node.Inputs[0]
-		}
-		if maker := makers[v]; maker != nil && len(b.in[k]) >= nearSquares {
+		if maker := makers[origin(v)]; maker != nil && len(b.in[k]) >= nearSquares {
 			maker.phases = append(maker.phases, n.squares(k))
 		} else {
 			rest = append(rest, k)

@@ -70,10 +70,8 @@ func (g *GradSum) Sum(sums, a, b, scratch []float32, add bool, worker int) {
 		args.X, args.W = b, a
 	}
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(scratch))), p.laidOut())
-	for group := range g.groups() {
-		for split := range p.splits {
-			p.task(&p.workers[worker], &args, words, sums[group*p.sums():][:p.sums()], split, group, add || split > 0)
-		}
+	for group := range g.groups() { // one split, for one task at once
+		p.task(&p.workers[worker], &args, words, sums[group*p.sums():][:p.sums()], 0, group, add)
 	}
 }
 
