@@ -14,6 +14,33 @@
 	TDPBF16PS(2, 5, 6)   \
 	TDPBF16PS(3, 5, 7)
 
+// The products of low parts of b, then of high ones, and last those of the high parts of
+// b and the low ones of a: no tile is loaded twice.
+#define SPLIT_PRODUCTS(LOAD) \
+	MOVQ 168(R8), R11    \
+	ADDQ R11, DX         \
+	ADDQ R11, DI         \
+	PRODUCTS(LOAD)       \
+	SUBQ R11, DX         \
+	SUBQ R11, DI         \
+	LOAD(6, DX_SI)       \
+	TDPBF16PS(0, 4, 6)   \
+	TDPBF16PS(2, 5, 6)   \
+	LOAD(7, DI_SI)       \
+	TDPBF16PS(1, 4, 7)   \
+	TDPBF16PS(3, 5, 7)   \
+	MOVQ 160(R8), R11    \
+	ADDQ R11, AX         \
+	ADDQ R11, CX         \
+	TILELOAD(4, AX_BX)   \
+	TDPBF16PS(0, 4, 6)   \
+	TDPBF16PS(1, 4, 7)   \
+	TILELOAD(5, CX_BX)   \
+	TDPBF16PS(2, 5, 6)   \
+	TDPBF16PS(3, 5, 7)   \
+	SUBQ R11, AX         \
+	SUBQ R11, CX
+
 // func tileAMX(t *tileArgs)
 //
 // Tiles 0-3 accumulate, 4 and 5 hold 16 rows of a each, 6 and 7 16 columns of b.
@@ -66,7 +93,6 @@ TEXT ·tileAMX(SB), NOSPLIT, $144-8
 	MOVQ  64(DI), R15
 	MOVQ  R15, half-144(SP)
 	GATING
-	SUBQ  $4096, from-56(SP)
 	JMP   masks
 
 ungated:
@@ -217,39 +243,25 @@ pair:
 
 multiply:
 	LEAQ (DX)(R9*1), DI
+	CMPQ 160(R8), $0
+	JNE  split
 	CMPQ 192(R8), $0
 	JE   kept
 	PRODUCTS(TILELOADT1)
-	JMP  lows
+	JMP  advance
 
 kept:
 	PRODUCTS(TILELOAD)
+	JMP  advance
 
-lows:
-	MOVQ 160(R8), R11 // to a's low parts
-	TESTQ R11, R11
-	JZ   advance
-	ADDQ R11, AX
-	TILELOAD(4, AX_BX)
-	SUBQ R11, AX
-	TDPBF16PS(0, 4, 6)
-	TDPBF16PS(1, 4, 7)
-	ADDQ R11, CX
-	TILELOAD(4, CX_BX)
-	SUBQ R11, CX
-	TDPBF16PS(2, 4, 6)
-	TDPBF16PS(3, 4, 7)
-	MOVQ 168(R8), R11 // to b's
-	ADDQ R11, DX
-	TILELOAD(6, DX_SI)
-	SUBQ R11, DX
-	TILELOAD(4, AX_BX)
-	TDPBF16PS(0, 4, 6)
-	ADDQ R11, DI
-	TILELOAD(7, DI_SI)
-	TDPBF16PS(1, 4, 7)
-	TDPBF16PS(2, 5, 6)
-	TDPBF16PS(3, 5, 7)
+split:
+	CMPQ 192(R8), $0
+	JE   splitKept
+	SPLIT_PRODUCTS(TILELOADT1)
+	JMP  advance
+
+splitKept:
+	SPLIT_PRODUCTS(TILELOAD)
 
 advance:
 	ADDQ $64, AX
@@ -273,6 +285,7 @@ advance:
 	TILESTORE(3, CX_BX)
 	CMPQ 184(R8), $0
 	JNE  beside
+	MOVQ acc-80(SP), AX
 	ADDQ $4096, acc-80(SP)
 	CMPQ 128(R8), $0
 	JE   next
@@ -280,11 +293,12 @@ advance:
 	JE   stored
 	TESTQ $1, left-8(SP)
 	JZ   next
-	ADDQ $4096, from-56(SP) // over the gates of the rows before
+	SUBQ $4096, AX
 
 stored:
+	MOVQ AX, from-56(SP) // the rows before are all stored
 	ADDQ $256, rowEnd-48(SP)
-	JMP  next
+	JMP  turn
 
 beside:
 	ADDQ $128, acc-80(SP)
@@ -292,10 +306,21 @@ beside:
 	DECQ AX
 	TESTQ $3, AX
 	JNZ  next
+	MOVQ acc-80(SP), AX
+	SUBQ $512, AX
 	ADDQ $(4*4096-512), acc-80(SP)
 	CMPQ 128(R8), $0
 	JE   next
+	MOVQ AX, from-56(SP)
 	ADDQ $512, rowEnd-48(SP)
+
+turn:
+	MOVQ 72(R8), AX
+	MOVQ 200(R8), CX
+	ADDQ AX, CX
+	CMPQ CX, acc-80(SP)
+	JNE  next
+	MOVQ AX, acc-80(SP)
 
 next:
 	DECQ left-8(SP)

@@ -26,7 +26,8 @@ import "github.com/ldm-go/ldm/engine/cpu/par"
 // block's rows, a part's weights and those fetched for the next part fit into the
 // second level together, and a call stays short. Where a block's rows are more than that,
 // so many terms are summed for a few panels by turns, before the next terms. A split step
-// loads nine tiles for its twelve products, and bears operands from the second level.
+// loads eight tiles for its twelve products, and bears operands from the second level if
+// their lines do not meet in few places of the first.
 type tilesPlan struct {
 	tiles
 	product
@@ -84,8 +85,8 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		p.chunk -= step
 	}
 	p.pitch = p.parts() * p.part
-	if p.pitch*2%1024 == 0 { // rows would meet in few places of the first-level cache
-		p.pitch += step
+	if split || p.pitch*2%1024 == 0 { // rows would meet in few places of the first-level cache
+		p.pitch |= step // an odd number of lines
 	}
 	p.workers = make([]tilesWorker, max(workers, 1))
 	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, workers, split)

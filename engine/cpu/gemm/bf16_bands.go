@@ -11,6 +11,7 @@ const (
 	bandBytes     = 2 << 20 // of the copy of a band, the second-level cache of every worker
 	bandWorkers   = 8       // that a band grows with
 	stripeBytes   = 5 << 18 // of a worker's own copy, in its second-level cache beside the weights
+	stripeSplit   = 3 << 18 // and of one of high and low parts: their steps load more
 	mostTiles     = 16      // in a block, whose sums take 4 KB each
 	fewTiles      = 6       // that keep a worker's memory busy enough with weights,
 	fewSplit      = 4       // and those of split products of matrices
@@ -40,7 +41,7 @@ func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCu
 	if split && p.slack == 0 {
 		few = fewSplit
 	}
-	fits := min(max((stripeBytes/(p.planes*pitch*2)-p.slack)/side, few), mostTiles)
+	fits := min(max((stripeOf(split)/(p.planes*pitch*2)-p.slack)/side, few), mostTiles)
 	if bands := ceilDiv(all, fits); bands >= 2*workers && bytes > 0 {
 		stripe := ceilDiv(bands, min(max(tasksOfWorker*workers, 1), bands))
 		tiles := ceilDiv(all, roundUp(bands, stripe))
@@ -61,6 +62,14 @@ func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCu
 	}
 	c.blockTiles, c.groupPanels = ceilDiv(count, blocks), ceilDiv(panels, groups)
 	return c
+}
+
+// stripeOf is the memory of a worker's own copy.
+func stripeOf(split bool) int {
+	if split {
+		return stripeSplit
+	}
+	return stripeBytes
 }
 
 // region is where the positions of a band lie, with those that its taps reach.

@@ -3,7 +3,8 @@ package gemm
 import "unsafe"
 
 // packing orders the weights as [class][panel][unit][part][k pair][32 columns], a
-// word holding two neighbouring k of a column.
+// word holding two neighbouring k of a column; split ones for each step as two tiles
+// [16 k pairs][16 columns]: there are many to load, and one piece is loaded faster.
 func (p *tilesPlan) packing(workers int) packing {
 	panels, longest := p.weights.panels(side), 0
 	for _, s := range p.sums {
@@ -28,6 +29,7 @@ func (p *tilesPlan) packPanel(round *rowsArgs, k, n int, out []uint32, raw, bloc
 	*round = rowsArgs{ldd: side * 4, lds: p.weights.taps * side * 4, n: side, count: step / 2}
 	if p.split {
 		round.low = p.chunk / 2 * side * 4
+		round.ldd, round.skip = 64, 1024-64
 	}
 	for from := 0; from < p.depth; from += step {
 		p.orderStep(p.weights, block, raw, n, from)

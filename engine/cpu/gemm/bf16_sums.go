@@ -18,7 +18,7 @@ const (
 func (p *tilesPlan) cutSums() {
 	p.together = 1
 	rows := p.blockTiles*side + p.slack
-	if rows*p.planes*p.pitch*2 > stripeBytes {
+	if rows*p.planes*p.pitch*2 > stripeOf(p.split) {
 		p.together = turns / p.weights.halves()
 	}
 	for i := range p.sums {
@@ -77,6 +77,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	}
 	if p.split {
 		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
+		w.tile.ldb, w.tile.second = 64, 1024
 		w.tile.fetchStep = 512 // a step takes three times as long
 	}
 	for panel := from; panel < to; panel += p.together {
@@ -112,6 +113,10 @@ func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, 
 			sums := acc[i*own:][:own]
 			t.b, t.acc = addressOf(a.W[s.start+(panel+i)*p.weights.halves()*s.size:]), &sums[0]
 			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
+			t.ring = 0
+			if last && u == 0 {
+				t.ring = 2 * p.weights.halves() * side * side * 4
+			}
 			if last {
 				w.put.acc, t.put = &sums[0], &w.put
 				p.columns(a, w, panel+i)

@@ -66,7 +66,7 @@ type tileArgs struct {
 
 	shifts *int // 152: bytes from b to that of each tile; nil: all have the same
 
-	// Split products, high·high + low·high + high·low, where lowA is not 0:
+	// Split products, high·low + high·high + low·high, where lowA is not 0:
 	lowA int // 160: bytes from a to its low parts
 	lowB int // 168: bytes from b to its
 
@@ -77,6 +77,10 @@ type tileArgs struct {
 	fours int // 184
 
 	passing int // 192: whether b is to pass the first-level cache by, for rows of a to stay
+
+	// Sums that are put may lie in the first so many bytes of acc by turns, all of which
+	// then stay in the first-level cache; 0: each has its own place.
+	ring int // 200
 }
 
 // putArgs adds bias (and the rows lying at distance delta) to a result and
@@ -109,6 +113,8 @@ type rowsArgs struct {
 	// A normalisation of the rows before, (x-mean)·a + beta, and then SiLU if not 0:
 	a, beta, mean *float32 // 56, 64, 72: [n]
 	silu          int      // 80
+
+	skip int // 88: bytes of dst, rows of pairs alone, between 16 pairs and the next
 }
 
 var portableTiles = tiles{
@@ -166,10 +172,12 @@ func tileAt(t *tileArgs, from, of uintptr, gap int, acc []float32) {
 		}
 		for s := range t.steps {
 			a := from + uintptr(offset+s*64)
+			if t.lowA != 0 {
+				stepAt(t, a, gap, b+uintptr(t.lowB), acc)
+			}
 			stepAt(t, a, gap, b, acc)
 			if t.lowA != 0 {
 				stepAt(t, a+uintptr(t.lowA), gap, b, acc)
-				stepAt(t, a, gap, b+uintptr(t.lowB), acc)
 			}
 			b += uintptr(t.next)
 		}
@@ -277,9 +285,13 @@ func rowPairsPortable(a *rowsArgs) {
 	for i := range a.count {
 		dst, even := unsafe.Add(a.dst, i*a.ldd), unsafe.Add(unsafe.Pointer(a.src), 2*i*a.lds)
 		odd := unsafe.Add(even, a.lds)
-		pairsPortable((*uint32)(dst), (*float32)(even), (*float32)(odd), a.n)
-		if a.low != 0 {
-			pairsLowPortable((*uint32)(unsafe.Add(dst, a.low)), (*float32)(even), (*float32)(odd), a.n)
+		for from := 0; from < a.n; from += 16 {
+			n, x, y := min(16, a.n-from), (*float32)(unsafe.Add(even, from*4)), (*float32)(unsafe.Add(odd, from*4))
+			pairsPortable((*uint32)(dst), x, y, n)
+			if a.low != 0 {
+				pairsLowPortable((*uint32)(unsafe.Add(dst, a.low)), x, y, n)
+			}
+			dst = unsafe.Add(dst, 64+a.skip)
 		}
 	}
 }

@@ -238,6 +238,7 @@ TEXT ·bf16RowPairs(SB), NOSPLIT, $0-8
 	TAIL
 	MOVQ 40(R8), R13 // pairs
 	MOVQ 48(R8), BX  // to the low parts
+	MOVQ 88(R8), AX  // between pieces of dst
 	PAIRING
 
 pair:
@@ -261,7 +262,7 @@ loop:
 next:
 	ADDQ $64, SI
 	ADDQ $64, DX
-	ADDQ $64, DI
+	LEAQ 64(DI)(AX*1), DI
 	JMP  loop
 
 tail:

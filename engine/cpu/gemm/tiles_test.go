@@ -178,8 +178,11 @@ func TestRounding(t *testing.T) {
 	tl := bestTiles()
 	for _, low := range []int{0, 512} {
 		a, b := make([]uint32, 2048), make([]uint32, 2048)
-		for _, f := range []struct{ got, want func(*rowsArgs) }{{tl.rows, rowsPortable}, {tl.rowPairs, rowPairsPortable}} {
-			args := rowsArgs{dst: bytesOf(a), ldd: 640, src: &x[0], lds: lds * 4, n: n, count: 3, low: 5 * low}
+		for _, f := range []struct {
+			got, want func(*rowsArgs)
+			skip      int
+		}{{tl.rows, rowsPortable, 0}, {tl.rowPairs, rowPairsPortable, 0}, {tl.rowPairs, rowPairsPortable, 64}} {
+			args := rowsArgs{dst: bytesOf(a), ldd: 640, src: &x[0], lds: lds * 4, n: n, count: 3, low: 5 * low, skip: f.skip}
 			f.got(&args)
 			args.dst = bytesOf(b)
 			f.want(&args)
