@@ -60,9 +60,9 @@ GLOBL halfRows<>(SB), RODATA|NOPTR, $4
 // The high and low parts of the pairs of Z1 and Z2, an element ξ of 16 columns.
 #define PUT_PAIRS(half) \
 	PAIRS16                      \
-	VMOVDQU64 Z0, half(DI)        \
+	VMOVDQU64 Z0, (16*half)(DI)  \
 	LOWPAIRS16                   \
-	VMOVDQU64 Z0, half(DI)(R14*1) \
+	VMOVDQU64 Z0, (16*half)(DI)(R14*1) \
 	ADDQ      R13, DI
 
 // G g of 16 columns of a row, of an even and an odd channel.
@@ -109,7 +109,7 @@ filters:
 	FILTERS(0)
 	FILTERS(64)
 	ADDQ $(2*9*128), R9
-	ADDQ $128, R12
+	ADDQ $64, R12
 	DECQ DX
 	JNZ  filters
 	VZEROUPPER

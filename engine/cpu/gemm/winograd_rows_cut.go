@@ -1,8 +1,8 @@
 package gemm
 
 const (
-	winoRowsBytes    = 640 << 10 // of V, in the second-level cache beside the filters of two panels
-	winoRowsMost     = 5         // steps of channels in a pass
+	winoRowsBytes    = 720 << 10 // of V, in the second-level cache beside the filters of two panels
+	winoRowsMost     = 4         // steps of channels in a pass
 	winoRowsTiles    = 3         // of a block, at least, so that filters are not read too often
 	winoRowsChannels = 96        // at least, of both sides: V serves the panels of all columns
 	winoRowsResults  = 24 * 24   // of a picture, at least,
@@ -55,10 +55,7 @@ func (p *winogradRows) cutChannels() {
 		}
 	}
 	p.part, p.passes = steps*step, ceilDiv(all, steps)
-	p.pitch = 2 * p.part
-	if p.pitch*2%1024 == 0 { // pairs would meet in few places of the first-level cache
-		p.pitch += step
-	}
+	p.pitch = 2*p.part | step // an odd number of lines: see tilesPlan
 }
 
 // cutBlocks chooses the blocks, as many for every worker where there are tiles enough,

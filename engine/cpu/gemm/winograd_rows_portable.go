@@ -48,7 +48,7 @@ func filterPairsPortable(a *filterPairsArgs) {
 			}
 		}
 		rowPairsPortable(&rowsArgs{
-			dst: unsafe.Add(a.dst, k*side*4), ldd: a.xi, low: a.low,
+			dst: unsafe.Add(a.dst, k*64), ldd: a.xi, low: a.low, skip: 1024 - 64,
 			src: &y[0][0][0], lds: side * 4, n: side, count: 4,
 		})
 	}
