@@ -40,7 +40,7 @@ type attendArgs struct {
 	accPanel int      // 176: bytes from one to the next
 	rows     int      // 184: queries
 	done     int      // 192: blocks whose p are in the sums
-	probs    *float32 // 200: p as bfloat16, [panels][32][parts][32]
+	probs    *float32 // 200: p as bfloat16, [panels][parts][32][32]
 	scale    float32  // 208: of the logarithms to base 2
 }
 
@@ -101,7 +101,7 @@ func (s *Small) Attends(d int) bool {
 
 // QueriesLen is the number of words that 32 queries need.
 func (s *Small) QueriesLen(d int) int {
-	return queries*s.rowLen(d) + s.GridLen(queries, d) + 17*queries + 16
+	return queries*s.queryLen(d) + s.GridLen(queries, d) + 17*queries + 16
 }
 
 // ScoresLen is the number of words for scores, which all queries of a thread may share.
@@ -109,7 +109,7 @@ func (s *Small) ScoresLen() int { return queries * (16 + s.AttendKeys() + attend
 
 // NewQueries are queries of d dimensions in memory of QueriesLen and ScoresLen words.
 func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
-	left, grid := queries*s.rowLen(d), s.GridLen(queries, d)
+	left, grid := queries*s.queryLen(d), s.GridLen(queries, d)
 	return Queries{
 		d: d, memory: memory[:left], acc: s.Grid(memory[left:][:grid], queries, d),
 		top: memory[left+grid:][:queries], totals: memory[left+grid+queries:][:16*queries],
@@ -122,7 +122,7 @@ func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
 func (s *Small) Begin(q *Queries, rows int, scale float32, x []float32, ldx int) {
 	q.rows, q.scale, q.begun = rows, scale*math.Log2E, false
 	if s.joined(q.d) {
-		q.left = Left{q.memory, s.rowLen(q.d)}
+		q.left = Left{q.memory, s.queryLen(q.d)}
 		s.join(wordsOf(q.memory), q.left.distance, q.d, q.d/2, x, ldx, q.d, rows)
 	} else {
 		q.left = s.Left(q.memory, rows, q.d, x, ldx)
@@ -141,19 +141,22 @@ func (s *Small) joined(d int) bool {
 	return s.split && d%2 == 0 && smallLanes(3*d) < min(3*smallLanes(d), 2*len(s.words)/side)
 }
 
-// rowLen is the number of words of a row of queries or keys.
+// rowLen is the number of words of a row of keys.
 func (s *Small) rowLen(d int) int {
 	if s.joined(d) {
 		return smallLanes(3*d) / 2
 	}
-	return s.leftDistance(d)
+	return s.parts() * smallLanes(d) / 2
 }
+
+// queryLen is that of a row of queries, see leftDistance.
+func (s *Small) queryLen(d int) int { return s.rowLen(d) | 16 }
 
 // join rounds rows of n numbers, lds apart, to rows of dst, ldd words apart: high
 // parts, low ones low words further on, and again high ones.
 func (s *Small) join(dst []uint32, ldd, low, again int, src []float32, lds, n, count int) {
 	clear(dst[:count*ldd])
-	s.round(s.rows, dst, ldd, low, src, lds, n, count)
+	s.round(s.rows, dst, ldd, low, 0, src, lds, n, count)
 	s.convert.dst, s.convert.low = unsafe.Pointer(&dst[again]), 0
 	s.rows(&s.convert)
 }
@@ -172,8 +175,8 @@ func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
 		s.join(s.words[:], row, d/2, d, k[first*ldk:], ldk, d, min(side, keys-first))
 		for c := 0; c < row; c += 16 {
 			at := panel[(first/side*row+c)*side:]
-			s.transpose(&at[0], side*4, &s.words[c], row*4)
-			s.transpose(&at[16], side*4, &s.words[16*row+c], row*4)
+			s.transpose(&at[0], 64, &s.words[c], row*4)
+			s.transpose(&at[tile], 64, &s.words[16*row+c], row*4)
 		}
 	}
 }
@@ -181,15 +184,8 @@ func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
 // Values have for every 32 keys [part][k pair][columns], in rows of whole tiles, so
 // that what a step reads lies side by side.
 
-// valuesRow is the number of words of a pair of rows of d values. Rows a part of a
-// page apart would meet in the same few places of the first-level cache.
-func valuesRow(d int) int {
-	n := roundUp(d, 16)
-	if n%128 == 0 {
-		n += 16
-	}
-	return n
-}
+// valuesRow is the number of words of a pair of rows of d values, see leftDistance.
+func valuesRow(d int) int { return roundUp(d, 16) | 16 }
 
 // ValuesLen is the number of words that Values needs, and some that the twin reads in vain.
 func (s *Small) ValuesLen(d, keys int) int {
@@ -200,7 +196,7 @@ func (s *Small) ValuesLen(d, keys int) int {
 func (s *Small) Values(packed []float32, d, keys int, v []float32, ldv int) {
 	row := valuesRow(d)
 	for from := 0; from < keys; from += step {
-		s.roundPairs(wordsOf(packed)[from/2*s.parts()*row:], row, step/2*row, v, ldv, d, keys, from)
+		s.roundPairs(wordsOf(packed)[from/2*s.parts()*row:], row, step/2*row, 0, v, ldv, d, keys, from)
 	}
 }
 

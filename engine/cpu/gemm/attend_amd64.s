@@ -87,8 +87,8 @@ GLOBL exp2<>(SB), RODATA|NOPTR, $56
 	CVT(0, 4, 3)             \
 	VMOVDQU64 Z0, (SI)       \
 	CVT(0, 2, 1)             \
-	VMOVDQU64 Z0, 64(SI)     \
-	ADDQ $128, SI
+	VMOVDQU64 Z0, 2048(SI)   \
+	ADDQ $64, SI
 
 // Four rows of 16 numbers, folded by OP to one quarter each; in every quarter of o
 // is one number of each row.
@@ -135,7 +135,7 @@ GLOBL exp2<>(SB), RODATA|NOPTR, $56
 #define KEYS \
 	MOVQ 8(R11), DX          \
 	ADDQ R10, DX             \
-	LEAQ 64(DX), DI          \
+	LEAQ 1024(DX), DI        \
 	TILELOAD(6, DX_SI)       \
 	TDPBF16PS(0, 4, 6)       \
 	TILELOAD(7, DI_SI)       \
@@ -153,7 +153,7 @@ GLOBL exp2<>(SB), RODATA|NOPTR, $56
 	MOVQ 8(R8), BX           \
 	MOVQ BX, R15             \
 	SHLQ $4, R15             \
-	MOVQ $128, SI            \
+	MOVQ $64, SI             \
 	MOVQ 56(R8), R11         \
 	MOVQ 64(R8), R13         \
 	CMPQ R13, $1             \
@@ -177,17 +177,14 @@ keys:                        \
 
 // R9 and R10 are columns of values, R14 bytes from there; AX and CX probabilities of 16
 // queries each.
-#define HALVES1 \
-	LEAQ (R9)(R14*1), DX     \
+#define HIGHS1 \
 	TILELOAD(4, AX_BX)       \
 	TILELOAD(6, DX_SI)       \
 	TDPBF16PS(0, 4, 6)       \
 	TILELOAD(5, CX_BX)       \
 	TDPBF16PS(1, 5, 6)
 
-#define HALVES2 \
-	LEAQ (R9)(R14*1), DX     \
-	LEAQ (R10)(R14*1), DI    \
+#define HIGHS2 \
 	TILELOAD(4, AX_BX)       \
 	TILELOAD(6, DX_SI)       \
 	TDPBF16PS(0, 4, 6)       \
@@ -197,37 +194,51 @@ keys:                        \
 	TDPBF16PS(1, 5, 6)       \
 	TDPBF16PS(3, 5, 7)
 
-// The same and the products with low parts, those of values 16 rows further on. Loading a
-// tile takes as much of the core as the exponentials of half a row: few are loaded twice.
+#define HALVES1 \
+	LEAQ (R9)(R14*1), DX     \
+	HIGHS1
+
+#define HALVES2 \
+	LEAQ (R9)(R14*1), DX     \
+	LEAQ (R10)(R14*1), DI    \
+	HIGHS2
+
+// The products with low parts of values, 16 rows further on, then with high ones, and
+// last of low parts of probabilities. Loading a tile takes as much of the core as the
+// exponentials of half a row: none is loaded twice.
 #define SPLIT1 \
-	HALVES1                  \
-	ADDQ $64, AX             \
-	ADDQ $64, CX             \
-	TILELOAD(2, AX_BX)       \
-	TDPBF16PS(0, 2, 6)       \
-	TILELOAD(3, CX_BX)       \
-	TDPBF16PS(1, 3, 6)       \
+	LEAQ (R9)(R14*1), DX     \
 	ADDQ R15, DX             \
+	HIGHS1                   \
+	SUBQ R15, DX             \
 	TILELOAD(7, DX_SI)       \
 	TDPBF16PS(0, 4, 7)       \
-	TDPBF16PS(1, 5, 7)
+	TDPBF16PS(1, 5, 7)       \
+	ADDQ $2048, AX           \
+	ADDQ $2048, CX           \
+	TILELOAD(2, AX_BX)       \
+	TDPBF16PS(0, 2, 7)       \
+	TILELOAD(3, CX_BX)       \
+	TDPBF16PS(1, 3, 7)
 
 #define SPLIT2 \
-	HALVES2                  \
-	ADDQ $64, CX             \
-	TILELOAD(5, CX_BX)       \
-	TDPBF16PS(1, 5, 6)       \
-	TDPBF16PS(3, 5, 7)       \
-	SUBQ $64, CX             \
-	ADDQ $64, AX             \
-	TILELOAD(5, AX_BX)       \
-	TDPBF16PS(0, 5, 6)       \
-	TDPBF16PS(2, 5, 7)       \
+	LEAQ (R9)(R14*1), DX     \
+	LEAQ (R10)(R14*1), DI    \
 	ADDQ R15, DX             \
 	ADDQ R15, DI             \
+	HIGHS2                   \
+	SUBQ R15, DX             \
+	SUBQ R15, DI             \
 	TILELOAD(6, DX_SI)       \
 	TDPBF16PS(0, 4, 6)       \
+	TDPBF16PS(1, 5, 6)       \
 	TILELOAD(7, DI_SI)       \
+	TDPBF16PS(2, 4, 7)       \
+	TDPBF16PS(3, 5, 7)       \
+	ADDQ $2048, AX           \
+	ADDQ $2048, CX           \
+	TILELOAD(4, AX_BX)       \
+	TDPBF16PS(0, 4, 6)       \
 	TDPBF16PS(2, 4, 7)       \
 	TILELOAD(5, CX_BX)       \
 	TDPBF16PS(1, 5, 6)       \
@@ -265,7 +276,7 @@ keys:                        \
 	TILEZERO(3)
 
 // Adds the products of a block's probabilities and some tiles of columns of values.
-#define COLUMNS(ROW, EACH, ZEROS, STEP, n, zero, begin, step) \
+#define COLUMNS(EACH, ZEROS, STEP, n, zero, begin, step) \
 	CMPQ begun-32(SP), $0    \
 	JE   zero                \
 	EACH(TILELOAD)           \
@@ -275,14 +286,14 @@ zero:                        \
 begin:                       \
 	MOVQ 72(R8), R12         \
 	MOVQ 80(R8), R13         \
-	MOVQ $ROW, BX            \
+	MOVQ $64, BX             \
 	MOVQ 40(R8), SI          \
 	MOVQ SI, R15             \
 	SHLQ $4, R15             \
 step:                        \
 	MOVQ 200(R8), AX         \
 	ADDQ (R12), AX           \
-	LEAQ (16*ROW)(AX), CX    \
+	LEAQ 1024(AX), CX        \
 	MOVQ 8(R12), R14         \
 	STEP                     \
 	ADDQ $16, R12            \
@@ -534,9 +545,9 @@ columns:                     \
 	PLACE(R10, sum2-72(SP))  \
 	CMPQ R13, $1             \
 	JE   one                 \
-	COLUMNS(ROW, EACH2, ZERO2, TWO, 2, zero2, begin2, step2) \
+	COLUMNS(EACH2, ZERO2, TWO, 2, zero2, begin2, step2) \
 one:                         \
-	COLUMNS(ROW, EACH1, ZERO1, ONE, 1, zero1, begin1, step1) \
+	COLUMNS(EACH1, ZERO1, ONE, 1, zero1, begin1, step1) \
 done:                        \
 	MOVQ $1, begun-32(SP)    \
 	MOVQ $0, mode-24(SP)     \

@@ -53,7 +53,7 @@ func (t *attendTwin) score(r, c int) *float32 {
 	return &unsafe.Slice(t.scores, t.panels*queries*side)[(c/side*queries+r)*side+c%side]
 }
 
-// row is the number of words in a panel's row of probabilities.
+// row is the number of words of a row of probabilities of 32 keys, all parts.
 func (t *attendTwin) row() int {
 	if t.split {
 		return side
@@ -65,20 +65,20 @@ func (t *attendTwin) row() int {
 func (t *attendTwin) keys() int { return (t.panels-1)*side + columns(uint32(t.last)) }
 
 // product runs tilePortable over steps, with the low parts so many bytes further on.
-func (t *attendTwin) product(steps *[2]int, count int, low [2]int, a uintptr, lda int, b uintptr, ldb int, acc *float32, resume int) {
+func (t *attendTwin) product(steps *[2]int, count int, low [2]int, a uintptr, lda int, b uintptr, ldb, second int, acc *float32, resume int) {
 	var offsets, places []int
 	for _, s := range unsafe.Slice(steps, count) {
 		offsets, places = append(offsets, s[0]), append(places, s[1])
 	}
 	tilePortable(&tileArgs{
-		a: a, lda: lda, offsets: &offsets[0], taps: count, steps: 1, b: b, ldb: ldb, second: 64,
+		a: a, lda: lda, offsets: &offsets[0], taps: count, steps: 1, b: b, ldb: ldb, second: second,
 		acc: acc, resume: resume, places: &places[0], lowA: low[0], lowB: low[1],
 	})
 }
 
 func (t *attendTwin) multiply(k uintptr) {
 	for p := range t.panels {
-		t.product(t.kSteps, t.kCount, [2]int{}, t.q, t.ldq, k+uintptr(p*t.kPanel), side*4, t.score(0, p*side), 0)
+		t.product(t.kSteps, t.kCount, [2]int{}, t.q, t.ldq, k+uintptr(p*t.kPanel), 64, tile*4, t.score(0, p*side), 0)
 	}
 }
 
@@ -104,12 +104,12 @@ func (t *attendTwin) exponentials() (largest float32) {
 				row[c] = float32(math.Exp2(float64(*t.score(r, p*side+c)*t.scale + top)))
 				sums[r*16+c%16] += row[c]
 			}
-			words := probs[(p*queries+r)*t.row():][:t.row()]
+			words := probs[p*queries*t.row()+r*side/2:]
 			for i := range 16 {
 				even, odd := row[2*i], row[2*i+1]
 				words[i] = pairBits(even, odd)
 				if t.split {
-					words[16+i] = pairBits(lowPart(even), lowPart(odd))
+					words[queries*side/2+i] = pairBits(lowPart(even), lowPart(odd))
 				}
 			}
 		}
@@ -132,8 +132,8 @@ func (t *attendTwin) add(v uintptr) {
 		acc := (*float32)(unsafe.Add(unsafe.Pointer(t.acc), p*t.accPanel))
 		var low [2]int
 		if t.split {
-			low = [2]int{64, step / 2 * t.ldv}
+			low = [2]int{queries * 64, step / 2 * t.ldv}
 		}
-		t.product(t.vSteps, t.vCount, low, uintptr(unsafe.Pointer(t.probs)), t.row()*4, v+uintptr(p*side*4), t.ldv, acc, t.begun)
+		t.product(t.vSteps, t.vCount, low, uintptr(unsafe.Pointer(t.probs)), 64, v+uintptr(p*side*4), t.ldv, 64, acc, t.begun)
 	}
 }

@@ -10,6 +10,7 @@ const (
 	smallPiece = 256  // numbers of a row that are converted at once
 	smallTiles = 4    // tiles of 32 rows that are computed at once
 	words      = 4096 // in smallPiece numbers of 32 rows
+	tile       = 256  // words
 )
 
 // tileMemory is what the products made of tiles need.
@@ -35,8 +36,8 @@ func NewSmallTiles(level isa.Level, split bool) *Small {
 }
 
 // A left operand has rows [part][k], k rounded up to whole steps with zeros; a
-// right one has panels of 32 columns [part][k pair][32]. The parts are the high
-// and, split, the low one.
+// right one has panels of 32 columns [part][step][half][16 k pairs][16]. The parts are
+// the high and, split, the low one.
 
 // smallLanes is k rounded up to whole steps.
 func smallLanes(k int) int { return roundUp(k, step) }
@@ -49,8 +50,9 @@ func (s *Small) parts() int {
 	return 1
 }
 
-// leftDistance is the number of words of a left operand's row.
-func (s *Small) leftDistance(k int) int { return s.parts() * smallLanes(k) / 2 }
+// leftDistance is the number of words of a left operand's row, an odd number of cache
+// lines: rows spread over the places of the caches.
+func (s *Small) leftDistance(k int) int { return s.parts()*smallLanes(k)/2 | 16 }
 
 func (s *Small) leftTileLen(m, k int) int { return roundUp(m, side) * s.leftDistance(k) }
 
@@ -66,12 +68,12 @@ func wordsOf(x []float32) []uint32 {
 
 // round converts count rows of n numbers, or pairs of rows, lds numbers apart,
 // to rows of dst that are ldd words apart; split, their low parts go low words
-// further on.
-func (s *Small) round(by func(*rowsArgs), dst []uint32, ldd, low int, src []float32, lds, n, count int) {
+// further on. Of pairs, skip words lie between each 16 and the next.
+func (s *Small) round(by func(*rowsArgs), dst []uint32, ldd, low, skip int, src []float32, lds, n, count int) {
 	if count == 0 {
 		return
 	}
-	s.convert = rowsArgs{dst: unsafe.Pointer(&dst[0]), ldd: ldd * 4, src: &src[0], lds: lds * 4, n: n, count: count}
+	s.convert = rowsArgs{dst: unsafe.Pointer(&dst[0]), ldd: ldd * 4, src: &src[0], lds: lds * 4, n: n, count: count, skip: skip * 4}
 	if s.split {
 		s.convert.low = low * 4
 	}
@@ -79,22 +81,37 @@ func (s *Small) round(by func(*rowsArgs), dst []uint32, ldd, low int, src []floa
 }
 
 // roundPairs converts rows from … from+31 of src [k, ..] to 16 rows of words of
-// two, with zeros from row k on.
-func (s *Small) roundPairs(dst []uint32, ldd, low int, src []float32, lds, n, k, from int) {
-	whole := min(step, k-from) / 2
-	s.round(s.rowPairs, dst, ldd, low, src[from*lds:], lds, n, whole)
-	if from+step <= k {
+// two, with zeros from row k on. With skip they are tiles, and ldd is 16.
+func (s *Small) roundPairs(dst []uint32, ldd, low, skip int, src []float32, lds, n, k, from int) {
+	rows := min(step, k-from)
+	s.round(s.rowPairs, dst, ldd, low, skip, src[from*lds:], lds, n, rows/2)
+	if rows%2 > 0 { // the last row has no neighbour
+		for c := 0; c < n; c += 16 {
+			at, last := rows/2*ldd+c/16*(16+skip), &src[(from+rows-1)*lds+c]
+			s.pairs(&dst[at], last, &s.zero[0], min(16, n-c))
+			if s.split {
+				s.pairsLow(&dst[at+low], last, &s.zero[0], min(16, n-c))
+			}
+		}
+	}
+	for part := range s.parts() {
+		clearPairs(dst[part*low:], ldd, skip, n, (rows+1)/2)
+	}
+}
+
+// clearPairs clears rows of n pairs from one on to the 16th.
+func clearPairs(dst []uint32, ldd, skip, n, from int) {
+	if from == step/2 {
 		return
 	}
-	for p := whole; p < step/2; p++ {
-		last := &s.zero[0]
-		if from+2*p < k {
-			last = &src[(from+2*p)*lds]
+	if skip > 0 {
+		for c := 0; c < n; c += 16 {
+			clear(dst[c/16*(16+skip):][from*16 : tile])
 		}
-		s.pairs(&dst[p*ldd], last, &s.zero[0], n)
-		if s.split {
-			s.pairsLow(&dst[p*ldd+low], last, &s.zero[0], n)
-		}
+		return
+	}
+	for p := from; p < step/2; p++ {
+		clear(dst[p*ldd:][:n])
 	}
 }
 
@@ -106,7 +123,7 @@ func (s *Small) leftTiles(memory []float32, m, k int, a []float32, lda int) Left
 	if part > k {
 		clear(out[:m*ld])
 	}
-	s.round(s.rows, out, ld, part/2, a, lda, k, m)
+	s.round(s.rows, out, ld, part/2, 0, a, lda, k, m)
 	return Left{memory, ld}
 }
 
@@ -120,7 +137,7 @@ func (s *Small) rightTiles(packed []float32, trans bool, n, k int, b []float32, 
 			continue
 		}
 		for from := 0; from < k; from += step {
-			s.roundPairs(panel[from/2*side:], side, size/2, b[first:], ldb, min(side, n-first), k, from)
+			s.roundPairs(panel[from/2*side:], 16, size/2, tile-16, b[first:], ldb, min(side, n-first), k, from)
 		}
 	}
 }
@@ -139,12 +156,12 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 				}
 			}
 		}
-		s.round(s.rows, s.words[:], distance, words, b[from:], ldb, n, count)
+		s.round(s.rows, s.words[:], distance, words, 0, b[from:], ldb, n, count)
 		for part := range s.parts() {
 			for d := 0; d < lanes/2; d += 16 {
 				at, src := panel[part*smallLanes(k)/2*side+(from/2+d)*side:], s.words[part*words+d:]
-				s.transpose(&at[0], side*4, &src[0], distance*4)
-				s.transpose(&at[16], side*4, &src[16*distance], distance*4)
+				s.transpose(&at[0], 64, &src[0], distance*4)
+				s.transpose(&at[tile], 64, &src[16*distance], distance*4)
 			}
 		}
 	}
@@ -154,7 +171,7 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 func (s *Small) describe(k int, left Left) {
 	s.args = tileArgs{
 		lda: left.distance * 4, offsets: &s.offset, taps: 1, steps: smallLanes(k) / step,
-		ldb: side * 4, second: 64, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0],
+		ldb: 64, second: tile * 4, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0],
 	}
 	if s.split {
 		s.args.lowA, s.args.lowB = smallLanes(k)*2, smallLanes(k)*side*2
