@@ -53,7 +53,6 @@ type step struct {
 	inputs   []graph.Value
 	outputs  []graph.Value
 	lowered
-	fused     bool // a product with the addition behind it
 	scratchAt *place
 	phases    []par.Phase
 }
@@ -63,6 +62,7 @@ type lowered struct {
 	scratch   int    // float32 words
 	inPlace   []int  // inputs whose place the first output may take
 	grows     bool   // also where the output is larger than they are
+	alone     bool   // but not where another input lies there, too
 	algorithm string // of products
 	flops     int64
 	update    bool  // writes parameters
@@ -225,9 +225,8 @@ func (c *compiler) step(n *graph.Node) (s *step, err error) {
 		}
 		s.inputs = append(c.inputs(sum.product), sum.add)
 		s.name = sum.product.Name()
-		s.fused = true
 		s.lowered, err = c.lowerProduct(sum.product, productOptions{add: true})
-		s.inPlace = []int{len(s.inputs) - 1}
+		s.inPlace, s.alone = []int{len(s.inputs) - 1}, true
 		return s, err
 	}
 	if product := c.fused.gated[n]; product != nil {

@@ -36,7 +36,8 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		return c.lowerNorm(n), nil
 	case graph.Attention:
 		a := c.attention(op, in(0), in(1))
-		return lowered{scratch: a.ScratchLen(c.workers, false), bind: func(b *binding) []par.Phase {
+		// A block of queries is read before its result is written, and by no other task.
+		return lowered{inPlace: []int{0}, alone: true, scratch: a.ScratchLen(c.workers, false), bind: func(b *binding) []par.Phase {
 			return a.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1], b.scratch, c.workers)
 		}}, nil
 	case graph.AttentionGrad:

@@ -128,7 +128,7 @@ func takeOver(steps []*step, places map[graph.Value]*place) {
 			if from.own != nil || from.last != i || from.first == i || !s.fits(i, from, to) {
 				continue
 			}
-			if s.fused && sharesPlace(s, k, from, places) {
+			if s.alone && sharesPlace(s, k, from, places) {
 				continue
 			}
 			to.into, from.last, from.size = from, to.last, to.size

@@ -244,3 +244,45 @@ func TestConcatGrows(t *testing.T) {
 		prog.Close()
 	}
 }
+
+// TestAttentionInPlace: the result of an attention lies where its queries were, unless
+// these are keys or wanted later, and is the same.
+func TestAttentionInPlace(t *testing.T) {
+	for _, s := range [][4]int{{2, 300, 300, 2}, {20, 40, 20, 3}, {1, 70, 1, 2}} {
+		n, length, keys, heads := s[0], s[1], s[2], s[3]
+		attend := func(kept, self bool) []float32 {
+			g := graph.New()
+			q, k := g.Affine(g.Input("q", n, length, heads*40), 2, 0), g.Affine(g.Input("k", n, keys, heads*40), 1, 1)
+			if self {
+				k = q
+			}
+			y := g.Attention(q, k, k, graph.Attention{Heads: heads, Scale: 0.1})
+			outputs := []graph.Value{g.Affine(y, 1, 1)}
+			if kept {
+				outputs = append(outputs, q)
+			}
+			prog, err := New().Compile(g, outputs, nil, engine.Options{Threads: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer prog.Close()
+			if p := prog.(*Program); (&p.values(y)[0] == &p.values(q)[0]) == (kept || self) {
+				t.Errorf("%v: kept %v, self %v: in the wrong place", s, kept, self)
+			}
+			for _, in := range []string{"q", "k"} {
+				if x := prog.Input(in); x != nil {
+					copy(x.F32, fill(in, x.Shape).F32)
+				}
+			}
+			if err := prog.Run(); err != nil {
+				t.Fatal(err)
+			}
+			return slices.Clone(prog.Output(0).F32)
+		}
+		for _, self := range []bool{false, true} {
+			if want, got := attend(true, self), attend(false, self); !slices.Equal(got, want) {
+				t.Errorf("%v: self %v: not the same", s, self)
+			}
+		}
+	}
+}

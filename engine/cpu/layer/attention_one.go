@@ -18,10 +18,10 @@ func (a Attention) forwardOne(q, k, v, y, lse []float32) []par.Phase {
 		key, value := k[n*width:][:width], v[n*width:][:width]
 		for t := task % blocks * oneRows; t < min((task%blocks+1)*oneRows, a.T); t++ {
 			at := (n*a.T + t) * width
-			copy(y[at:][:width], value)
 			for h := range a.Heads {
 				lse[(n*a.Heads+h)*a.T+t] = a.Scale * vec.Dot(q[at+h*a.D:][:a.D], key[h*a.D:])
 			}
+			copy(y[at:][:width], value)
 		}
 	}}}
 }
