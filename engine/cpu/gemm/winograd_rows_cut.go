@@ -7,7 +7,7 @@ const (
 	winoRowsChannels = 96        // at least, of both sides: V serves the panels of all columns
 	winoRowsResults  = 24 * 24   // of a picture, at least,
 	winoRowsSmall    = 16 * 16   // and with no more than so many filters
-	winoRowsFilters  = 1280 * 1280
+	winoRowsFilters  = 2560 * 1280
 )
 
 // choosesWinogradRows tells whether split products take Winograd's way. Its filters are
