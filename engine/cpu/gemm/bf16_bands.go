@@ -14,7 +14,7 @@ const (
 	stripeSplit   = 3 << 18 // and of one of high and low parts: their steps load more
 	mostTiles     = 16      // in a block, whose sums take 4 KB each
 	fewTiles      = 6       // that keep a worker's memory busy enough with weights,
-	fewSplit      = 4       // and those of split products of matrices
+	fewSplit      = 5       // and those of split products of matrices
 	tasksOfWorker = 4
 )
 

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	stretchBytes = 1 << 20 // of a block's rows, in the second-level cache
-	turns        = 4       // packed panels whose sums go on by turns
+	stretchBytes = 700 << 10 // of a block's rows, in the second-level cache
+	turns        = 12        // packed panels whose sums go on by turns
 
 	passingBytes = 40 << 10 // of weights, that leave little of the first-level cache
 	storesAhead  = 8        // addresses behind a block's last that may be fetched
