@@ -16,7 +16,8 @@ func peakResident() int64 {
 	return int64(u.Maxrss) << 10
 }
 
-// release gives the whole pages of x back to the system; they read as zeros.
+// release gives the whole pages of x back to the system; they read as zeros. No large
+// page may take their place because of what is left beside them.
 func release[T float32 | uint16](x []T) {
 	if len(x) == 0 {
 		return
@@ -26,5 +27,6 @@ func release[T float32 | uint16](x []T) {
 	from := -int(uintptr(unsafe.Pointer(&x[0]))) & (page - 1)
 	if to := from + (len(bytes)-from)/page*page; to > from {
 		unix.Madvise(bytes[from:to], unix.MADV_DONTNEED)
+		unix.Madvise(bytes[from:to], unix.MADV_NOHUGEPAGE)
 	}
 }
