@@ -176,7 +176,7 @@ func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
 		for c := 0; c < row; c += 16 {
 			at := panel[(first/side*row+c)*side:]
 			s.transpose(&at[0], 64, &s.words[c], row*4)
-			s.transpose(&at[tile], 64, &s.words[16*row+c], row*4)
+			s.transpose(&at[tileWords], 64, &s.words[16*row+c], row*4)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (t *attendTwin) product(steps *[2]int, count int, low [2]int, a uintptr, ld
 
 func (t *attendTwin) multiply(k uintptr) {
 	for p := range t.panels {
-		t.product(t.kSteps, t.kCount, [2]int{}, t.q, t.ldq, k+uintptr(p*t.kPanel), 64, tile*4, t.score(0, p*side), 0)
+		t.product(t.kSteps, t.kCount, [2]int{}, t.q, t.ldq, k+uintptr(p*t.kPanel), 64, tileWords*4, t.score(0, p*side), 0)
 	}
 }
 

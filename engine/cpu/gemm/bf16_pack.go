@@ -29,7 +29,7 @@ func (p *tilesPlan) packPanel(round *rowsArgs, k, n int, out []uint32, raw, bloc
 	*round = rowsArgs{ldd: side * 4, lds: p.weights.taps * side * 4, n: side, count: step / 2}
 	if p.split {
 		round.low = p.chunk / 2 * side * 4
-		round.ldd, round.skip = 64, 1024-64
+		round.ldd, round.skip = 64, tileWords*4-64
 	}
 	for from := 0; from < p.depth; from += step {
 		p.orderStep(p.weights, block, raw, n, from)

@@ -77,7 +77,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	}
 	if p.split {
 		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
-		w.tile.ldb, w.tile.second = 64, 1024
+		w.tile.ldb, w.tile.second = 64, tileWords*4
 		w.tile.fetchStep = 512 // a step takes three times as long
 	}
 	for panel := from; panel < to; panel += p.together {
@@ -108,17 +108,16 @@ func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, 
 		count := min(s.stretch, len(s.units)-u)
 		last := u+count == len(s.units)
 		t.offsets, t.places, t.taps = &s.offsets[u], &s.places[u], count
-		t.resume, t.put, t.rate = min(u, 1), nil, 8*storesOf(p.weights.halves()*count*t.steps)
+		t.resume, t.put, t.ring, t.rate = min(u, 1), nil, 0, 8*storesOf(p.weights.halves()*count*t.steps)
 		for i := range n {
 			sums := acc[i*own:][:own]
 			t.b, t.acc = addressOf(a.W[s.start+(panel+i)*p.weights.halves()*s.size:]), &sums[0]
 			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
-			t.ring = 0
-			if last && u == 0 {
-				t.ring = 2 * p.weights.halves() * side * side * 4
-			}
 			if last {
 				w.put.acc, t.put = &sums[0], &w.put
+				if u == 0 {
+					t.ring = 2 * p.weights.halves() * side * side * 4
+				}
 				p.columns(a, w, panel+i)
 			}
 			p.tile(t)

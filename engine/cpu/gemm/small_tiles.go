@@ -10,7 +10,6 @@ const (
 	smallPiece = 256  // numbers of a row that are converted at once
 	smallTiles = 4    // tiles of 32 rows that are computed at once
 	words      = 4096 // in smallPiece numbers of 32 rows
-	tile       = 256  // words
 )
 
 // tileMemory is what the products made of tiles need.
@@ -106,7 +105,7 @@ func clearPairs(dst []uint32, ldd, skip, n, from int) {
 	}
 	if skip > 0 {
 		for c := 0; c < n; c += 16 {
-			clear(dst[c/16*(16+skip):][from*16 : tile])
+			clear(dst[c/16*(16+skip):][from*16 : tileWords])
 		}
 		return
 	}
@@ -137,7 +136,7 @@ func (s *Small) rightTiles(packed []float32, trans bool, n, k int, b []float32, 
 			continue
 		}
 		for from := 0; from < k; from += step {
-			s.roundPairs(panel[from/2*side:], 16, size/2, tile-16, b[first:], ldb, min(side, n-first), k, from)
+			s.roundPairs(panel[from/2*side:], 16, size/2, tileWords-16, b[first:], ldb, min(side, n-first), k, from)
 		}
 	}
 }
@@ -161,7 +160,7 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 			for d := 0; d < lanes/2; d += 16 {
 				at, src := panel[part*smallLanes(k)/2*side+(from/2+d)*side:], s.words[part*words+d:]
 				s.transpose(&at[0], 64, &src[0], distance*4)
-				s.transpose(&at[tile], 64, &src[16*distance], distance*4)
+				s.transpose(&at[tileWords], 64, &src[16*distance], distance*4)
 			}
 		}
 	}
@@ -171,7 +170,7 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 func (s *Small) describe(k int, left Left) {
 	s.args = tileArgs{
 		lda: left.distance * 4, offsets: &s.offset, taps: 1, steps: smallLanes(k) / step,
-		ldb: 64, second: tile * 4, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0],
+		ldb: 64, second: tileWords * 4, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0],
 	}
 	if s.split {
 		s.args.lowA, s.args.lowB = smallLanes(k)*2, smallLanes(k)*side*2

@@ -33,6 +33,9 @@ const (
 	step = 32
 )
 
+// tileWords is the size of a tile of 16 rows that lie in one piece.
+const tileWords = 16 * 16
+
 // tileArgs describes a product of 32 rows of a with 32 columns of b:
 //
 //	acc[r][c] (+)= Σ_tap Σ_k a[r][tap][k] · b[tap][k][c]

@@ -128,7 +128,7 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 	w.put.count = tiles * side
 	w.tile = tileArgs{
 		a: addressOf(v), lda: p.pitch * 2, offsets: &w.offsets[0], taps: 3, steps: p.part / step,
-		ldb: 64, second: 1024, next: 2048, acc: &m[0], moves: &w.moves[0], gaps: &w.gaps[0], shifts: &w.shifts[0], count: 4 * tiles, fours: 2,
+		ldb: 64, second: tileWords * 4, next: 2048, acc: &m[0], moves: &w.moves[0], gaps: &w.gaps[0], shifts: &w.shifts[0], count: 4 * tiles, fours: 2,
 		lowA: p.part * 2, lowB: 3 * p.part * side * 2, ring: 2 * 4 * side * side * 4,
 		put: &w.put, rate: 16 * storesOf(12*p.part/step), fetchStep: roundUp(ceilDiv(4096, tiles), 256),
 	}

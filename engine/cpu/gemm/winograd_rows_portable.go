@@ -48,7 +48,7 @@ func filterPairsPortable(a *filterPairsArgs) {
 			}
 		}
 		rowPairsPortable(&rowsArgs{
-			dst: unsafe.Add(a.dst, k*64), ldd: a.xi, low: a.low, skip: 1024 - 64,
+			dst: unsafe.Add(a.dst, k*64), ldd: a.xi, low: a.low, skip: tileWords*4 - 64,
 			src: &y[0][0][0], lds: side * 4, n: side, count: 4,
 		})
 	}

@@ -95,8 +95,7 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 }
 
 // Forward computes y, which may lie where q does, and lse, block by block: with m the
-// largest score so far
-// and l the sum of exponentials, a block of keys makes of a query's sum
+// largest score so far and l the sum of exponentials, a block of keys makes of a query's sum
 //
 //	y ← y·exp(m-m') + Σ exp(s-m')·v,  l ← l·exp(m-m') + Σ exp(s-m')
 //
