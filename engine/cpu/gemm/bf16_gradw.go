@@ -45,11 +45,9 @@ type gradWorker struct {
 	pairs  panelPairs
 	turn   turnArgs
 	memory []float32 // words of two bfloat16 to be transposed
-	ahead  []stretch // of the next band, to be fetched
+	ahead  stretches // of the next band, to be fetched
 	both   [2]stretch
 }
-
-type stretch struct{ from, to uintptr }
 
 const gradLanes = 256 // channels that are transposed together
 
@@ -213,27 +211,10 @@ func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n in
 		t.steps = min(p.chunk, n-from) / step
 		t.a = uintptr(unsafe.Pointer(&dy[from/2]))
 		t.b = uintptr(unsafe.Pointer(&x[from/2*side]))
-		t.fetch, t.fetchEnd = w.next(t.steps * t.count * fetchedByStep)
+		t.fetch, t.fetchEnd = w.ahead.next(t.steps * t.count * fetchedByStep)
 		p.tile(t)
 		t.resume = 1
 	}
-}
-
-const fetchedByStep = 256 // bytes, by a tile kernel
-
-// next takes so many bytes of what is to be fetched.
-func (w *gradWorker) next(bytes int) (from, to uintptr) {
-	if len(w.ahead) == 0 {
-		return 0, 0
-	}
-	first := &w.ahead[0]
-	from = first.from
-	to = min(from+uintptr(bytes), first.to)
-	first.from = to
-	if to == first.to {
-		w.ahead = w.ahead[1:]
-	}
-	return from, to
 }
 
 // store puts sums [tap][row][column] where the gradient has them.

@@ -244,10 +244,17 @@ func planConvGradXBy(m method, c Conv, workers int, k kernel) *Plan {
 
 func planConvGradW(c Conv, prec Precision, workers int, level isa.Level) *Plan {
 	if use, split := useTiles(prec, level); use {
-		return planTileGradW(c, c.gradLayout(), workers, tilesFor(level), split).with(c.flops())
+		return planConvGradWTiles(c, workers, tilesFor(level), split).with(c.flops())
 	}
 	k := kernelFor(level)
 	return planConvGradWBy(chooseConvGradW(c, prec, k), c, workers, k)
+}
+
+func planConvGradWTiles(c Conv, workers int, t tiles, split bool) *Plan {
+	if split && choosesWinogradRowsGrad(c) {
+		return planWinogradRowsGrad(c, workers, t)
+	}
+	return planTileGradW(c, c.gradLayout(), workers, t, split)
 }
 
 func planConvGradWBy(m method, c Conv, workers int, k kernel) *Plan {

@@ -25,6 +25,10 @@ type tiles struct {
 	wideRows  func(*rowsArgs)                              // rows that stay float32, normalised before
 	splitRow  func(*splitRowArgs)                          // Bᵀ d of F(2,3), high and low parts
 	filters   func(*filterPairsArgs)                       // and G g
+
+	// Of the gradient to the weights: Bᵀ d and A e, words of two pairs, and Gᵀ m.
+	pixelPairs, gradPairs func(*pixelPairsArgs)
+	turnFilters           func(*turnArgs)
 }
 
 // side is the number of rows and columns of a result, step the k of one tile.
@@ -123,7 +127,7 @@ type rowsArgs struct {
 var portableTiles = tiles{
 	"portable", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable,
 	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable, panelsPortable, func(*float32, int, int, int) {}, turnTapsPortable,
-	wideRowsPortable, splitRowPortable, filterPairsPortable,
+	wideRowsPortable, splitRowPortable, filterPairsPortable, pixelPairsPortable, gradPairsPortable, turnFiltersPortable,
 }
 
 func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }

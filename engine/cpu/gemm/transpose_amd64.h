@@ -43,3 +43,26 @@
 	QUARTERS(Z1, Z5, Z9, Z13, Z16, Z17, Z18, Z19, Z24, Z25, Z26, Z27) \
 	QUARTERS(Z2, Z6, Z10, Z14, Z16, Z17, Z18, Z19, Z28, Z29, Z30, Z31) \
 	QUARTERS(Z3, Z7, Z11, Z15, Z16, Z17, Z18, Z19, Z0, Z4, Z8, Z12)
+
+// Stores a transposed column to R9, as far as K1 goes, and goes on to the next (R10).
+#define COLUMN(z) \
+	VMOVUPS z, K1, (R9)  \
+	ADDQ    R10, R9
+
+#define PUT_COLUMNS \
+	COLUMN(Z20) \
+	COLUMN(Z24) \
+	COLUMN(Z28) \
+	COLUMN(Z0)  \
+	COLUMN(Z21) \
+	COLUMN(Z25) \
+	COLUMN(Z29) \
+	COLUMN(Z4)  \
+	COLUMN(Z22) \
+	COLUMN(Z26) \
+	COLUMN(Z30) \
+	COLUMN(Z8)  \
+	COLUMN(Z23) \
+	COLUMN(Z27) \
+	COLUMN(Z31) \
+	COLUMN(Z12)

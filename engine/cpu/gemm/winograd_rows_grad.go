@@ -1,0 +1,199 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
+
+// winogradRowsGrad is the gradient to the weights of a 3x3 convolution, the adjoint of
+// F(2,3) along rows (see winogradRows) in its filters: with d four neighbouring pixels of
+// a row of x, and e the two of dy whose results they make, the gradient to a row of a
+// filter is
+//
+//	dg = Gᵀ Σ (Bᵀ d) ∘ (A e),
+//
+// a split product of tiles for each of the elements ξ and each row of the filter: rows
+// are channels of dy, columns channels of x, and k runs over pairs of pixels. That is 12
+// products of half as many positions in place of 9 of all. The last element of A e is
+// taken for e1, not -e1, and its sum subtracted. Results differ from exact ones by up to
+// 1e-5 of the largest, as those of winogradRows.
+//
+// Pictures are cut into pieces of four rows (and strips of 64 pixels). The same rows of
+// some pieces, one behind the other, make a line of 32 pairs, which is one step: a row of
+// the filter is then a shift by lines, few pictures fill them, nothing is computed beside
+// the pictures, and both operands lie in whole tiles.
+//
+// A task owns some tiles of rows and of columns, and lays out what it needs itself, a
+// band at a time: the lines of so many pieces. The sums of all its products come and go
+// with each band, while one tile of rows of dy, and of columns of x with all rows of the
+// filter, stay in the first-level cache.
+type winogradRowsGrad struct {
+	tiles
+	rowsGradCut
+	conv    Conv
+	lines   []int // of a band: from its first to each in the operands, bytes
+	moves   []int // none: the tiles of a call meet the same rows
+	gaps    []int // from each tile's first 16 rows to its second
+	shifts  []int // to the columns and lines that each tile of columns and row of the filter meets
+	workers []rowsGradWorker
+	zero    []float32
+}
+
+type rowsGradWorker struct {
+	tile   tileArgs
+	pairs  pixelPairsArgs
+	turn   turnArgs
+	spans  []int     // of the lines that each tile meets: the first, and the end, bytes of their list
+	memory []uint32  // elements of dy to be transposed
+	ahead  stretches // of the next band, to be fetched
+	room   []stretch // for them
+}
+
+// rowsGradBlocks are the 16 channels of dy that are transposed together.
+const rowsGradBlocks = 4
+
+func planWinogradRowsGrad(c Conv, workers int, t tiles) *Plan {
+	p := &winogradRowsGrad{tiles: t, rowsGradCut: cutRowsGrad(c), conv: c, zero: zeros(max(c.C, c.O))}
+	for i := range p.band {
+		p.lines = append(p.lines, i*p.placeY(0, 0, 1)*4)
+	}
+	for i := range 3 * p.wide {
+		p.gaps = append(p.gaps, p.placeY(1, 0, 0)*4)
+		p.shifts = append(p.shifts, p.placeX(i/3*2, 0, i%3)*4)
+	}
+	p.moves = make([]int, 3*p.wide)
+	p.workers = make([]rowsGradWorker, max(workers, 1))
+	for i := range p.workers {
+		p.workers[i] = rowsGradWorker{memory: make([]uint32, 4*2*16*16*(rowsGradBlocks|1)), room: make([]stretch, 0, 2*p.together*(p.band+2))}
+	}
+	sums := len(p.workers)
+	if p.splits > 1 {
+		sums = p.tasks()
+	}
+	return &Plan{
+		Algorithm:  t.name + kindOf(true) + " tiles Winograd F(2,3) gradient",
+		ScratchLen: len(p.workers)*p.laidOut() + sums*p.sums(),
+		bind:       p.bind,
+	}
+}
+
+// placeX and placeY are where 16 channels of an element ξ of x or dy begin, from a line
+// on: its high parts in a tile, and its low ones in another.
+func (p *winogradRowsGrad) placeX(block, xi, line int) int {
+	return placeIn(p.band+2, block, xi, line)
+}
+
+func (p *winogradRowsGrad) placeY(block, xi, line int) int { return placeIn(p.band, block, xi, line) }
+
+// placeIn is that for so many lines: what is stored together, all ξ and many blocks, is no
+// multiple of 4 KB apart, or it would meet in few places of the first-level cache.
+func placeIn(lines, block, xi, line int) int {
+	const apart = 32
+	each := lines*2*tileWords + apart
+	return block*(4*each+apart/2) + xi*each + line*2*tileWords
+}
+
+// laidOut is the size of both operands of a band, sums that of a task's sums.
+func (p *winogradRowsGrad) laidOut() int { return p.placeX(2*p.wide, 0, 0) + p.placeY(2*p.tall, 0, 0) }
+func (p *winogradRowsGrad) sums() int    { return 4 * p.xiLen() }
+
+// xiLen is the size of the sums of one ξ, [tile of rows][tile of columns][row of the
+// filter][32][32].
+func (p *winogradRowsGrad) xiLen() int { return p.tall * p.wide * 3 * side * side }
+
+func (p *winogradRowsGrad) bind(a Args) []par.Phase {
+	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
+	all := a.Scratch[len(words):]
+	groups := p.rowGroups * p.colGroups
+	phases := []par.Phase{{Name: "tiles", Tasks: p.tasks(), Run: func(task, worker int) {
+		w, at := &p.workers[worker], task
+		if p.splits == 1 {
+			at = worker
+		}
+		sums := all[at*p.sums():][:p.sums()]
+		p.task(w, &a, words[worker*p.laidOut():][:p.laidOut()], sums, task/groups, task%groups)
+		if p.splits == 1 {
+			p.each(task%groups, func(r, c, at int) { p.store(w, a.Y, sums[at:], r, c) })
+		}
+	}}}
+	if p.splits == 1 {
+		return phases
+	}
+	return append(phases, par.Phase{Name: "reorder", Tasks: groups, Run: func(group, worker int) {
+		p.each(group, func(r, c, at int) {
+			total := all[group*p.sums()+at:]
+			for s := 1; s < p.splits; s++ {
+				part := all[(s*groups+group)*p.sums()+at:]
+				for xi := range 4 {
+					own := total[xi*p.xiLen():][:3*side*side]
+					vec.Add(own, own, part[xi*p.xiLen():][:len(own)])
+				}
+			}
+			p.store(&p.workers[worker], a.Y, total, r, c)
+		})
+	}})
+}
+
+// each calls f for every tile of rows and of columns of a group, with the place of its
+// sums among those of a ξ.
+func (p *winogradRowsGrad) each(group int, f func(r, c, at int)) {
+	firstRow, firstCol := p.first(group)
+	for r := range min(p.tall, p.rowTiles-firstRow) {
+		for c := range min(p.wide, p.colTiles-firstCol) {
+			f(firstRow+r, firstCol+c, (r*p.wide+c)*3*side*side)
+		}
+	}
+}
+
+// task sums one split of the bands for a group of tiles.
+func (p *winogradRowsGrad) task(w *rowsGradWorker, a *Args, words []uint32, sums []float32, split, group int) {
+	row, col := p.first(group)
+	rows, cols := min(p.tall, p.rowTiles-row), min(p.wide, p.colTiles-col)
+	x, dy := words[:p.placeX(2*p.wide, 0, 0)], words[p.placeX(2*p.wide, 0, 0):]
+	from, to := split*p.bands/p.splits, (split+1)*p.bands/p.splits
+	for band := from; band < to; band++ {
+		p.layOutX(w, a.X, x, band, col*2, min(2*cols, p.conv.C/16-col*2))
+		p.layOutY(w, a.W, dy, band, row*2, min(2*rows, p.conv.O/16-row*2))
+		w.ahead = w.room[:0]
+		if band+1 < to {
+			p.fetchBand(w, a, band+1)
+		}
+		p.sum(w, x, dy, sums, rows, cols, band > from)
+	}
+}
+
+// sum adds the products of a band to the sums.
+func (p *winogradRowsGrad) sum(w *rowsGradWorker, x, dy []uint32, sums []float32, rows, cols int, resume bool) {
+	for xi := range 4 {
+		for r := range rows {
+			t := &w.tile
+			*t = tileArgs{
+				a: uintptr(unsafe.Pointer(&dy[p.placeY(2*r, xi, 0)])), lda: 64, lowA: tileWords * 4,
+				offsets: &p.lines[0], taps: p.band, steps: 1, places: &p.lines[0],
+				b: uintptr(unsafe.Pointer(&x[p.placeX(0, xi, 0)])), ldb: 64, second: p.placeX(1, 0, 0) * 4, lowB: tileWords * 4,
+				acc: &sums[xi*p.xiLen()+r*p.wide*3*side*side], moves: &p.moves[0], gaps: &p.gaps[0], shifts: &p.shifts[0], count: 3 * cols,
+				fetchStep: 2 * fetchedByStep,
+			}
+			if resume {
+				t.resume = 1
+			}
+			t.fetch, t.fetchEnd = w.ahead.next(t.taps * t.count * t.fetchStep)
+			p.tile(t)
+		}
+	}
+}
+
+// store makes the gradient to the filters of a tile of its sums.
+func (p *winogradRowsGrad) store(w *rowsGradWorker, dw, sums []float32, r, c int) {
+	rows, cols := min(side, p.conv.O-r*side), min(side, p.conv.C-c*side)
+	dw = dw[(r*side*p.conv.C+c*side)*9:]
+	for from := 0; from < cols; from += 16 {
+		w.turn = turnArgs{
+			dst: &dw[from*9], ldd: 9 * 4, next: p.conv.C * 9 * 4,
+			src: &sums[from], lds: p.xiLen() * 4, taps: 9, cols: 16, count: rows,
+		}
+		p.turnFilters(&w.turn)
+	}
+}

@@ -1,0 +1,91 @@
+package gemm
+
+import "math"
+
+// rowsGradCut is how a gradient to the weights along rows is cut into lines, bands and
+// tasks.
+type rowsGradCut struct {
+	across               int // pairs of a line in one row of a picture
+	strips               int // parts of a row that long
+	band                 int // rows of a piece of a picture, lines of a band
+	pieces               int // that a picture's strip is cut into
+	together             int // pieces in a line
+	bands                int
+	rowTiles, colTiles   int
+	tall, wide           int // tiles of rows and columns in a task
+	rowGroups, colGroups int
+	splits               int // of the bands
+}
+
+const (
+	rowsGradBand     = 4         // lines, at most, of which 16 KB of dy and 24 KB of x stay in the first-level cache
+	rowsGradSums     = 480 << 10 // bytes of a task's sums, in the second-level cache
+	rowsGradChannels = 32        // at least, of both sides
+)
+
+// choosesWinogradRowsGrad tells whether the split gradient to the weights takes
+// Winograd's way.
+func choosesWinogradRowsGrad(c Conv) bool {
+	return takesWinogradRowsGrad(c) && min(c.C, c.O) >= rowsGradChannels
+}
+
+// takesWinogradRowsGrad tells whether a gradient to the weights can be computed so:
+// words of two pairs fill the rows, rows fill lines or lines rows, and vectors the channels.
+func takesWinogradRowsGrad(c Conv) bool {
+	pads := [4]int{c.PadTop, c.PadBottom, c.PadLeft, c.PadRight}
+	if c.KH != 3 || c.KW != 3 || c.Stride != 1 || pads != [4]int{1, 1, 1, 1} || c.up() != 1 || c.W == 0 || c.W%4 != 0 {
+		return false
+	}
+	pairs := c.W / 2
+	return (step%pairs == 0 || pairs%step == 0) && c.C%16 == 0 && c.O%16 == 0
+}
+
+// cutRowsGrad chooses groups and splits; none may follow the number of workers.
+func cutRowsGrad(c Conv) rowsGradCut {
+	cut := rowsGradCut{rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}
+	cut.across = min(c.W/2, step)
+	cut.strips, cut.together = c.W/2/cut.across, step/cut.across
+	cut.pieces = ceilDiv(c.H, rowsGradBand)
+	cut.band = ceilDiv(c.H, cut.pieces)
+	cut.bands = cut.strips * ceilDiv(c.N*cut.pieces, cut.together)
+	best, chosen := math.Inf(1), cut
+	for tall := 1; tall <= cut.rowTiles; tall++ {
+		for wide := 1; wide <= cut.colTiles; wide++ {
+			if tall*wide > 1 && tall*wide*12*side*side*4 > rowsGradSums {
+				break
+			}
+			try := cut
+			try.tall, try.wide = tall, wide
+			try.rowGroups, try.colGroups = ceilDiv(cut.rowTiles, tall), ceilDiv(cut.colTiles, wide)
+			for try.splits = 1; try.splits <= min(gradTasks, cut.bands); try.splits *= 2 {
+				if cost := try.cost(); cost < best {
+					best, chosen = cost, try
+				}
+			}
+		}
+	}
+	return chosen
+}
+
+// cost estimates cycles: laying out x for every group of rows, and dy for every group of
+// columns; the products; and writing and adding up the splits.
+func (c *rowsGradCut) cost() float64 {
+	const own, turned, product, sums = 0.7, 1.7, 300, 2.5 // cycles for a number, or a step
+	line := float64(c.bands * 2 * step * side)            // numbers of a panel of 32 channels
+	tiles := float64(c.rowTiles * c.colTiles)
+	work := line * (own*float64((c.band+2)*c.colTiles*c.rowGroups) + turned*float64(c.band*c.rowTiles*c.colGroups))
+	work += product * 12 * float64(c.bands*c.band) * tiles
+	if c.splits > 1 {
+		work += sums * float64(c.splits) * 12 * side * side * tiles
+	}
+	tasks := c.tasks()
+	return work * float64(roundUp(tasks, gradTasks)) / float64(tasks)
+}
+
+// tasks is their number; the groups of a split follow one another.
+func (c *rowsGradCut) tasks() int { return c.splits * c.rowGroups * c.colGroups }
+
+// first is the first tile of rows and that of columns of a group.
+func (c *rowsGradCut) first(group int) (row, col int) {
+	return group % c.rowGroups * c.tall, group / c.rowGroups * c.wide
+}

@@ -1,0 +1,124 @@
+package gemm
+
+import "unsafe"
+
+// pixelPairsArgs describes elements of neighbouring pairs of pixels of a row, as words of
+// two pairs each, high and low parts.
+type pixelPairsArgs struct {
+	before *float32       // 0: the pixel before the first
+	src    *float32       // 8: the first
+	behind *float32       // 16: the pixel behind the last
+	pixel  int            // 24: bytes from one pixel to the next
+	dst    unsafe.Pointer // 32: the words of the first two pairs' 16 channels, the high parts of ξ = 0
+	next   int            // 40: bytes to those of the next two pairs
+	xi     int            // 48: bytes from one ξ to the next
+	low    int            // 56: bytes to the low parts
+	block  int            // 64: bytes from 16 channels to the next
+	blocks int            // 72: how often
+	count  int            // 80: twos of pairs
+}
+
+// layOutX makes Bᵀ d of the lines that a band meets, from the one above its first to the
+// one below its last, of so many 16 channels from one on.
+func (p *winogradRowsGrad) layOutX(w *rowsGradWorker, x []float32, dst []uint32, band, block, blocks int) {
+	w.pairs = pixelPairsArgs{
+		pixel: p.conv.C * 4, next: 64, xi: p.placeX(0, 1, 0) * 4, low: tileWords * 4,
+		block: p.placeX(1, 0, 0) * 4, blocks: blocks,
+	}
+	for line := range p.band + 2 {
+		if line <= p.band {
+			p.fetch(w, x, p.conv.C, band, line, block)
+		}
+		p.line(w, x, p.conv.C, band, line-1, block, dst[p.placeX(0, 0, line):], 16, p.pixelPairs)
+	}
+}
+
+// layOutY makes A e of a band, of so many 16 channels from one on, transposed.
+func (p *winogradRowsGrad) layOutY(w *rowsGradWorker, dy []float32, dst []uint32, band, block, blocks int) {
+	for from := 0; from < blocks; from += rowsGradBlocks {
+		n := min(rowsGradBlocks, blocks-from)
+		apart := 16 * (n | 1) // words, an odd number of cache lines
+		w.pairs = pixelPairsArgs{
+			pixel: p.conv.O * 4, next: apart * 4, xi: 2 * 16 * apart * 4, low: 16 * apart * 4, block: 64, blocks: n,
+		}
+		for line := range p.band {
+			if line+1 < p.band {
+				p.fetch(w, dy, p.conv.O, band, line+1, block+from)
+			}
+			p.line(w, dy, p.conv.O, band, line, block+from, w.memory, apart, p.gradPairs)
+			for i := range 4 * n {
+				xi, k := i%4, i/4
+				to, src := dst[p.placeY(from+k, xi, line):], w.memory[xi*2*16*apart+k*16:]
+				p.transpose(&to[0], 64, &src[0], apart*4)
+				p.transpose(&to[tileWords], 64, &src[16*apart], apart*4)
+			}
+		}
+	}
+}
+
+// line makes the elements of a line of x or dy, which have so many channels, from the 16
+// channels of a block on; words of two pairs are so many words apart.
+func (p *winogradRowsGrad) line(w *rowsGradWorker, data []float32, channels, band, line, block int, dst []uint32, apart int, elements func(*pixelPairsArgs)) {
+	a := &w.pairs
+	a.count = p.across / 2
+	pixel, strip := a.pixel, band%p.strips
+	for i := range p.together {
+		a.dst = unsafe.Pointer(&dst[i*a.count*apart])
+		a.src, a.pixel, a.before, a.behind = &p.zero[0], 0, &p.zero[0], &p.zero[0]
+		if at := p.rowAt(band, i, line); at >= 0 {
+			at = at*channels + block*16
+			a.src, a.pixel = &data[at], pixel
+			if strip > 0 {
+				a.before = &data[at-channels]
+			}
+			if strip+1 < p.strips {
+				a.behind = &data[at+2*p.across*channels]
+			}
+		}
+		elements(a)
+	}
+	a.pixel = pixel
+}
+
+// rowAt is where a line begins in a piece of a band, the first pixel, or -1 if the
+// piece has no such row. The rows above and below are among a piece's lines.
+func (p *winogradRowsGrad) rowAt(band, i, line int) int {
+	piece := band/p.strips*p.together + i
+	y := piece%p.pieces*p.band + line
+	if piece >= p.conv.N*p.pieces || uint(y) >= uint(p.conv.H) {
+		return -1
+	}
+	return (piece/p.pieces*p.conv.H+y)*p.conv.W + band%p.strips*2*p.across
+}
+
+// fetch brings a line into the second-level cache.
+func (p *winogradRowsGrad) fetch(w *rowsGradWorker, data []float32, channels, band, line, block int) {
+	for i := range p.together {
+		if at := p.rowAt(band, i, line); at >= 0 {
+			p.prefetch(&data[at*channels+block*16], channels*4, w.pairs.blocks, 2*p.across)
+		}
+	}
+}
+
+// fetchBand is what to fetch during the products before a band: operands whose channels
+// the task takes all of.
+func (p *winogradRowsGrad) fetchBand(w *rowsGradWorker, a *Args, band int) {
+	if p.colGroups == 1 {
+		p.fetchLines(w, a.X, p.conv.C, band, -1, p.band+1)
+	}
+	if p.rowGroups == 1 {
+		p.fetchLines(w, a.W, p.conv.O, band, 0, p.band)
+	}
+}
+
+// fetchLines adds lines first … last-1 of a band to what is to be fetched.
+func (p *winogradRowsGrad) fetchLines(w *rowsGradWorker, data []float32, channels, band, first, last int) {
+	for i := range p.together {
+		for line := first; line < last; line++ {
+			if at := p.rowAt(band, i, line); at >= 0 {
+				from := addressOf(data[at*channels:])
+				w.ahead.add(from, from+uintptr(2*p.across*channels*4))
+			}
+		}
+	}
+}

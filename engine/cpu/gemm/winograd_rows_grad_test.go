@@ -1,0 +1,132 @@
+package gemm
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
+
+// rowsGradConvs have lines of several pictures, of one row and of a part of a row,
+// pictures that do not fill a line, channels that end within a tile, and bands of
+// different lengths.
+var rowsGradConvs = []Conv{
+	{N: 5, H: 4, W: 4, C: 32, O: 48},
+	{N: 3, H: 13, W: 8, C: 80, O: 32},
+	{N: 2, H: 5, W: 16, C: 16, O: 112},
+	{N: 1, H: 2, W: 64, C: 48, O: 16},
+	{N: 2, H: 3, W: 128, C: 32, O: 32},
+	{N: 1, H: 6, W: 192, C: 16, O: 32},
+}
+
+// TestWinogradRowsGrad compares gradients with plain sums, and any number of workers
+// with one.
+func TestWinogradRowsGrad(t *testing.T) {
+	for _, c := range rowsGradConvs {
+		c.KH, c.KW, c.Stride, c.PadTop, c.PadBottom, c.PadLeft, c.PadRight = 3, 3, 1, 1, 1, 1, 1
+		if !takesWinogradRowsGrad(c) {
+			t.Fatalf("%+v: cannot be computed so", c)
+		}
+		x, dy := random(c.N*c.H*c.W*c.C, 1), random(c.N*c.H*c.W*c.O, 2)
+		want := make([]float64, c.O*c.C*9)
+		naiveConv(c, x, make([]float32, len(want)), func(yi, xi, wi int) { want[wi] += float64(dy[yi]) * float64(x[xi]) })
+		for _, tl := range rowsTiles() {
+			var first []float32
+			for workers := 1; workers <= 3; workers++ {
+				got := make([]float32, len(want))
+				run(planWinogradRowsGrad(c, workers, tl), workers, Args{X: x, W: dy, Y: got})
+				if first == nil {
+					first = got
+				}
+				same(t, fmt.Sprintf("%s %+v on %d workers", tl.name, c, workers), got, first)
+			}
+			if e := relErr(first, want); !(e < 1.2e-5) {
+				t.Errorf("%s %+v: error %g", tl.name, c, e)
+			}
+		}
+	}
+}
+
+// TestRowsGradCut: tasks cover all channels, bands all rows of all pictures once, and
+// their memory is bounded.
+func TestRowsGradCut(t *testing.T) {
+	for _, c := range append(rowsGradConvs, square(8, 8, 1280, 1280), square(2, 64, 320, 640), square(1, 512, 128, 128)) {
+		p := winogradRowsGrad{rowsGradCut: cutRowsGrad(c), conv: c}
+		if p.tall*p.rowGroups < p.rowTiles || p.wide*p.colGroups < p.colTiles {
+			t.Errorf("%+v: %+v leaves something out", c, p.rowsGradCut)
+		}
+		seen := make([]int, c.N*c.H*c.W)
+		for i := range p.bands * p.together * p.band {
+			if at := p.rowAt(i/(p.together*p.band), i/p.band%p.together, i%p.band); at >= 0 {
+				for x := range 2 * p.across {
+					seen[at+x]++
+				}
+			}
+		}
+		if slices.Min(seen) != 1 || slices.Max(seen) != 1 {
+			t.Errorf("%+v: %+v: pixels are seen %d to %d times", c, p.rowsGradCut, slices.Min(seen), slices.Max(seen))
+		}
+		if bytes := p.tall * p.wide * 12 * side * side * 4; bytes > rowsGradSums {
+			t.Errorf("%+v: sums of %d bytes", c, bytes)
+		}
+	}
+}
+
+// TestRowsGradChoice: pictures whose rows fill lines, and channels enough.
+func TestRowsGradChoice(t *testing.T) {
+	few := square(8, 16, 96, 4)
+	strided := square(8, 16, 96, 96)
+	strided.Stride = 2
+	for conv, want := range map[Conv]bool{
+		square(8, 16, 96, 96): true, square(1, 256, 128, 64): true, square(1, 24, 96, 96): false, square(1, 2, 96, 96): false,
+		square(1, 16, 100, 96): false, few: false, strided: false,
+	} {
+		_, split := useTiles(F32, isa.Current())
+		for prec, may := range map[Precision]bool{F32: split, BF16: false, Exact: false} {
+			name := tilesFor(isa.Current()).name + " split f32 tiles Winograd F(2,3) gradient"
+			if got := PlanConvGradW(conv, prec, 1).Algorithm == name; got != (may && want) {
+				t.Errorf("precision %v, %+v: %v", prec, conv, got)
+			}
+		}
+	}
+}
+
+// TestRowsGradKernels holds the transforms against their twins.
+func TestRowsGradKernels(t *testing.T) {
+	tl := tilesFor(isa.Current())
+	x := random(14*70, 1)
+	for i, f := range [][2]func(*pixelPairsArgs){{tl.pixelPairs, pixelPairsPortable}, {tl.gradPairs, gradPairsPortable}} {
+		var all [2][]uint32
+		for j, pairs := range f {
+			all[j] = make([]uint32, 4096)
+			pairs(&pixelPairsArgs{
+				before: &x[0], src: &x[70], behind: &x[13*70+4], pixel: 70 * 4, dst: bytesOf(all[j]),
+				next: 64, xi: 600 * 4, low: 300 * 4, block: 100 * 4, blocks: 3, count: 3,
+			})
+		}
+		if fmt.Sprint(all[0]) != fmt.Sprint(all[1]) {
+			t.Errorf("case %d: elements differ from the portable ones", i)
+		}
+	}
+	sums := random(4*4*side*side, 2)
+	var all [2][]float32
+	for i, turn := range []func(*turnArgs){tl.turnFilters, turnFiltersPortable} {
+		all[i] = make([]float32, side*16*9+100)
+		turn(&turnArgs{dst: &all[i][3], ldd: 36, next: 16 * 36, src: &sums[16], lds: 4 * side * side * 4, taps: 9, cols: 16, count: side - 1})
+	}
+	same(t, "filters", all[0], all[1])
+}
+
+// TestRowsGradAllocates nothing while it runs.
+func TestRowsGradAllocates(t *testing.T) {
+	c, tl := square(4, 8, 64, 64), rowsTiles()
+	p := planWinogradRowsGrad(c, 1, tl[len(tl)-1])
+	pool := par.NewPool(1)
+	defer pool.Close()
+	phases := p.Bind(Args{X: random(4*64*64, 1), W: random(4*64*64, 2), Y: make([]float32, 9*64*64), Scratch: make([]float32, p.ScratchLen)})
+	if n := testing.AllocsPerRun(3, func() { pool.Run(phases) }); n != 0 && len(tl) > 1 {
+		t.Errorf("%g allocations", n)
+	}
+}
