@@ -190,9 +190,9 @@ func transposeBlock(dst []float32, ldd int, src []float32, lds int) {
 func tilesFor(level isa.Level) tiles {
 	switch {
 	case level >= isa.AMX:
-		return tiles{"amx", tileAMX, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole, wideRows, splitRow, filterPairs, pixelPairs, gradPairs, turnFilters}
+		return tiles{"amx", tileAMX, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole, wideRows, splitRow, filterPairs, pixelPairs, gradPairs, turnFilters}
 	case level == isa.AVX512BF16:
-		return tiles{"avx512_bf16", tileThenPut, putTile, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole, wideRows, splitRow, filterPairs, pixelPairs, gradPairs, turnFilters}
+		return tiles{"avx512_bf16", tileThenPut, bf16Row, bf16Pairs, transpose16, bf16RowLow, bf16PairsLow, bf16Rows, bf16NormRows, bf16RowPairs, pairPanels, prefetchRows, turnWhole, wideRows, splitRow, filterPairs, pixelPairs, gradPairs, turnFilters}
 	}
 	return portableTiles
 }

@@ -19,7 +19,7 @@ type tileMemory struct {
 	convert rowsArgs
 	offset  int // of the only tap
 	moves   [smallTiles]int
-	results [smallTiles * side]uintptr
+	results [smallTiles*side + storesAhead]uintptr
 	acc     [smallTiles * side * side]float32
 	words   [2 * words]uint32 // operands on the way, high and low parts
 	zero    [smallPiece]float32
@@ -184,6 +184,7 @@ func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate boo
 	size := s.panelLen(k)
 	s.describe(k, left)
 	s.out = putArgs{acc: &s.acc[0], rows: &s.results[0], bias: &s.zero[0]}
+	s.args.put, s.args.rate = &s.out, 8*storesOf(s.args.steps)
 	if accumulate {
 		s.out.add = 1
 	}
@@ -195,11 +196,11 @@ func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate boo
 		for r := range results {
 			results[r] = addressOf(c[(row+r)*ldc:])
 		}
+		clear(s.results[s.out.count:]) // no results of what fills up the last tile
 		for first := 0; first < n; first += side {
 			s.args.b = addressOf(right[first/side*size:])
 			s.out.mask = lowMask(min(side, n-first))
 			s.tile(&s.args)
-			s.put(&s.out)
 			for r := range results {
 				results[r] += side * 4
 			}

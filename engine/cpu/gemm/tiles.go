@@ -10,7 +10,6 @@ import (
 type tiles struct {
 	name      string
 	tile      func(*tileArgs)
-	put       func(*putArgs)
 	row       func(dst *uint16, src *float32, n int)
 	pairs     func(dst *uint32, even, odd *float32, n int)
 	transpose func(dst *uint32, ldd int, src *uint32, lds int)
@@ -125,7 +124,7 @@ type rowsArgs struct {
 }
 
 var portableTiles = tiles{
-	"portable", tilePortable, putPortable, rowPortable, pairsPortable, transposePortable,
+	"portable", tilePortable, rowPortable, pairsPortable, transposePortable,
 	rowLowPortable, pairsLowPortable, rowsPortable, normRowsPortable, rowPairsPortable, panelsPortable, func(*float32, int, int, int) {}, turnTapsPortable,
 	wideRowsPortable, splitRowPortable, filterPairsPortable, pixelPairsPortable, gradPairsPortable, turnFiltersPortable,
 }

@@ -217,19 +217,31 @@ func putOf(acc, y []float32, narrow int) putArgs {
 	return putArgs{acc: &acc[0], rows: &rows[0], count: len(acc) / side, delta: side * 4, add: 1, bias: &bias[0], mask: lowMask(side - narrow)}
 }
 
-// TestPut holds the storing of results against its twin.
+// TestPut holds the storing of results, beside products of nothing, against its twin.
 func TestPut(t *testing.T) {
-	acc, bias := random(3*side, 1), random(side, 2)
-	raw := make([]float32, 8*side)
-	for _, p := range []putArgs{{mask: lowMask(7)}, {mask: lowMask(20), add: 1, delta: 4 * side * 4}, {mask: lowMask(side)}, {mask: lowMask(side), add: 1, delta: 4 * side * 4}} {
-		var all [2][]float32
-		for i, put := range []func(*putArgs){bestTiles().put, putPortable} {
-			copy(raw, random(len(raw), 3))
-			rows := []uintptr{uintptr(bytesOf(raw)) + 2*side*4, 0, uintptr(bytesOf(raw)) + 3*side*4}
-			p.acc, p.bias, p.rows, p.count = &acc[0], &bias[0], &rows[0], 3
-			put(&p)
-			all[i] = append(all[i], raw...)
+	a, b, offset := make([]uint16, side*step), make([]uint32, side*step/2), 0
+	bias, raw := random(side, 2), make([]float32, 8*side)
+	for _, level := range isa.Available() {
+		if level < isa.AVX512BF16 {
+			continue
 		}
-		same(t, fmt.Sprintf("%+v", p), all[0], all[1])
+		for _, p := range []putArgs{{mask: lowMask(7)}, {mask: lowMask(20), add: 1, delta: 4 * side * 4}, {mask: lowMask(side)}, {mask: lowMask(side), add: 1, delta: 4 * side * 4}} {
+			var all [2][]float32
+			for i, tile := range []func(*tileArgs){tilesFor(level).tile, tilePortable} {
+				acc := random(side*side, 1)
+				copy(raw, random(len(raw), 3))
+				rows := make([]uintptr, side+storesAhead)
+				rows[0], rows[2] = addressOf(raw[2*side:]), addressOf(raw[3*side:])
+				p.acc, p.bias, p.rows, p.count = &acc[0], &bias[0], &rows[0], 3
+				tile(&tileArgs{
+					a: uintptr(bytesOf(a)), lda: 64, offsets: &offset, taps: 1, steps: 1, b: uintptr(bytesOf(b)), ldb: 128, second: 64,
+					acc: &acc[0], resume: 1, moves: new(int), count: 1, put: &p, rate: 8 * storesOf(1),
+				})
+				all[i] = append(all[i], raw...)
+			}
+			same(t, fmt.Sprintf("%s %+v", tilesFor(level).name, p), all[0], all[1])
+		}
 	}
+	runtime.KeepAlive(a)
+	runtime.KeepAlive(b)
 }
