@@ -22,7 +22,8 @@ import (
 // additions, beside the products of the next tile.
 //
 // Pictures are cut into strips of columns, so that a block of results sees few pixels
-// besides its own. A block goes all the way: V of some channels is laid out, and
+// besides its own; of pictures too small to fill lines of 16 pairs, the rows of several
+// lie side by side, as those of one strip. A block goes all the way: V of some channels is laid out, and
 // multiplied with all panels while it is in the second-level cache; then those of the
 // next channels are added.
 type winogradRows struct {
@@ -31,6 +32,8 @@ type winogradRows struct {
 	weights       weights
 	flipped       bool // the filter is turned by 180°, as the gradient to the picture wants
 	oh, ow        int
+	across        int // pairs that a row of a picture has in a strip
+	joined        int // pictures side by side in a strip
 	strip, strips int // pairs in a row of a strip, and strips in a picture
 	panels        int
 	part, passes  int // channels of a pass, and passes
@@ -56,8 +59,8 @@ type winogradRowsWorker struct {
 func planWinogradRows(c Conv, w weights, flipped bool, workers int, t tiles) *Plan {
 	oh, ow := c.OutSize()
 	p := &winogradRows{tiles: t, conv: c, weights: w, flipped: flipped, oh: oh, ow: ow, panels: ceilDiv(c.O, side)}
-	p.strip = stripOf(ow / 2)
-	p.strips = ow / 2 / p.strip
+	p.across, p.joined = stripOf(oh, ow/2)
+	p.strip, p.strips = p.joined*p.across, ow/2/p.across
 	p.cutChannels()
 	p.workers = make([]winogradRowsWorker, max(workers, 1))
 	p.cutBlocks()

@@ -24,23 +24,30 @@ func choosesWinogradRows(c Conv) bool {
 }
 
 // takesWinogradRows tells whether a convolution can be computed so: pairs of results
-// fill the rows, narrow strips the pairs, lines of 16 the strips, vectors the channels.
+// fill the rows, narrow strips the pairs, lines of 16 the strips or joined rows, vectors
+// the channels.
 func takesWinogradRows(c Conv) bool {
 	oh, ow := c.OutSize()
 	least, most := min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight), max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight)
-	strip := stripOf(ow / 2)
+	across, joined := stripOf(oh, ow/2)
 	return c.KH == 3 && c.KW == 3 && c.Stride == 1 && least >= 0 && most <= 2 &&
-		c.C%16 == 0 && ow%2 == 0 && strip <= line && oh*strip%line == 0
+		c.C%16 == 0 && ow > 0 && ow%2 == 0 && across <= line && oh*joined*across%line == 0
 }
 
-// stripOf is the width of the strips that a row of so many pairs is cut into.
-func stripOf(pairs int) int {
+// stripOf is the width of the strips that a row of so many pairs is cut into, and the
+// number of pictures that are joined in one: 1 if lines fill a strip of one picture.
+func stripOf(oh, pairs int) (across, joined int) {
+	across, joined = pairs, 1
 	for n := line; n >= line/2; n-- {
 		if pairs%n == 0 {
-			return n
+			across = n
+			break
 		}
 	}
-	return pairs
+	if pairs > 0 && line%pairs == 0 && oh*pairs%line != 0 {
+		joined = line / pairs
+	}
+	return across, joined
 }
 
 // cutChannels chooses the channels of a pass, equal shares of whole steps where there
@@ -77,7 +84,7 @@ func (p *winogradRows) cutBlocks() {
 }
 
 // lines of 16 pairs, in all strips of all pictures.
-func (p *winogradRows) lines() int { return p.conv.N * p.strips * p.linesOf() }
+func (p *winogradRows) lines() int { return ceilDiv(p.conv.N, p.joined) * p.strips * p.linesOf() }
 
 // linesOf is the number of lines of a strip.
 func (p *winogradRows) linesOf() int { return p.oh * p.strip / line }
@@ -87,7 +94,7 @@ func (p *winogradRows) start(block int) int { return 2 * (block * ceilDiv(p.line
 
 // piece is what a block has of a strip.
 type piece struct {
-	strip       int // of all pictures
+	strip       int // of all pictures, or of those that are joined
 	first, last int // lines of it
 	top, rows   int // rows of V that they need
 	at          int // pairs that lie before it
@@ -127,7 +134,7 @@ func (p *winogradRows) longest() int {
 
 // The memory of a worker: V, the sums of a block, and the pixels of a row.
 func (p *winogradRows) lengths() (v, m, row int) {
-	return roundUp(4*p.plane/2, 16), p.most * 4 * side * side, (2*p.strip + 2) * p.part
+	return roundUp(4*p.plane/2, 16), p.most * 4 * side * side, (2*p.across + 2) * p.part
 }
 
 func (p *winogradRows) ownLen() int {
@@ -142,11 +149,14 @@ func (p *winogradRows) place(w *winogradRowsWorker, base uintptr, s piece, line0
 		p.setLine(w, line0, start)
 		for j := range line {
 			y, x := (i*line+j)/p.strip, (i*line+j)%p.strip
-			row := s.strip/p.strips*p.oh + y
-			pixel := row*p.ow + 2*(s.strip%p.strips*p.strip+x)
+			picture := s.strip/p.strips*p.joined + x/p.across
+			pixel := (picture*p.oh+y)*p.ow + 2*(s.strip%p.strips*p.across+x%p.across)
 			at := 2 * (line0*line + j)
-			w.rows[at] = base + uintptr(pixel*p.conv.O*4)
-			w.rows[at+1] = w.rows[at] + uintptr(p.conv.O*4)
+			w.rows[at], w.rows[at+1] = 0, 0
+			if picture < p.conv.N {
+				w.rows[at] = base + uintptr(pixel*p.conv.O*4)
+				w.rows[at+1] = w.rows[at] + uintptr(p.conv.O*4)
+			}
 		}
 		line0++
 	}

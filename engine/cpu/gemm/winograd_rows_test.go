@@ -21,7 +21,8 @@ func rowsTiles() []tiles {
 }
 
 // rowsConvs have strips of several widths, blocks that end within a row, odd numbers of
-// lines, channels that end within a step or a pass, and paddings that differ.
+// lines, pictures that are joined, channels that end within a step or a pass, and
+// paddings that differ.
 var rowsConvs = []Conv{
 	{N: 1, H: 8, W: 8, C: 32, O: 32, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 3, H: 2, W: 16, C: 16, O: 5, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
@@ -29,6 +30,8 @@ var rowsConvs = []Conv{
 	{N: 3, H: 8, W: 20, C: 208, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 2, H: 6, W: 22, C: 112, O: 33, PadTop: 2, PadBottom: 2, PadLeft: 2, PadRight: 2},
 	{N: 1, H: 4, W: 66, C: 64, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 0, PadRight: 0},
+	{N: 11, H: 4, W: 4, C: 32, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
+	{N: 3, H: 6, W: 8, C: 16, O: 32, PadTop: 0, PadBottom: 1, PadLeft: 2, PadRight: 0},
 }
 
 func rowsPlan(c Conv, workers int, t tiles) *Plan {

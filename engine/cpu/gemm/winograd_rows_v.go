@@ -20,20 +20,23 @@ type splitRowArgs struct {
 func (p *winogradRows) layOut(w *winogradRowsWorker, a *Args, v []uint16, row []float32, pass int, s piece) {
 	w.in = splitRowArgs{
 		src: &row[0], pixel: p.part * 4, next: p.pitch * 2, xi: p.plane * 2, low: p.part * 2,
-		channels: p.part, count: p.strip,
+		channels: p.part, count: p.across,
 	}
 	if p.conv.C < (pass+1)*p.part {
 		clear(row)
 	}
 	in := inputRow{
-		picture: s.strip / p.strips, x: 2*(s.strip%p.strips)*p.strip - p.conv.PadLeft,
-		from: pass * p.part, channels: min(p.part, p.conv.C-pass*p.part),
+		x: 2*(s.strip%p.strips)*p.across - p.conv.PadLeft, from: pass * p.part, channels: min(p.part, p.conv.C-pass*p.part),
 	}
+	first := s.strip / p.strips * p.joined
 	for i := range s.rows {
 		in.y = s.top + i - p.conv.PadTop
-		p.pixels(w, a, row, in)
-		w.in.dst = unsafe.Pointer(&v[(s.at+i*p.strip)*p.pitch])
-		p.splitRow(&w.in)
+		for j := range min(p.joined, p.conv.N-first) {
+			in.picture = first + j
+			p.pixels(w, a, row, in)
+			w.in.dst = unsafe.Pointer(&v[(s.at+i*p.strip+j*p.across)*p.pitch])
+			p.splitRow(&w.in)
+		}
 	}
 }
 
@@ -43,7 +46,7 @@ type inputRow struct{ picture, y, x, from, channels int }
 
 // inside are the pixels first … last-1 of a row that lie inside the picture.
 func (p *winogradRows) inside(r inputRow) (first, last int) {
-	count := 2*p.strip + 2
+	count := 2*p.across + 2
 	if uint(r.y) >= uint(p.conv.H) {
 		return count, count
 	}
@@ -60,7 +63,7 @@ func (p *winogradRows) source(a *Args, r inputRow, i int) *float32 {
 func (p *winogradRows) pixels(w *winogradRowsWorker, a *Args, dst []float32, r inputRow) {
 	first, last := p.inside(r)
 	clear(dst[:first*p.part])
-	clear(dst[last*p.part : (2*p.strip+2)*p.part])
+	clear(dst[last*p.part : (2*p.across+2)*p.part])
 	w.round = rowsArgs{ldd: p.part * 4, lds: p.conv.C * 4, n: r.channels}
 	if p.conv.Normed {
 		w.round.normalise(&a.Norm, r.picture, r.from, p.conv.C)
