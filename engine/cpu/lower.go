@@ -95,6 +95,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	case graph.Conv2D:
 		conv := convolution(op, x, w)
 		conv.Training = c.trains(n)
+		conv.Fresh = conv.Training
 		conv.Normed = c.fused.normed[n] != nil
 		if up := c.fused.enlarged[n]; up != nil {
 			conv.Up = up.Op.(graph.Upsample).Factor
@@ -102,7 +103,7 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 		plan = gemm.PlanConv(conv, c.prec, c.workers)
 	case graph.Conv2DGradX:
 		conv := convolution(op.Conv, op.Shape, w)
-		conv.Training = true
+		conv.Training, conv.Fresh = true, c.trains(n)
 		plan = gemm.PlanConvGradX(conv, c.prec, c.workers)
 	case graph.Conv2DGradW:
 		conv := convolution(op.Conv, x, op.Shape)

@@ -98,6 +98,9 @@ type Conv struct {
 	// Training says that pictures come in large batches, so that what is done
 	// once for all of them counts less.
 	Training bool
+	// Fresh says that the weights are others in every run. Where each of them is met in
+	// one place, it is then packed there, and they are used as they are.
+	Fresh bool
 }
 
 // up is Up, at least 1.

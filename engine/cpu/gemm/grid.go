@@ -150,7 +150,7 @@ func (c Conv) full() Conv {
 	return Conv{
 		N: c.N, H: oh, W: ow, C: c.O, O: c.C, KH: c.KH, KW: c.KW, Stride: 1,
 		PadTop: c.KH - 1 - c.PadTop, PadBottom: c.KH - 1 - c.PadBottom,
-		PadLeft: c.KW - 1 - c.PadLeft, PadRight: c.KW - 1 - c.PadRight, Training: c.Training,
+		PadLeft: c.KW - 1 - c.PadLeft, PadRight: c.KW - 1 - c.PadRight, Training: c.Training, Fresh: c.Fresh,
 	}
 }
 

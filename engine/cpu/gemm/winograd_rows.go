@@ -36,10 +36,11 @@ type winogradRows struct {
 	joined        int // pictures side by side in a strip
 	strip, strips int // pairs in a row of a strip, and strips in a picture
 	panels        int
-	part, passes  int // channels of a pass, and passes
-	blocks, most  int // of tiles of 32 pairs, and the most tiles of one
-	groups        int // of panels, each of which lays out V for itself
-	pitch, plane  int // bfloat16 from one pair, and from one ξ, to the next in V
+	part, passes  int  // channels of a pass, and passes
+	blocks, most  int  // of tiles of 32 pairs, and the most tiles of one
+	groups        int  // of panels, each of which lays out V for itself
+	fresh         bool // filters are packed where they are used, which is in one block
+	pitch, plane  int  // bfloat16 from one pair, and from one ξ, to the next in V
 	workers       []winogradRowsWorker
 }
 
@@ -61,20 +62,24 @@ func planWinogradRows(c Conv, w weights, flipped bool, workers int, t tiles) *Pl
 	p := &winogradRows{tiles: t, conv: c, weights: w, flipped: flipped, oh: oh, ow: ow, panels: ceilDiv(c.O, side)}
 	p.across, p.joined = stripOf(oh, ow/2)
 	p.strip, p.strips = p.joined*p.across, ow/2/p.across
-	p.cutChannels()
 	p.workers = make([]winogradRowsWorker, max(workers, 1))
-	p.cutBlocks()
+	if p.fresh = c.Fresh && p.cutFresh(); !p.fresh {
+		p.cutChannels(winoRowsMost)
+		p.cutBlocks()
+	}
 	p.plane = p.longest()*p.pitch + side // so far apart, the ξ of a pair lie in different sets of the cache
 	for i := range p.workers {
 		p.workers[i] = p.newWorker()
 	}
-	return &Plan{
+	plan := &Plan{
 		Algorithm:  t.name + kindOf(true) + " tiles Winograd F(2,3)" + beforeOf(c.Normed),
-		PackedLen:  p.passes * p.panels * p.panelLen(),
 		ScratchLen: len(p.workers) * p.ownLen(),
-		packing:    p.packing(workers),
 		bind:       p.bind,
 	}
+	if !p.fresh {
+		plan.PackedLen, plan.packing = p.passes*p.panels*p.panelLen(), p.packing(workers)
+	}
+	return plan
 }
 
 func (p *winogradRows) newWorker() winogradRowsWorker {
@@ -109,8 +114,9 @@ func (p *winogradRows) bind(a Args) []par.Phase {
 
 // pass adds the products of some channels to a block's results of panels from … to-1.
 func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pass, block, from, to int) {
-	lenV, lenM, _ := p.lengths()
-	v, m, row := memory[:lenV], memory[lenV:][:lenM], memory[lenV+lenM:]
+	lenV, lenM, lenRow := p.lengths()
+	v, m, row := memory[:lenV], memory[lenV:][:lenM], memory[lenV+lenM:][:lenRow]
+	filters := memory[lenV+lenM+lenRow:]
 	lines := 0
 	w.put = putArgs{acc: &m[0], rows: &w.rows[0]}
 	switch {
@@ -136,18 +142,29 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 		put: &w.put, rate: 16 * storesOf(12*p.part/step), fetchStep: roundUp(ceilDiv(4096, tiles), 256),
 	}
 	for panel := from; panel < to; panel++ {
-		p.multiply(w, a, pass, panel, to)
+		p.multiply(w, p.filtersOf(w, a, filters, pass, panel), pass, panel, to)
 	}
 }
 
+// filtersOf are a panel's filters of a pass and those behind them; fresh ones are packed,
+// through memory.
+func (p *winogradRows) filtersOf(w *winogradRowsWorker, a *Args, memory []float32, pass, panel int) []float32 {
+	if !p.fresh {
+		return a.W[(pass*p.panels+panel)*p.panelLen():]
+	}
+	first, n := p.weights.columns(panel, side)
+	packed := memory[:p.panelLen()]
+	p.packPanel(&w.filter, pass, n, packed, a.W[first*p.weights.strideCol:], memory[len(packed):][:packBlock])
+	return packed
+}
+
 // multiply makes the results of a panel, and moves on to the next.
-func (p *winogradRows) multiply(w *winogradRowsWorker, a *Args, pass, panel, to int) {
-	at := (pass*p.panels + panel) * p.panelLen()
+func (p *winogradRows) multiply(w *winogradRowsWorker, filters []float32, pass, panel, to int) {
 	t := &w.tile
-	t.b = addressOf(a.W[at:])
+	t.b = addressOf(filters)
 	t.fetch = t.b + uintptr(p.panelLen()*4)
 	t.fetchEnd = t.fetch
-	if panel+1 < to || pass+1 < p.passes && p.groups == 1 {
+	if !p.fresh && (panel+1 < to || pass+1 < p.passes && p.groups == 1) {
 		t.fetchEnd += uintptr(p.panelLen() * 4)
 	}
 	w.put.mask = lowMask(min(side, p.conv.O-panel*side))

@@ -50,11 +50,11 @@ func stripOf(oh, pairs int) (across, joined int) {
 	return across, joined
 }
 
-// cutChannels chooses the channels of a pass, equal shares of whole steps where there
-// are such.
-func (p *winogradRows) cutChannels() {
+// cutChannels chooses the channels of a pass, equal shares of whole steps, of so many at
+// most, where there are such.
+func (p *winogradRows) cutChannels(most int) {
 	all := ceilDiv(p.conv.C, step)
-	steps := min(winoRowsMost, all)
+	steps := min(most, all)
 	for n := steps; n >= (steps+1)/2; n-- {
 		if all%n == 0 {
 			steps = n
@@ -63,6 +63,18 @@ func (p *winogradRows) cutChannels() {
 	}
 	p.part, p.passes = steps*step, ceilDiv(all, steps)
 	p.pitch = 2*p.part | step // an odd number of lines: see tilesPlan
+}
+
+// cutFresh takes all in one block, of few channels if need be, so that filters may be
+// packed where they are used. It tells whether they fit.
+func (p *winogradRows) cutFresh() bool {
+	p.blocks, p.most, p.groups = 1, ceilDiv(p.lines(), 2), min(len(p.workers), p.panels)
+	for most := winoRowsMost; most >= winoRowsMost/2; most-- {
+		if p.cutChannels(most); 8*p.pitch*p.longest() <= winoRowsBytes {
+			return true
+		}
+	}
+	return false
 }
 
 // cutBlocks chooses the blocks, as many for every worker where there are tiles enough,
@@ -139,6 +151,9 @@ func (p *winogradRows) lengths() (v, m, row int) {
 
 func (p *winogradRows) ownLen() int {
 	v, m, row := p.lengths()
+	if p.fresh {
+		row += p.panelLen() + packBlock
+	}
 	return v + m + row
 }
 

@@ -13,6 +13,9 @@ type filterPairsArgs struct {
 	count int            // 40: pairs
 }
 
+// packBlock is the memory for packing: a step of channels.
+const packBlock = 9 * step * side
+
 // panelLen is the length of a panel's filters of a pass, [ξ][high, low][row][step][half]
 // [16 k pairs][16 columns].
 func (p *winogradRows) panelLen() int { return 4 * 3 * p.part * side }
@@ -21,10 +24,10 @@ func (p *winogradRows) packing(workers int) packing {
 	size := p.panelLen()
 	return packing{
 		weights: p.weights, cols: side, tasks: p.passes * p.panels, longest: size, workers: workers,
-		memory:  9 * step * side,
+		memory:  packBlock,
 		stretch: func(task int) (panel, at, n int) { return task % p.panels, task * size, size },
 		fill: func(task, worker, n int, out, raw, block []float32) {
-			p.packPanel(&p.workers[worker].filter, task/p.panels, n, out, raw, block)
+			p.packPanel(&p.workers[worker].filter, task/p.panels, n, out, raw, block[:packBlock])
 		},
 	}
 }

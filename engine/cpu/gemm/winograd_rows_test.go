@@ -76,12 +76,20 @@ func TestWinogradRows(t *testing.T) {
 		}
 		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: add, Bias: bias, Add: add})
 		same(t, "added to what is overwritten", add, got)
+		fresh := c
+		fresh.Fresh = true
+		again := make([]float32, len(y))
+		copy(again, random(len(dy), 5))
+		run(rowsPlan(fresh, 2, tl), 2, Args{X: x, W: w, Y: again, Bias: bias, Add: again})
+		same(t, "filters packed on the way", again, got)
 		if back := c.full(); takesWinogradRows(back) {
-			got := make([]float32, len(x))
+			got, again := make([]float32, len(x)), make([]float32, len(x))
 			run(rowsGradX(c, 2, tl), 2, Args{X: dy, W: w, Y: got})
 			if e := relErr(got, dx); !(e < 1.2e-5) {
 				t.Errorf("gradient to x: error %g", e)
 			}
+			run(rowsGradX(fresh, 3, tl), 3, Args{X: dy, W: w, Y: again})
+			same(t, "turned filters packed on the way", again, got)
 		}
 	})
 }
