@@ -83,7 +83,7 @@ func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t tiles, sp
 	for _, at := range p.classes[0].places {
 		p.copies = max(p.copies, at.shift%2+1)
 	}
-	p.reach = p.band + roundUp(p.slack, step)
+	p.reach = p.band + roundUp(p.slack, step) + 2 // panels are an odd number of pairs apart: see placeIn
 	p.pitch = (p.band/step | 1) * step // odd: rows spread over the caches' places
 	for c := range p.wide {
 		for _, at := range p.classes[0].places {
@@ -94,7 +94,7 @@ func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t tiles, sp
 	p.zero = zeros(max(c.C, c.O))
 	p.workers = make([]gradWorker, max(workers, 1))
 	for i := range p.workers {
-		p.workers[i].memory = make([]float32, p.parts()*16*min(gradLanes, p.tall*side))
+		p.workers[i].memory = make([]float32, p.parts()*16*(min(gradLanes, p.tall*side)|16))
 	}
 	return p
 }

@@ -85,12 +85,13 @@ func (p *tileGradW) transposed(w *gradWorker, o operand, dst []uint32, rows, pos
 	words, first := wordsOf(w.memory), o.from
 	for from := 0; from < rows; from += gradLanes {
 		lanes := min(gradLanes, rows-from)
+		apart := lanes | 16 // words, an odd number of cache lines
 		o.from = first + from
-		w.pairs = panelPairs{ldd: lanes * 4, panel: side * 4, low: p.low(16 * lanes), n: min(lanes, o.depth-o.from)}
+		w.pairs = panelPairs{ldd: apart * 4, panel: side * 4, low: p.low(16 * apart), n: min(lanes, o.depth-o.from)}
 		p.pairsOf(w, o, words, position, gradBlock/2)
 		for part := range p.parts() {
 			for c := 0; c < lanes; c += 16 {
-				p.transpose(&dst[part*p.wordsY()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*lanes+c], lanes*4)
+				p.transpose(&dst[part*p.wordsY()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*apart+c], apart*4)
 			}
 		}
 	}
