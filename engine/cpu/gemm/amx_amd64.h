@@ -8,6 +8,7 @@
 #define STORE_RESULT(y, z, plain, dropped) \
 	TESTQ    R11, R11                   \
 	JZ       dropped                    \
+	ADDQ     shift-152(SP), R11         \
 	CMPQ     add-64(SP), $0             \
 	JE       plain                      \
 	VADDPS.Z (R11)(R15*1), y, K1, y     \

@@ -48,7 +48,7 @@
 // The tile unit works beside the rest of the core: in the steps of one tile, the rows
 // of the tile before get their bias and are stored (Z30, Z31: bias, R15: distance to
 // the rows to add); those of a tile of gates, as value·GELU(gate).
-TEXT ·tileAMX(SB), NOSPLIT, $144-8
+TEXT ·tileAMX(SB), NOSPLIT, $152-8
 	MOVQ t+0(FP), R8
 	LEAQ tilecfg<>(SB), AX
 	LDTILECFG_AX
@@ -85,6 +85,8 @@ TEXT ·tileAMX(SB), NOSPLIT, $144-8
 	MOVQ  AX, from-56(SP)
 	MOVQ  32(DI), AX
 	MOVQ  AX, add-64(SP)
+	MOVQ  72(DI), AX
+	MOVQ  AX, shift-152(SP)
 	MOVQ  24(DI), R15
 	MOVQ  40(DI), AX
 	CMPQ  56(DI), $0
@@ -209,6 +211,7 @@ store:
 
 row:
 	MOVQ 64(R14), R11 // eight rows ahead
+	ADDQ shift-152(SP), R11
 	PREFETCHW_R11
 	PREFETCHW_R11_64
 	STORE_ROW(plain, dropped)
@@ -220,8 +223,9 @@ row:
 
 gate:
 	MOVQ 64(R14), R11
+	ADDQ shift-152(SP), R11
 	PREFETCHW_R11
-	STORE_GATED(half-144(SP), wide, gateDropped)
+	STORE_GATED(half-144(SP), shift-152(SP), wide, gateDropped)
 	CMPQ R14, stop-104(SP)
 	JB   gate
 	MOVQ R14, row-40(SP)
@@ -230,9 +234,11 @@ gate:
 
 pair:
 	MOVQ 64(R14), R11 // four pairs ahead
+	ADDQ shift-152(SP), R11
 	PREFETCHW_R11
 	PREFETCHW_R11_64
 	MOVQ 72(R14), R11
+	ADDQ shift-152(SP), R11
 	PREFETCHW_R11
 	PREFETCHW_R11_64
 	STORE_PAIR(left, noLeft, right, noRight)
@@ -341,7 +347,7 @@ rest:
 	JMP  rest
 
 lastGate:
-	STORE_GATED(half-144(SP), lastWide, lastGateDropped)
+	STORE_GATED(half-144(SP), shift-152(SP), lastWide, lastGateDropped)
 	JMP  rest
 
 lastPair:

@@ -57,7 +57,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 		base = uintptr(unsafe.Pointer(&a.YHalf[0]))
 	}
 	rows := w.rows[:(last-first)*side]
-	if !p.fillRows(rows, base+uintptr(from*side*p.size()), p.cols*p.size(), k, 2*(band*p.band+first)) {
+	if !p.fillRows(rows, base, p.cols*p.size(), k, 2*(band*p.band+first)) {
 		return
 	}
 	w.put = putArgs{count: len(rows), rows: &rows[0], bias: &w.bias[0]}
@@ -121,9 +121,6 @@ func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, 
 				p.columns(a, w, panel+i)
 			}
 			p.tile(t)
-			if last {
-				p.nextColumns(w)
-			}
 		}
 	}
 }
@@ -147,8 +144,9 @@ func (p *tilesPlan) fetchNext(t *tileArgs, s *tileSum, packed []float32, panel, 
 	t.fetchEnd = t.fetch + uintptr(halves*min(s.stretch, len(s.units)-u)*unit*4)
 }
 
-// columns tells put the bias and the number of a panel's columns.
+// columns tells put the place, the bias and the number of a panel's columns.
 func (p *tilesPlan) columns(a *Args, w *tilesWorker, panel int) {
+	w.put.shift = uintptr(panel * side * p.size())
 	clear(w.bias[:])
 	for i := range p.weights.halves() {
 		from, n := p.weights.columns(panel*p.weights.halves()+i, side)
@@ -156,15 +154,6 @@ func (p *tilesPlan) columns(a *Args, w *tilesWorker, panel int) {
 			copy(w.bias[i*side:][:n], a.Bias[from:])
 		}
 		w.put.mask = lowMask(n)
-	}
-}
-
-// nextColumns moves the addresses of the results to the next panel's columns.
-func (p *tilesPlan) nextColumns(w *tilesWorker) {
-	for i, at := range w.rows[:w.put.count] {
-		if at != 0 {
-			w.rows[i] = at + uintptr(side*p.size())
-		}
 	}
 }
 

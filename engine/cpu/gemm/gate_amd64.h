@@ -19,11 +19,12 @@
 
 // Stores the row whose sums DI points to, those of gates a tile behind, where R14 points
 // to its address, and goes on to the next. Z0-Z3 and Z8-Z12 are lost.
-#define STORE_GATED(half, wide, dropped) \
+#define STORE_GATED(half, shift, wide, dropped) \
 	MOVQ   (R14), R11          \
 	ADDQ   $8, R14             \
 	TESTQ  R11, R11            \
 	JZ     dropped             \
+	ADDQ   shift, R11          \
 	VADDPS 4096(DI), Z6, Z1    \
 	VADDPS (DI), Z4, Z0        \
 	GEGLU(Z0, Z1, Z2)          \

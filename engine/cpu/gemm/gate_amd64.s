@@ -20,7 +20,7 @@ tile:
 	MOVQ R12, R13
 
 row:
-	STORE_GATED(64(R8), wide, dropped)
+	STORE_GATED(64(R8), 72(R8), wide, dropped)
 	CMPQ R14, R13
 	JB   row
 	ADDQ $4096, DI

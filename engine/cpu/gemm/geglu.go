@@ -63,6 +63,7 @@ func gatePortable(p *putArgs) {
 			value[c], gate[c] = sums[c]+bias[c], sums[side*side+c]+bias[side+c]
 		}
 		vec.GEGLU(value[:n], value[:n], gate[:n])
+		at += p.shift
 		if p.half != 0 {
 			rowPortable((*uint16)(bytesAt(at)), &value[0], n)
 		} else {

@@ -199,11 +199,8 @@ func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate boo
 		clear(s.results[s.out.count:]) // no results of what fills up the last tile
 		for first := 0; first < n; first += side {
 			s.args.b = addressOf(right[first/side*size:])
-			s.out.mask = lowMask(min(side, n-first))
+			s.out.mask, s.out.shift = lowMask(min(side, n-first)), uintptr(first*4)
 			s.tile(&s.args)
-			for r := range results {
-				results[r] += side * 4
-			}
 		}
 	}
 }

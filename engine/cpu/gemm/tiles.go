@@ -104,6 +104,8 @@ type putArgs struct {
 	// value·GELU(gate) is stored; the gates' bias lies behind that of the values.
 	gated int // 56
 	half  int // 64: whether as bfloat16
+
+	shift uintptr // 72: bytes from an address to where the row's columns begin
 }
 
 // rowsArgs describes a number of rows to be rounded to bfloat16.
@@ -214,6 +216,7 @@ func putPortable(p *putArgs) {
 		if at == 0 {
 			continue
 		}
+		at += p.shift
 		y := floatsAt(at, n)
 		var add []float32
 		if p.add != 0 {

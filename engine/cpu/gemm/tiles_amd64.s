@@ -10,6 +10,7 @@ TEXT ·putTile(SB), NOSPLIT, $0-8
 	MOVQ 16(R8), CX // their number
 	MOVQ 24(R8), R10 // from y to add, bytes
 	MOVQ 32(R8), R11 // whether to add
+	MOVQ 72(R8), R12 // to the columns
 	MOVQ 40(R8), AX
 	VMOVUPS (AX), Z2 // bias
 	VMOVUPS 64(AX), Z3
@@ -22,6 +23,7 @@ row:
 	MOVQ (R9), DI
 	TESTQ DI, DI
 	JZ    skip
+	ADDQ  R12, DI
 	VADDPS (SI), Z2, Z0
 	VADDPS 64(SI), Z3, Z1
 	TESTQ  R11, R11

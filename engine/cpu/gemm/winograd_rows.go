@@ -127,7 +127,7 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 	}
 	p.pieces(block, func(s piece) {
 		p.layOut(w, a, tensor.Halves(v), row, pass, s)
-		p.place(w, addressOf(a.Y)+uintptr(from*side*4), s, lines)
+		p.place(w, addressOf(a.Y), s, lines)
 		lines += s.last - s.first
 	})
 	tiles := ceilDiv(lines, 2)
@@ -158,7 +158,7 @@ func (p *winogradRows) filtersOf(w *winogradRowsWorker, a *Args, memory []float3
 	return packed
 }
 
-// multiply makes the results of a panel, and moves on to the next.
+// multiply makes the results of a panel.
 func (p *winogradRows) multiply(w *winogradRowsWorker, filters []float32, pass, panel, to int) {
 	t := &w.tile
 	t.b = addressOf(filters)
@@ -172,10 +172,6 @@ func (p *winogradRows) multiply(w *winogradRowsWorker, filters []float32, pass, 
 	if pass > 0 {
 		w.put.bias = &w.bias[p.panels*side] // it is in the results
 	}
+	w.put.shift = uintptr(panel * side * 4)
 	p.tile(t)
-	for i, r := range w.rows[:2*w.put.count] {
-		if r != 0 {
-			w.rows[i] = r + side*4
-		}
-	}
 }

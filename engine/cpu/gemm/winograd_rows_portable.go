@@ -57,7 +57,7 @@ func filterPairsPortable(a *filterPairsArgs) {
 // joinPortable puts the two results that each row of four sums makes.
 func joinPortable(p *putArgs) {
 	acc := unsafe.Slice(p.acc, p.count*4*side)
-	one := putArgs{count: 2, delta: p.delta, add: p.add, bias: p.bias, mask: p.mask}
+	one := putArgs{count: 2, delta: p.delta, add: p.add, bias: p.bias, mask: p.mask, shift: p.shift}
 	rows := unsafe.Slice(p.rows, 2*p.count)
 	for r := range p.count {
 		var pair [2][side]float32
