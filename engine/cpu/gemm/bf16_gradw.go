@@ -58,13 +58,9 @@ func planTileGradW(c Conv, out layout, workers int, t tiles, split bool) *Plan {
 // planTileGradWIn plans for so much of a second-level cache, if that will do.
 func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split bool) *Plan {
 	p := newTileGradW(bytes, gradTasks, c, out, workers, t, split)
-	sums := len(p.workers)
-	if p.splits > 1 {
-		sums = p.tasks()
-	}
 	return &Plan{
 		Algorithm:  t.name + kindOf(split) + " tiles 32x32 transposed",
-		ScratchLen: len(p.workers)*p.laidOut() + sums*p.sums(),
+		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
 		bind:       p.bind,
 	}
 }
@@ -84,7 +80,7 @@ func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t tiles, sp
 		p.copies = max(p.copies, at.shift%2+1)
 	}
 	p.reach = p.band + roundUp(p.slack, step) + 2 // panels are an odd number of pairs apart: see placeIn
-	p.pitch = (p.band/step | 1) * step // odd: rows spread over the caches' places
+	p.pitch = (p.band/step | 1) * step            // odd: rows spread over the caches' places
 	for c := range p.wide {
 		for _, at := range p.classes[0].places {
 			p.shifts = append(p.shifts, p.place(c, at.shift%2, at.plane, at.shift/2*2)*4)
@@ -125,43 +121,19 @@ func (p *tileGradW) bind(a Args) []par.Phase {
 		a.X, a.W = a.W, a.X
 	}
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
-	all := a.Scratch[len(words):]
-	groups := p.rowGroups * p.colGroups
-	phases := []par.Phase{{Name: "tiles", Tasks: p.tasks(), Run: func(task, worker int) {
-		w, at := &p.workers[worker], task
-		if p.splits == 1 {
-			at = worker
-		}
-		sums := all[at*p.sums():][:p.sums()]
-		group := task % groups
-		p.task(w, &a, words[worker*p.laidOut():][:p.laidOut()], sums, task/groups, group, false)
-		if p.splits == 1 {
-			p.each(group, func(r, c, at int) { p.store(w, a.Y, sums[at:], r, c) })
-		}
-	}}}
-	if p.splits == 1 {
-		return phases
-	}
-	return append(phases, par.Phase{Name: "reorder", Tasks: groups, Run: func(group, worker int) {
-		p.each(group, func(r, c, at int) {
-			total := all[group*p.sums()+at:][:p.taps*side*side]
-			for s := 1; s < p.splits; s++ {
-				vec.Add(total, total, all[(s*groups+group)*p.sums()+at:][:len(total)])
-			}
-			p.store(&p.workers[worker], a.Y, total, r, c)
-		})
-	}})
-}
-
-// each calls f for every tile of rows and of columns of a group, with the place of
-// its sums among the group's, [tile of rows][tile of columns][tap][row][column].
-func (p *tileGradW) each(group int, f func(r, c, at int)) {
-	firstRow, firstCol := p.first(group)
-	for r := range min(p.tall, p.rowTiles-firstRow) {
-		for c := range min(p.wide, p.colTiles-firstCol) {
-			f(firstRow+r, firstCol+c, (r*p.wide+c)*p.taps*side*side)
-		}
-	}
+	size := p.taps * side * side
+	return p.phases(a.Scratch[len(words):], p.sums(), gradTask{
+		sum: func(worker int, sums []float32, split, group int) {
+			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, split, group, false)
+		},
+		add: func(sums, more []float32, i int) {
+			own := sums[i*size:][:size]
+			vec.Add(own, own, more[i*size:])
+		},
+		store: func(worker int, sums []float32, row, col, i int) {
+			p.store(&p.workers[worker], a.Y, sums[i*size:], row, col)
+		},
+	})
 }
 
 // task sums one split of the positions for a group of tiles, or adds it to the sums.

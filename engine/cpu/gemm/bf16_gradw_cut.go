@@ -4,17 +4,12 @@ import "math"
 
 // gradCut is how a gradient to the weights is cut into tasks.
 type gradCut struct {
-	taps                 int
-	rowTiles, colTiles   int
-	tall, wide           int // tiles of rows and columns in a task
-	rowGroups, colGroups int
-	splits, length       int // of the positions, and the size of each
-	band                 int // positions of a split that are laid out together
-	chunk                int // positions of a band of which all taps are summed before going on
+	gradGroups
+	taps   int
+	length int // positions of a split
+	band   int // positions of it that are laid out together
+	chunk  int // positions of a band of which all taps are summed before going on
 }
-
-// tasks is their number; the groups of a split follow one another.
-func (c *gradCut) tasks() int { return c.splits * c.rowGroups * c.colGroups }
 
 const (
 	gradBytes   = 1792 << 10 // of a second-level cache of 2 MB
@@ -25,7 +20,7 @@ const (
 // cutGradW chooses groups, splits and bands for so many tasks at once; none may follow the
 // number of workers.
 func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
-	cut := gradCut{taps: c.KH * c.KW, rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}
+	cut := gradCut{taps: c.KH * c.KW, gradGroups: gradGroups{rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}}
 	all := roundUp(p.positions(), step)
 	cut.chunk = chunkSteps / parts * step
 	best := math.Inf(1)
@@ -53,16 +48,6 @@ func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
 	steps := cut.band / step
 	cut.chunk = ceilDiv(steps, ceilDiv(steps, cut.chunk/step)) * step
 	return cut
-}
-
-func (c *gradCut) group(tall, wide int) {
-	c.tall, c.wide = tall, wide
-	c.rowGroups, c.colGroups = ceilDiv(c.rowTiles, tall), ceilDiv(c.colTiles, wide)
-}
-
-// first is the first tile of rows and that of columns of a group.
-func (c *gradCut) first(group int) (row, col int) {
-	return group % c.rowGroups * c.tall, group / c.rowGroups * c.wide
 }
 
 // cost estimates cycles: laying out x for every group of rows and dy for every

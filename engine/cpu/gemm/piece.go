@@ -60,7 +60,7 @@ func NewGradSum(s MatMul, piece int, prec Precision, workers int) *GradSum {
 func (g *GradSum) SumsLen() int    { return g.groups() * g.p.sums() }
 func (g *GradSum) ScratchLen() int { return g.p.laidOut() }
 
-func (g *GradSum) groups() int { return g.p.rowGroups * g.p.colGroups }
+func (g *GradSum) groups() int { return g.p.count() }
 
 // Sum sums the products of a piece, or adds them to the sums.
 func (g *GradSum) Sum(sums, a, b, scratch []float32, add bool, worker int) {

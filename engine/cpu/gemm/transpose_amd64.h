@@ -49,7 +49,10 @@
 	VMOVUPS z, K1, (R9)  \
 	ADDQ    R10, R9
 
-#define PUT_COLUMNS \
+// Stores what a row of 16 columns of sums became, and goes on to the next row, if there
+// are more (DX).
+#define PUT_ROW \
+	MOVQ DI, R9 \
 	COLUMN(Z20) \
 	COLUMN(Z24) \
 	COLUMN(Z28) \
@@ -65,4 +68,10 @@
 	COLUMN(Z23) \
 	COLUMN(Z27) \
 	COLUMN(Z31) \
-	COLUMN(Z12)
+	COLUMN(Z12) \
+	ADDQ $128, SI \
+	ADDQ R11, DI \
+	DECQ DX      \
+	JNZ  row     \
+	VZEROUPPER   \
+	RET

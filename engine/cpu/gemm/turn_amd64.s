@@ -64,14 +64,7 @@ row:
 
 turn:
 	TRANSPOSE16
-	MOVQ DI, R9
-	PUT_COLUMNS
-	ADDQ $128, SI
-	ADDQ R11, DI
-	DECQ DX
-	JNZ  row
-	VZEROUPPER
-	RET
+	PUT_ROW
 
 // func prefetchRows(src *float32, lds, lines, count int)
 // brings the lines of rows into the second-level cache; lds is in bytes.

@@ -45,7 +45,6 @@ type rowsGradWorker struct {
 	tile   tileArgs
 	pairs  pixelPairsArgs
 	turn   turnArgs
-	spans  []int     // of the lines that each tile meets: the first, and the end, bytes of their list
 	memory []uint32  // elements of dy to be transposed
 	ahead  stretches // of the next band, to be fetched
 	room   []stretch // for them
@@ -68,13 +67,9 @@ func planWinogradRowsGrad(c Conv, workers int, t tiles) *Plan {
 	for i := range p.workers {
 		p.workers[i] = rowsGradWorker{memory: make([]uint32, 4*2*16*16*(rowsGradBlocks|1)), room: make([]stretch, 0, 2*p.together*(p.band+2))}
 	}
-	sums := len(p.workers)
-	if p.splits > 1 {
-		sums = p.tasks()
-	}
 	return &Plan{
 		Algorithm:  t.name + kindOf(true) + " tiles Winograd F(2,3) gradient",
-		ScratchLen: len(p.workers)*p.laidOut() + sums*p.sums(),
+		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
 		bind:       p.bind,
 	}
 }
@@ -105,46 +100,21 @@ func (p *winogradRowsGrad) xiLen() int { return p.tall * p.wide * 3 * side * sid
 
 func (p *winogradRowsGrad) bind(a Args) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
-	all := a.Scratch[len(words):]
-	groups := p.rowGroups * p.colGroups
-	phases := []par.Phase{{Name: "tiles", Tasks: p.tasks(), Run: func(task, worker int) {
-		w, at := &p.workers[worker], task
-		if p.splits == 1 {
-			at = worker
-		}
-		sums := all[at*p.sums():][:p.sums()]
-		p.task(w, &a, words[worker*p.laidOut():][:p.laidOut()], sums, task/groups, task%groups)
-		if p.splits == 1 {
-			p.each(task%groups, func(r, c, at int) { p.store(w, a.Y, sums[at:], r, c) })
-		}
-	}}}
-	if p.splits == 1 {
-		return phases
-	}
-	return append(phases, par.Phase{Name: "reorder", Tasks: groups, Run: func(group, worker int) {
-		p.each(group, func(r, c, at int) {
-			total := all[group*p.sums()+at:]
-			for s := 1; s < p.splits; s++ {
-				part := all[(s*groups+group)*p.sums()+at:]
-				for xi := range 4 {
-					own := total[xi*p.xiLen():][:3*side*side]
-					vec.Add(own, own, part[xi*p.xiLen():][:len(own)])
-				}
+	const size = 3 * side * side // of the sums of a tile and a ξ
+	return p.phases(a.Scratch[len(words):], p.sums(), gradTask{
+		sum: func(worker int, sums []float32, split, group int) {
+			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, split, group)
+		},
+		add: func(sums, more []float32, i int) {
+			for xi := range 4 {
+				own := sums[xi*p.xiLen()+i*size:][:size]
+				vec.Add(own, own, more[xi*p.xiLen()+i*size:])
 			}
-			p.store(&p.workers[worker], a.Y, total, r, c)
-		})
-	}})
-}
-
-// each calls f for every tile of rows and of columns of a group, with the place of its
-// sums among those of a ξ.
-func (p *winogradRowsGrad) each(group int, f func(r, c, at int)) {
-	firstRow, firstCol := p.first(group)
-	for r := range min(p.tall, p.rowTiles-firstRow) {
-		for c := range min(p.wide, p.colTiles-firstCol) {
-			f(firstRow+r, firstCol+c, (r*p.wide+c)*3*side*side)
-		}
-	}
+		},
+		store: func(worker int, sums []float32, row, col, i int) {
+			p.store(&p.workers[worker], a.Y, sums[i*size:], row, col)
+		},
+	})
 }
 
 // task sums one split of the bands for a group of tiles.

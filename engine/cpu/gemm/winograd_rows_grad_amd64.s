@@ -24,6 +24,17 @@
 	MOVQ R15, words-16(SP)   \
 	PAIRING
 
+// Goes on to the next two pairs, if there are more.
+#define NEXT_PAIRS \
+	LEAQ (R9)(BX*4), R9      \
+	MOVQ words-16(SP), R15   \
+	ADDQ 40(R8), R15         \
+	MOVQ R15, words-16(SP)   \
+	DECQ left-8(SP)          \
+	JNZ  pairs               \
+	VZEROUPPER               \
+	RET
+
 // func pixelPairs(a *pixelPairsArgs)
 TEXT ·pixelPairs(SB), NOSPLIT, $16-8
 	PAIRS_OF(a+0(FP))
@@ -69,14 +80,7 @@ block:
 	DECQ CX
 	JNZ  block
 	LEAQ (R9)(R10*1), R12
-	LEAQ (R9)(BX*4), R9
-	MOVQ words-16(SP), R15
-	ADDQ 40(R8), R15
-	MOVQ R15, words-16(SP)
-	DECQ left-8(SP)
-	JNZ  pairs
-	VZEROUPPER
-	RET
+	NEXT_PAIRS
 
 // func gradPairs(a *pixelPairsArgs)
 TEXT ·gradPairs(SB), NOSPLIT, $16-8
@@ -109,14 +113,7 @@ block:
 	ADDQ 64(R8), R15
 	DECQ CX
 	JNZ  block
-	LEAQ (R9)(BX*4), R9
-	MOVQ words-16(SP), R15
-	ADDQ 40(R8), R15
-	MOVQ R15, words-16(SP)
-	DECQ left-8(SP)
-	JNZ  pairs
-	VZEROUPPER
-	RET
+	NEXT_PAIRS
 
 DATA halfRows<>+0(SB)/4, $0x3f000000 // 1/2
 GLOBL halfRows<>(SB), RODATA|NOPTR, $4
@@ -154,11 +151,4 @@ row:
 	FILTER_ROW(Z3, Z4, Z5)
 	FILTER_ROW(Z6, Z7, Z8)
 	TRANSPOSE16
-	MOVQ DI, R9
-	PUT_COLUMNS
-	ADDQ $128, SI
-	ADDQ R11, DI
-	DECQ DX
-	JNZ  row
-	VZEROUPPER
-	RET
+	PUT_ROW

@@ -5,16 +5,13 @@ import "math"
 // rowsGradCut is how a gradient to the weights along rows is cut into lines, bands and
 // tasks.
 type rowsGradCut struct {
-	across               int // pairs of a line in one row of a picture
-	strips               int // parts of a row that long
-	band                 int // rows of a piece of a picture, lines of a band
-	pieces               int // that a picture's strip is cut into
-	together             int // pieces in a line
-	bands                int
-	rowTiles, colTiles   int
-	tall, wide           int // tiles of rows and columns in a task
-	rowGroups, colGroups int
-	splits               int // of the bands
+	gradGroups
+	across   int // pairs of a line in one row of a picture
+	strips   int // parts of a row that long
+	band     int // rows of a piece of a picture, lines of a band
+	pieces   int // that a picture's strip is cut into
+	together int // pieces in a line
+	bands    int
 }
 
 const (
@@ -42,7 +39,7 @@ func takesWinogradRowsGrad(c Conv) bool {
 
 // cutRowsGrad chooses groups and splits; none may follow the number of workers.
 func cutRowsGrad(c Conv) rowsGradCut {
-	cut := rowsGradCut{rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}
+	cut := rowsGradCut{gradGroups: gradGroups{rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}}
 	cut.across = min(c.W/2, step)
 	cut.strips, cut.together = c.W/2/cut.across, step/cut.across
 	cut.pieces = ceilDiv(c.H, rowsGradBand)
@@ -55,8 +52,7 @@ func cutRowsGrad(c Conv) rowsGradCut {
 				break
 			}
 			try := cut
-			try.tall, try.wide = tall, wide
-			try.rowGroups, try.colGroups = ceilDiv(cut.rowTiles, tall), ceilDiv(cut.colTiles, wide)
+			try.group(tall, wide)
 			for try.splits = 1; try.splits <= min(gradTasks, cut.bands); try.splits *= 2 {
 				if cost := try.cost(); cost < best {
 					best, chosen = cost, try
@@ -80,12 +76,4 @@ func (c *rowsGradCut) cost() float64 {
 	}
 	tasks := c.tasks()
 	return work * float64(roundUp(tasks, gradTasks)) / float64(tasks)
-}
-
-// tasks is their number; the groups of a split follow one another.
-func (c *rowsGradCut) tasks() int { return c.splits * c.rowGroups * c.colGroups }
-
-// first is the first tile of rows and that of columns of a group.
-func (c *rowsGradCut) first(group int) (row, col int) {
-	return group % c.rowGroups * c.tall, group / c.rowGroups * c.wide
 }
