@@ -63,8 +63,8 @@ func planWinogradRows(c Conv, w weights, flipped bool, workers int, t tiles) *Pl
 	p.across, p.joined = stripOf(oh, ow/2)
 	p.strip, p.strips = p.joined*p.across, ow/2/p.across
 	p.workers = make([]winogradRowsWorker, max(workers, 1))
+	p.cutChannels()
 	if p.fresh = c.Fresh && p.cutFresh(); !p.fresh {
-		p.cutChannels(winoRowsMost)
 		p.cutBlocks()
 	}
 	p.plane = p.longest()*p.pitch + side // so far apart, the ξ of a pair lie in different sets of the cache

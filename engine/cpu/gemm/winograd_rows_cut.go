@@ -3,6 +3,7 @@ package gemm
 const (
 	winoRowsBytes    = 720 << 10 // of V, in the second-level cache beside the filters of two panels
 	winoRowsMost     = 4         // steps of channels in a pass
+	winoRowsJoined   = 3         // and where pictures are joined, so that more fit in one block
 	winoRowsTiles    = 3         // of a block, at least, so that filters are not read too often
 	winoRowsChannels = 96        // at least, of both sides: V serves the panels of all columns
 	winoRowsResults  = 24 * 24   // of a picture, at least,
@@ -50,10 +51,14 @@ func stripOf(oh, pairs int) (across, joined int) {
 	return across, joined
 }
 
-// cutChannels chooses the channels of a pass, equal shares of whole steps, of so many at
-// most, where there are such.
-func (p *winogradRows) cutChannels(most int) {
+// cutChannels chooses the channels of a pass, equal shares of whole steps where there
+// are such. It is the order of the sums, and may not follow the number of pictures.
+func (p *winogradRows) cutChannels() {
 	all := ceilDiv(p.conv.C, step)
+	most := winoRowsMost
+	if p.joined > 1 {
+		most = winoRowsJoined
+	}
 	steps := min(most, all)
 	for n := steps; n >= (steps+1)/2; n-- {
 		if all%n == 0 {
@@ -65,16 +70,11 @@ func (p *winogradRows) cutChannels(most int) {
 	p.pitch = 2*p.part | step // an odd number of lines: see tilesPlan
 }
 
-// cutFresh takes all in one block, of few channels if need be, so that filters may be
-// packed where they are used. It tells whether they fit.
+// cutFresh takes all in one block, so that filters may be packed where they are used, and
+// tells whether that fits.
 func (p *winogradRows) cutFresh() bool {
 	p.blocks, p.most, p.groups = 1, ceilDiv(p.lines(), 2), min(len(p.workers), p.panels)
-	for most := winoRowsMost; most >= winoRowsMost/2; most-- {
-		if p.cutChannels(most); 8*p.pitch*p.longest() <= winoRowsBytes {
-			return true
-		}
-	}
-	return false
+	return 8*p.pitch*p.longest() <= winoRowsBytes
 }
 
 // cutBlocks chooses the blocks, as many for every worker where there are tiles enough,

@@ -150,6 +150,29 @@ func TestWinogradRowsSameBits(t *testing.T) {
 	})
 }
 
+// TestWinogradRowsFreshBatch: nor do those of filters that are packed on the way for few
+// pictures, and before for many.
+func TestWinogradRowsFreshBatch(t *testing.T) {
+	c, all := square(1, 4, 384, 32), rowsTiles()
+	c.Fresh = true
+	tl := all[len(all)-1]
+	x, w, alone := random(64*16*c.C, 1), random(9*c.C*c.O, 2), make([]float32, 16*c.O)
+	for n, fresh := range map[int]bool{1: true, 32: true, 64: false} {
+		c.N = n
+		if got := rowsPlan(c, 2, tl).PackedLen == 0; got != fresh {
+			t.Errorf("%d pictures: packed on the way: %v", n, got)
+		}
+	}
+	c.N = 1
+	run(rowsPlan(c, 1, tl), 1, Args{X: x, W: w, Y: alone})
+	for _, n := range []int{32, 64} {
+		c.N = n
+		y := make([]float32, n*16*c.O)
+		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: y})
+		same(t, fmt.Sprint(n, " pictures"), y[:len(alone)], alone)
+	}
+}
+
 // TestWinogradRowsMemory: the memory for a picture does not grow with it, and running
 // allocates none.
 func TestWinogradRowsMemory(t *testing.T) {
