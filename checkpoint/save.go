@@ -1,17 +1,15 @@
 package checkpoint
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"sort"
 
+	"github.com/ldm-go/ldm/output"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -24,48 +22,8 @@ func Save(path string, tensors map[string]*tensor.Tensor, meta map[string]string
 	return Atomic(path, func(w io.Writer) error { return write(w, tensors, meta, d) })
 }
 
-// Atomic writes a file through a temporary one beside it, which is flushed to
-// the disk before it takes the path's name. If anything fails it is removed.
-func Atomic(path string, fill func(io.Writer) error) (err error) {
-	if st, statErr := os.Stat(path); statErr == nil && !st.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file that can be replaced", path)
-	}
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err = tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	w := bufio.NewWriterSize(tmp, 1<<20)
-	if err = fill(w); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err = w.Flush(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err = tmp.Sync(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err = tmp.Close(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	if d, openErr := os.Open(dir); openErr == nil { // make the new name durable
-		d.Sync()
-		d.Close()
-	}
-	return nil
-}
+// Atomic writes a file in one atomic step, as package output has it.
+func Atomic(path string, fill func(io.Writer) error) error { return output.Write(path, fill) }
 
 func write(w io.Writer, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
 	names := make([]string, 0, len(tensors))
