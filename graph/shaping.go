@@ -106,6 +106,11 @@ func (op Pad) grad(g *Graph, n *Node, dy []Value) []Value {
 	return []Value{g.Slice(dy[0], op.Axis, op.Before, n.Inputs[0].Dim(op.Axis))}
 }
 
+// Pad adds zeros before and after one axis of x.
+func (g *Graph) Pad(x Value, axis, before, after int) Value {
+	return g.one(Pad{axis, before, after}, x)
+}
+
 // Concat joins its inputs along one axis.
 type Concat struct{ Axis int }
 

@@ -1,91 +1,82 @@
-// Package perceptual measures how alike two pictures look: the SqueezeNet
-// distance, made like LPIPS (Zhang et al., arXiv 1801.03924) but of SqueezeNet
-// v1.1 features without learned weights. It is not LPIPS and its numbers cannot
-// be compared with LPIPS'.
+// Package perceptual measures how different two pictures look, by LPIPS: Zhang,
+// Isola, Efros, Shechtman and Wang, "The Unreasonable Effectiveness of Deep
+// Features as a Perceptual Metric" (arXiv 1801.03924), version 0.1, with the
+// numbers of its authors' package. The weights of LPIPS (squeeze) are in the
+// program; those of the two larger networks are read from files.
 package perceptual
 
 import (
-	"bytes"
-	_ "embed"
+	"fmt"
 	"math"
 	"strconv"
 
-	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
-	"github.com/ldm-go/ldm/tensor"
 )
 
-//go:embed features.safetensors
-var features []byte
+// Net is a network whose features are compared.
+type Net uint8
 
-// Prefix is put before the names of the features' parameters in a graph.
-const Prefix = "perceptual"
+// The networks that LPIPS has been published for.
+const (
+	Squeeze Net = iota // SqueezeNet 1.1; its weights are in the program
+	VGG                // VGG 16, with which the paper's first stages were trained
+	Alex               // AlexNet
+)
 
-// MinSize is the smallest side of a picture that the features can be taken of.
-const MinSize = 33
+var names = [...]string{"squeeze", "vgg", "alex"}
 
-// Vars adds the features' weights to vars under Prefix.
-func Vars(vars engine.Vars) error {
-	f, err := checkpoint.NewFile("perceptual/features.safetensors", bytes.NewReader(features), int64(len(features)))
-	if err != nil {
-		return err
-	}
-	for _, name := range f.Names() {
-		t, err := f.Read(name)
-		if err != nil {
-			return err
+// String names the distance, as in results.
+func (n Net) String() string { return "LPIPS (" + names[n] + ")" }
+
+// ParseNet reads "squeeze", "vgg" or "alex".
+func ParseNet(s string) (Net, error) {
+	for i, name := range names {
+		if s == name {
+			return Net(i), nil
 		}
-		vars[Prefix+"."+name] = t
 	}
-	return nil
+	return Squeeze, fmt.Errorf("perceptual: network %q: want squeeze, vgg or alex", s)
 }
 
-// mean is what the network was trained to have subtracted, BGR of 0 to 255.
-var mean = [3]float32{103.939, 116.779, 123.68}
+// MinSize is the smallest side in pixels of a picture that the network takes.
+func (n Net) MinSize() int { return [...]int{17, 16, 31}[n] }
 
-// Features returns the activations of five layers for pictures x [N, H, W, 3]
-// in [-1, 1], RGB. H and W are at least MinSize.
-func Features(g *graph.Graph, x graph.Value) []graph.Value {
-	b := nn.NewBuilder(g).In(Prefix)
-	var bgr [3]graph.Value
-	for i, m := range mean {
-		bgr[i] = g.Affine(g.Slice(x, 3, 2-i, 1), 127.5, 127.5-m)
+// The constants of LPIPS' scaling layer, for R, G and B of pictures in [-1, 1].
+var (
+	shift = [3]float32{-.030, -.088, -.188}
+	scale = [3]float32{.458, .448, .450}
+)
+
+// Features returns the activations [N, h, w, C] of the network's slices, seven
+// of SqueezeNet and five of the others, for pictures x [N, H, W, 3] in [-1, 1],
+// RGB. H and W are at least MinSize. The parameters lie under b as in the
+// checkpoints of LPIPS: net.slice1.0.weight and so on.
+func (n Net) Features(b nn.Builder, x graph.Value) []graph.Value {
+	if len(x.Shape()) != 4 || x.Dim(3) != 3 || min(x.Dim(1), x.Dim(2)) < n.MinSize() {
+		b.G.Fail("%s of pictures %v: want [n h w 3] of at least %d pixels a side", n, x.Shape(), n.MinSize())
+		return nil
 	}
-	x = g.Concat(3, bgr[:]...)
-	valid := nn.Conv{Kernel: 3, Conv2D: graph.Conv2D{Stride: 2}}
-	x = g.Unary(graph.ReLU, nn.Conv2D(b.In("conv1"), x, 64, valid))
-	out := []graph.Value{x}
-	for i, width := range []int{16, 16, 32, 32, 48, 48, 64, 64} {
-		if i == 0 || i == 2 || i == 4 {
-			x = g.MaxPool(x, 3, 2)
-		}
-		x = fire(b.In("fire"+strconv.Itoa(i+2)), x, width)
-		if i%2 == 1 {
-			out = append(out, x)
-		}
+	var channels [3]graph.Value
+	for i := range channels {
+		channels[i] = b.G.Affine(b.G.Slice(x, 3, i, 1), 1/scale[i], -shift[i]/scale[i])
 	}
-	return out
+	x = b.G.Concat(3, channels[:]...)
+	return [...]func(nn.Builder, graph.Value) []graph.Value{squeezeNet, vgg16, alexNet}[n](b.In("net"), x)
 }
 
-// fire squeezes to width channels and expands to 4·width by 1x1 and as many by 3x3.
-func fire(b nn.Builder, x graph.Value, width int) graph.Value {
+// Distances returns the LPIPS distance of each pair of pictures [N, H, W, 3] in
+// [-1, 1], [N] (equation 1 of the paper): for every slice the squared difference
+// of the features, scaled to length 1 at every pixel, weighted by the slice's
+// head and averaged over the pixels; summed over the slices. The heads lie under
+// b as lin0.model.1.weight and so on.
+func (n Net) Distances(b nn.Builder, x, y graph.Value) graph.Value {
 	g := b.G
-	x = g.Unary(graph.ReLU, nn.Conv2D(b.In("squeeze1x1"), x, width, nn.Conv1))
-	one := nn.Conv2D(b.In("expand1x1"), x, 4*width, nn.Conv1)
-	three := nn.Conv2D(b.In("expand3x3"), x, 4*width, nn.Conv3)
-	return g.Unary(graph.ReLU, g.Concat(3, one, three))
-}
-
-// Distances returns the SqueezeNet distance of each pair of pictures, [N]: for
-// every layer the squared difference of the features, scaled to length 1 at
-// every pixel, averaged over the pixels; summed over the layers.
-func Distances(g *graph.Graph, x, y graph.Value) graph.Value {
-	fx, fy := Features(g, x), Features(g, y)
+	fx, fy := n.Features(b, x), n.Features(b, y)
 	var sum graph.Value
 	for i := range fx {
 		d := g.Unary(graph.Square, g.Sub(unit(g, fx[i]), unit(g, fy[i])))
+		d = g.Mul(d, head(b, i, d.Dim(3)))
 		d = g.Affine(g.Reduce(graph.ReduceSum, d, 1, 2, 3), 1/float32(d.Dim(1)*d.Dim(2)), 0)
 		if i == 0 {
 			sum = d
@@ -93,52 +84,38 @@ func Distances(g *graph.Graph, x, y graph.Value) graph.Value {
 			sum = g.Add(sum, d)
 		}
 	}
+	if !sum.Valid() {
+		return x
+	}
 	return g.Reshape(sum, x.Dim(0))
 }
 
 // Embedding is a vector [N, D] for each picture such that the squared Euclidean
-// distance of two is the SqueezeNet distance of the pictures.
-func Embedding(g *graph.Graph, x graph.Value) graph.Value {
+// distance of two is the LPIPS distance of the pictures.
+func (n Net) Embedding(b nn.Builder, x graph.Value) graph.Value {
+	g := b.G
 	var parts []graph.Value
-	for _, f := range Features(g, x) {
-		u := g.Affine(unit(g, f), invSqrt(f.Dim(1)*f.Dim(2)), 0)
+	for i, f := range n.Features(b, x) {
+		pixels := float64(f.Dim(1) * f.Dim(2))
+		u := g.Mul(unit(g, f), g.Unary(graph.Sqrt, head(b, i, f.Dim(3))))
+		u = g.Affine(u, float32(1/math.Sqrt(pixels)), 0)
 		parts = append(parts, g.Reshape(u, x.Dim(0), u.Shape().Size()/x.Dim(0)))
+	}
+	if len(parts) == 0 {
+		return x
 	}
 	return g.Concat(1, parts...)
 }
 
-// unit scales the channels of every pixel to length 1.
+// head is the weights of a slice's channels, [1, 1, 1, C].
+func head(b nn.Builder, slice, channels int) graph.Value {
+	w := b.In("lin"+strconv.Itoa(slice)).In("model.1").Param("weight", nn.Ones, 1, channels, 1, 1)
+	return b.G.Reshape(w, 1, 1, 1, channels)
+}
+
+// unit scales the channels of every pixel to length 1. The authors add 1e-10 to
+// the length; added to its square, the gradient where all are zero is finite.
 func unit(g *graph.Graph, f graph.Value) graph.Value {
-	length := g.Unary(graph.Sqrt, g.Affine(g.Reduce(graph.ReduceSum, g.Unary(graph.Square, f), 3), 1, 1e-8))
+	length := g.Unary(graph.Sqrt, g.Affine(g.Reduce(graph.ReduceSum, g.Unary(graph.Square, f), 3), 1, 1e-20))
 	return g.Div(f, length)
 }
-
-// Embedder computes embeddings of pictures of one size.
-type Embedder struct {
-	prog engine.Program
-	n    int
-}
-
-// NewEmbedder compiles Embedding for batches of n pictures of size x size.
-func NewEmbedder(eng engine.Engine, opt engine.Options, n, size int) (*Embedder, error) {
-	g := graph.New()
-	y := Embedding(g, g.Input("x", n, size, size, 3))
-	vars := engine.Vars{}
-	if err := Vars(vars); err != nil {
-		return nil, err
-	}
-	prog, err := eng.Compile(g, []graph.Value{y}, vars, opt)
-	return &Embedder{prog, n}, err
-}
-
-// Embed returns the vectors [N, D] of pictures [N, H, W, 3]; N is the batch
-// of NewEmbedder. The result holds until the next call.
-func (e *Embedder) Embed(x []float32) (*tensor.Tensor, error) {
-	copy(e.prog.Input("x").F32, x)
-	if err := e.prog.Run(); err != nil {
-		return nil, err
-	}
-	return e.prog.Output(0), nil
-}
-
-func invSqrt(n int) float32 { return float32(1 / math.Sqrt(float64(n))) }

@@ -44,7 +44,7 @@ type Data struct {
 type ReconstructionLoss struct {
 	L1         float64 `yaml:"l1"`         // mean absolute error of the pixels
 	L2         float64 `yaml:"l2"`         // mean squared error of the pixels
-	Perceptual float64 `yaml:"perceptual"` // SqueezeNet distance
+	Perceptual float64 `yaml:"perceptual"` // LPIPS (squeeze)
 	KL         float64 `yaml:"kl"`         // divergence from N(0, 1): sum over a latent, mean over the batch
 }
 
@@ -66,8 +66,8 @@ func Autoencoder(ctx context.Context, cfg AutoencoderConfig, dir string, eng eng
 	if f := s.model.Factor(); s.size%f != 0 {
 		return fmt.Errorf("data.size is %d: want a multiple of %d", s.size, f)
 	}
-	if s.loss.Perceptual > 0 && s.size < perceptual.MinSize {
-		return fmt.Errorf("data.size is %d: the perceptual term wants at least %d (or loss.perceptual=0)", s.size, perceptual.MinSize)
+	if s.loss.Perceptual > 0 && s.size < perceptual.Squeeze.MinSize() {
+		return fmt.Errorf("data.size is %d: the perceptual term wants at least %d (or loss.perceptual=0)", s.size, perceptual.Squeeze.MinSize())
 	}
 	train, valid, err := cfg.Data.open()
 	if err != nil {
@@ -116,8 +116,15 @@ func (s *firstStage) initialize() error {
 		return err
 	}
 	s.vars = nn.Initialize(s.specs, s.loop.Seed)
-	return perceptual.Vars(s.vars)
+	lpips, err := perceptual.Vars()
+	for name, v := range lpips {
+		s.vars[perceptualPrefix+"."+name] = v
+	}
+	return err
 }
+
+// perceptualPrefix begins the names of the perceptual term's weights in a graph.
+const perceptualPrefix = "perceptual"
 
 func (s *firstStage) weights() []nn.ParamSpec { return s.specs }
 
@@ -150,7 +157,8 @@ func (s *firstStage) build(g *graph.Graph) []term {
 		add("l2", s.loss.L2, g.ReduceAll(graph.ReduceMean, g.Unary(graph.Square, difference)))
 	}
 	if s.loss.Perceptual > 0 {
-		add("squeezenet", s.loss.Perceptual, g.ReduceAll(graph.ReduceMean, perceptual.Distances(g, x, y)))
+		lpips := nn.NewBuilder(g).In(perceptualPrefix)
+		add("lpips_squeeze", s.loss.Perceptual, g.ReduceAll(graph.ReduceMean, perceptual.Squeeze.Distances(lpips, x, y)))
 	}
 	terms[0].value = total
 	return terms

@@ -33,7 +33,7 @@ func evaluateCaptions() *cobra.Command {
 		Short: "Count how often a sample of a caption is near the caption's picture",
 		Long: `Samples the main captions of pictures spread evenly over a folder with the default
 settings, and counts how often the caption's own picture is among the pictures
-of the whole folder nearest to the sample by SqueezeNet distance.`,
+of the whole folder nearest to the sample by LPIPS (squeeze).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := f.open()

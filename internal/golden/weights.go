@@ -3,6 +3,7 @@ package golden
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -62,6 +63,12 @@ func (in Input) generate(salt uint64) (*tensor.Tensor, error) {
 // tables are the modules whose weights are embeddings.
 var tables = []string{"embedding", "token_emb", "pos_emb.emb", "label_emb", "token_embedding", "position_embedding"}
 
+// The modules of LPIPS that have rules of their own.
+var (
+	lpipsHead  = regexp.MustCompile(`lin[0-4]\.model\.1$`)
+	lpipsLayer = regexp.MustCompile(`net\.slice[1-5]\.\d+$`)
+)
+
 // Weight makes a weight from its name, by the rules of the golden README.
 func Weight(name string, shape []int, salt uint64) *tensor.Tensor {
 	t := tensor.New(shape...)
@@ -72,6 +79,12 @@ func Weight(name string, shape []int, salt uint64) *tensor.Tensor {
 	switch {
 	case table:
 		rule = func(u float64) float64 { return u }
+	case isWeight && lpipsHead.MatchString(module):
+		scale := math.Sqrt(3 / float64(tensor.Shape(shape[1:]).Size()))
+		rule = func(u float64) float64 { return math.Abs(u) * scale }
+	case isWeight && lpipsLayer.MatchString(module):
+		scale := math.Sqrt(6 / float64(tensor.Shape(shape[1:]).Size()))
+		rule = func(u float64) float64 { return u * scale }
 	case len(shape) >= 2:
 		scale := math.Sqrt(3 / float64(tensor.Shape(shape[1:]).Size()))
 		rule = func(u float64) float64 { return u * scale }
