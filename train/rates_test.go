@@ -3,7 +3,6 @@ package train
 import (
 	"encoding/json"
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/ldm-go/ldm/config"
@@ -12,10 +11,7 @@ import (
 
 // TestGoldenRates holds the schedulers of the learning rate against the reference's.
 func TestGoldenRates(t *testing.T) {
-	for _, c := range golden.Cases(t, "schedules") {
-		if !strings.HasPrefix(c.Base(), "lr_") {
-			continue
-		}
+	for _, c := range golden.Cases(t, "schedules/lr_*") {
 		var m struct {
 			N          []int `json:"n"`
 			Schedulers map[string]struct {

@@ -77,24 +77,16 @@ type stored struct {
 func near(a, b, scale float64) bool { return math.Abs(a-b) <= 1e-8*(scale+math.Abs(b)) }
 
 func TestGoldenCheckpoints(t *testing.T) {
-	paths, _ := filepath.Glob(filepath.Join(golden.Folder(t), "checkpoints", "*.json"))
-	if len(paths) == 0 {
-		t.Skip("no cases")
-	}
-	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			raw, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, manifest := range golden.Cases(t, "checkpoints") {
+		t.Run(manifest.Base(), func(t *testing.T) {
 			var c struct {
 				File     string            `json:"file"`
 				Contents map[string]stored `json:"contents"`
 			}
-			if err := json.Unmarshal(raw, &c); err != nil {
+			if err := json.Unmarshal(manifest.Raw, &c); err != nil {
 				t.Fatal(err)
 			}
-			data, err := os.ReadFile(filepath.Join(filepath.Dir(path), c.File))
+			data, err := os.ReadFile(manifest.Path(t, c.File))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +102,7 @@ func TestGoldenCheckpoints(t *testing.T) {
 				compare(t, x, values(data, x), c.Contents[x.Name])
 			}
 			if strings.HasPrefix(c.File, "dtypes") {
-				compareFully(t, data, tensors, strings.TrimSuffix(path, ".json")+".safetensors")
+				compareFully(t, data, tensors, manifest.Path(t, manifest.Base()+".safetensors"))
 			}
 		})
 	}
@@ -168,11 +160,7 @@ func compareFully(t *testing.T, data []byte, tensors []torch.Tensor, path string
 }
 
 func TestGoldenBad(t *testing.T) {
-	paths, _ := filepath.Glob(filepath.Join(golden.Folder(t), "bad", "*.ckpt"))
-	if len(paths) == 0 {
-		t.Skip("no cases")
-	}
-	for _, path := range paths {
+	for _, path := range golden.Files(t, "bad/*.ckpt") {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -1,8 +1,10 @@
 // Package golden reads the reference's numbers for tests: cases of a manifest
 // and a safetensors file, and weights that are functions of their names.
 //
-// The folder is named by the environment variable LDM_GOLDEN and is
-// ../shared/golden of the repository by default; tests skip where it is absent.
+// The smallest telling cases of each family are in the repository, in
+// testdata/golden, and are tested in every clone. The whole set is read in
+// addition where it is present: in the folder that the environment variable
+// LDM_GOLDEN names, by default ../shared/golden of the repository.
 package golden
 
 import (
@@ -10,9 +12,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ldm-go/ldm/checkpoint"
@@ -21,9 +23,6 @@ import (
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
-
-// Env names the folder.
-const Env = "LDM_GOLDEN"
 
 // Tolerances of a float32 implementation, as errors by RelErr.
 const (
@@ -67,6 +66,7 @@ type Case struct {
 
 	file *checkpoint.File
 	dir  string
+	seen sync.Once
 }
 
 // Input describes how an input is made.
@@ -77,55 +77,6 @@ type Input struct {
 	Shape  []int    `json:"shape"`
 	Vocab  uint64   `json:"vocab"`
 	Scale  *float64 `json:"scale"`
-}
-
-// Folder returns the golden folder, skipping the test where there is none.
-func Folder(t testing.TB) string {
-	dir := os.Getenv(Env)
-	if dir == "" {
-		root, err := os.Getwd()
-		for err == nil {
-			if _, missing := os.Stat(filepath.Join(root, "go.mod")); missing == nil || root == filepath.Dir(root) {
-				break
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "golden")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no reference numbers: %v (set %s)", err, Env)
-	}
-	return dir
-}
-
-// Cases lists the cases of one topic by listing its folder.
-func Cases(t testing.TB, topic string) []*Case {
-	dir := filepath.Join(Folder(t), topic)
-	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil || len(paths) == 0 {
-		t.Skipf("no cases in %s", dir)
-	}
-	sort.Strings(paths)
-	var cases []*Case
-	for _, path := range paths {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := &Case{Raw: raw, dir: dir}
-		if strings.HasSuffix(path, ".state_dict.json") {
-			continue
-		}
-		if err := json.Unmarshal(raw, c); err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		if c.file, err = checkpoint.Open(strings.TrimSuffix(path, ".json") + ".safetensors"); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.file.Close() })
-		cases = append(cases, c)
-	}
-	return cases
 }
 
 // Number is v as JSON had it, or 0 where it was no number.
@@ -176,6 +127,7 @@ func (c *Case) Has(name string) bool {
 // Output reads a stored tensor: an output, or "noise/000".
 func (c *Case) Output(t testing.TB, name string) *tensor.Tensor {
 	t.Helper()
+	c.use(t)
 	out, err := c.file.Read(name)
 	if err != nil {
 		t.Fatal(err)
@@ -186,6 +138,7 @@ func (c *Case) Output(t testing.TB, name string) *tensor.Tensor {
 // Floats64 reads a stored tensor without rounding it to float32.
 func (c *Case) Floats64(t testing.TB, name string) []float64 {
 	t.Helper()
+	c.use(t)
 	out, err := c.file.ReadFloat64(name)
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func Weight(name string, shape []int, salt uint64) *tensor.Tensor {
 	case len(shape) >= 2:
 		scale := math.Sqrt(3 / float64(tensor.Shape(shape[1:]).Size()))
 		rule = func(u float64) float64 { return u * scale }
-	case isWeight || name == "weight":
+	case strings.HasSuffix(name, "weight"):
 		rule = func(u float64) float64 {
 			tenth := 0.1 * u
 			return 1 + tenth
