@@ -78,7 +78,7 @@ func comparePredictions(t *testing.T, c *golden.Case, m *Model, output string, c
 			}
 			return tensor.Of(v.Row(i).F32, append([]int{1}, v.Shape[1:]...)...)
 		}
-		y, err := m.Predict(one(x), int(step), one(cond))
+		y, err := m.Predict(one(x), float64(step), one(cond))
 		if err != nil {
 			t.Fatal(err)
 		}

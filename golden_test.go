@@ -85,31 +85,27 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grid, err := sampler.CompVis(int(golden.Number(c.Steps)), len(m.Schedule.Betas))
+	path, err := sampler.CompVis(m.Schedule, int(golden.Number(c.Steps)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	perStep, keep := 1, in.mask // draws, the one for what a mask keeps before the step's own
-	if in.x0 != nil {
-		perStep = 2
-	} else {
-		keep = nil
-	}
-	draw := func(i int, dst *tensor.Tensor) { copy(dst.F32, c.Output(t, fmt.Sprintf("noise/%03d", i)).ToNHWC().F32) }
-	options := sampler.Options{
-		Grid: grid, Eta: golden.Number(c.Eta), Temperature: c.Temperature, Mask: keep, X0: in.x0,
-		Noise:     func(step int, dst *tensor.Tensor) { draw((step+1)*perStep-1, dst) },
-		MaskNoise: func(step int, dst *tensor.Tensor) { draw(step*perStep, dst) },
-		Progress: func(done, _ int, x, x0 *tensor.Tensor) {
-			compareSteps(t, c, "x_steps", done, x)
-			compareSteps(t, c, "pred_x0_steps", done, x0)
-		},
-	}
 	if c.QuantizeX0 {
-		options.Quantize = m.stage.Quantize
+		denoise = sampler.Quantised(denoise, m.stage.Quantize)
 	}
-	if err := sampler.DDIM(context.Background(), m.Schedule, denoise, in.x, options); err != nil {
-		t.Fatal(err)
+	noise := draws(t, c)
+	if in.x0 != nil {
+		denoise = sampler.Keep(denoise, m.Schedule, in.mask, in.x0, noise)
+	}
+	o := sampler.Options{Eta: golden.Number(c.Eta), NoiseScale: c.Temperature, Noise: noise}
+	for state, err := range sampler.DDIM(context.Background(), denoise, in.x, path, o) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.x0 != nil && o.Eta == 0 {
+			noise(in.x.Clone(), 0, 0) // the reference draws it all the same
+		}
+		compareSteps(t, c, "x_steps", state.Step, state.X)
+		compareSteps(t, c, "pred_x0_steps", state.Step, state.X0)
 	}
 	if in.cond != nil && c.Has("c") {
 		compare(t, c, "c", in.cond, golden.Forward)
@@ -128,6 +124,15 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 			y.F32[i] = (1-hole)*(in.image.F32[i]+1)/2 + hole*min(max((v+1)/2, 0), 1)
 		}
 		compare(t, c, "inpainted_0_1", y, golden.Decoded)
+	}
+}
+
+// draws gives a case's stored noise, one after the other.
+func draws(t *testing.T, c *golden.Case) sampler.Noise {
+	i := 0
+	return func(dst *tensor.Tensor, _, _ float64) {
+		copy(dst.F32, c.Output(t, fmt.Sprintf("noise/%03d", i)).ToNHWC().F32)
+		i++
 	}
 }
 

@@ -97,14 +97,13 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 	if err != nil {
 		return nil, err
 	}
-	grid, err := sampler.Uniform(r.steps, len(m.Schedule.Betas))
+	path, err := sampler.Uniform(m.Schedule, r.steps)
 	if err != nil {
 		return nil, err
 	}
 	half := maxBatch / 2 // guidance doubles the batch
-	total := (n + half - 1) / half * len(grid)
+	total := (n + half - 1) / half * path.Steps()
 	z := tensor.New(n, h, w, m.LatentChannels())
-	sampler.Noise(z, r.seeds, 0)
 	for from := 0; from < n; from += half {
 		to := min(from+half, n)
 		if err := m.ahead(to-from, h, w, r.guided); err != nil {
@@ -115,18 +114,16 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 		if err != nil {
 			return nil, err
 		}
-		done := from / half * len(grid)
-		err = sampler.DDIM(ctx, m.Schedule, denoise, part, sampler.Options{
-			Grid: grid, Eta: r.eta,
-			Noise: func(step int, dst *tensor.Tensor) { sampler.Noise(dst, r.seeds[from:to], uint64(step)+1) },
-			Progress: func(i, _ int, _, _ *tensor.Tensor) {
-				if r.progress != nil {
-					r.progress(done+i, total)
-				}
-			},
-		})
-		if err != nil {
-			return nil, err
+		done := from / half * path.Steps()
+		noise := sampler.Streams(r.seeds[from:to])
+		noise(part, 0, 0)
+		for state, err := range sampler.DDIM(ctx, denoise, part, path, sampler.Options{Eta: r.eta, Noise: noise}) {
+			if err != nil {
+				return nil, err
+			}
+			if r.progress != nil {
+				r.progress(done+state.Step, total)
+			}
 		}
 	}
 	return m.DecodeLatents(z)
@@ -177,21 +174,24 @@ func (m *Model) latentSize(height, width int) (h, w int, err error) {
 // classifier-free guidance where scale is not 1.
 func (m *Model) guided(cond *tensor.Tensor, scale float64, empty func() (*tensor.Tensor, error)) (sampler.Denoiser, error) {
 	if scale == 1 {
-		return func(x *tensor.Tensor, t int) (*tensor.Tensor, error) { return m.Predict(x, t, cond) }, nil
+		return sampler.Unguided(func(_ context.Context, x *tensor.Tensor, t float64, _ ...int) ([]*tensor.Tensor, error) {
+			y, err := m.Predict(x, t, cond)
+			return []*tensor.Tensor{y}, err
+		}, m.Schedule, 1), nil
 	}
 	uncond, err := empty()
 	if err != nil {
 		return nil, err
 	}
-	context := join(uncond, cond)
-	return sampler.Guided(func(x *tensor.Tensor, t int) (u, c *tensor.Tensor, err error) {
-		y, err := m.Predict(join(x, x), t, context)
+	both := join(uncond, cond)
+	return sampler.Guided(func(_ context.Context, x *tensor.Tensor, t float64, _ ...int) ([]*tensor.Tensor, error) {
+		y, err := m.Predict(join(x, x), t, both)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		n := len(x.F32)
-		return tensor.Of(y.F32[:n], x.Shape...), tensor.Of(y.F32[n:], x.Shape...), nil
-	}, scale), nil
+		return []*tensor.Tensor{tensor.Of(y.F32[:n], x.Shape...), tensor.Of(y.F32[n:], x.Shape...)}, nil
+	}, m.Schedule, sampler.Guidance{Scale: scale}), nil
 }
 
 // join puts two batches one behind the other.
@@ -255,11 +255,11 @@ func (m *Model) EncodePicture(x *tensor.Tensor) (*tensor.Tensor, error) {
 	return batched(m.picture, x)
 }
 
-// Predict runs the denoiser on latents [N, H, W, C] at timestep t, with the
+// Predict runs the network on latents [N, H, W, C] at timestep t, with the
 // condition of the model's kind: contexts [N, S, D] or what is joined to the
 // latent, [N, H, W, C']; nil for unconditional models. The result holds until
 // the next call.
-func (m *Model) Predict(x *tensor.Tensor, t int, condition *tensor.Tensor) (*tensor.Tensor, error) {
+func (m *Model) Predict(x *tensor.Tensor, t float64, condition *tensor.Tensor) (*tensor.Tensor, error) {
 	s := size{n: x.Shape[0], h: x.Shape[1], w: x.Shape[2]}
 	if m.Key == KeyCrossAttn && condition != nil {
 		s.tokens = condition.Shape[1]
@@ -270,7 +270,7 @@ func (m *Model) Predict(x *tensor.Tensor, t int, condition *tensor.Tensor) (*ten
 	}
 	copy(prog.Input("x").F32, x.F32)
 	for i := range prog.Input("t").I32 {
-		prog.Input("t").I32[i] = int32(t)
+		prog.Input("t").I32[i] = int32(m.Schedule.Nearest(t))
 	}
 	if in := prog.Input("condition"); in != nil {
 		if condition == nil || len(condition.F32) != len(in.F32) || len(condition.I32) != len(in.I32) {

@@ -2,6 +2,7 @@ package ldm
 
 import (
 	"context"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -41,34 +42,48 @@ func linear(t *testing.T, start, end float64) *diffusion.Schedule {
 	return s
 }
 
-func compVis(t *testing.T, steps int) sampler.Grid {
+func compVis(t *testing.T, s *diffusion.Schedule, steps int) sampler.Path {
 	t.Helper()
-	grid, err := sampler.CompVis(steps, 1000)
+	path, err := sampler.CompVis(s, steps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return grid
+	return path
 }
 
-// fake is a denoiser that is a formula.
-func fake(x *tensor.Tensor, t int) (*tensor.Tensor, error) {
-	out := tensor.New(x.Shape...)
-	for i, v := range x.F32 {
-		out.F32[i] = float32(fakeNoise(float64(v), t))
+// last runs a sampler to its end.
+func last(t *testing.T, states iter.Seq2[sampler.State, error]) {
+	t.Helper()
+	for _, err := range states {
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	return out, nil
 }
 
-func fakeNoise(x float64, t int) float64 { return math.Sin(x) * float64(t+100) / 1000 }
+// fake is a denoiser whose noise is a formula.
+func fake(s *diffusion.Schedule, seen func(x *tensor.Tensor, t float64)) sampler.Denoiser {
+	return sampler.Unguided(func(_ context.Context, x *tensor.Tensor, t float64, _ ...int) ([]*tensor.Tensor, error) {
+		seen(x, t)
+		out := tensor.New(x.Shape...)
+		for i, v := range x.F32 {
+			out.F32[i] = float32(fakeNoise(float64(v), t))
+		}
+		return []*tensor.Tensor{out}, nil
+	}, s, 1)
+}
+
+func unseen(*tensor.Tensor, float64) {}
+
+func fakeNoise(x, t float64) float64 { return math.Sin(x) * (t + 100) / 1000 }
 
 func ddimSteps(t *testing.T) {
-	var seen []int
-	err := sampler.DDIM(context.Background(), linear(t, .0015, .0195), func(x *tensor.Tensor, step int) (*tensor.Tensor, error) {
-		seen = append(seen, step)
-		return fake(x, step)
-	}, random(1, 1, 2, 2, 1), sampler.Options{Grid: compVis(t, 4)})
-	if want := []int{751, 501, 251, 1}; err != nil || !slices.Equal(seen, want) {
-		t.Errorf("timesteps %v, want %v; error %v", seen, want, err)
+	var seen []float64
+	s := linear(t, .0015, .0195)
+	d := fake(s, func(_ *tensor.Tensor, step float64) { seen = append(seen, step) })
+	last(t, sampler.DDIM(context.Background(), d, random(1, 1, 2, 2, 1), compVis(t, s, 4), sampler.Options{}))
+	if want := []float64{751, 501, 251, 1}; !slices.Equal(seen, want) {
+		t.Errorf("timesteps %v, want %v", seen, want)
 	}
 }
 
@@ -100,14 +115,16 @@ func posteriors(t *testing.T) {
 // ddimGrid: a stride of T/S rounded down, from 1, gives more steps than asked
 // for, and for many numbers one past the end.
 func ddimGrid(t *testing.T) {
+	s := linear(t, .0015, .0195)
 	for steps, want := range map[int]int{50: 50, 200: 200, 400: 500, 30: 31} {
-		if grid := compVis(t, steps); len(grid) != want || grid[0] != 1 || grid[1] != 1+1000/steps {
-			t.Errorf("%d steps: %d from %d, %d, want %d from 1, %d", steps, len(grid), grid[0], grid[1], want, 1+1000/steps)
+		path := compVis(t, s, steps)
+		if n := path.Steps(); n != want || path.Timestep(n-1) != 1 || path.Timestep(n-2) != float64(1+1000/steps) {
+			t.Errorf("%d steps: %d from %g, %g, want %d from 1, %d", steps, n, path.Timestep(n-1), path.Timestep(n-2), want, 1+1000/steps)
 		}
 	}
 	var bad []int
 	for steps := 1; steps <= 1000; steps++ {
-		if _, err := sampler.CompVis(steps, 1000); err != nil {
+		if _, err := sampler.CompVis(s, steps); err != nil {
 			bad = append(bad, steps)
 		}
 	}
@@ -124,32 +141,18 @@ func ddimGrid(t *testing.T) {
 
 // ddimTrajectory follows one number through all steps in float64.
 func ddimTrajectory(t *testing.T) {
-	s, grid := linear(t, .0015, .0195), compVis(t, 10)
-	for i, k := range sampler.DDIMSigmas(s, grid, 1) {
-		prev := s.AlphasCumprod[0]
-		if i > 0 {
-			prev = s.AlphasCumprod[grid[i-1]]
-		}
-		a := s.AlphasCumprod[grid[i]]
-		sigma := math.Sqrt((1 - prev) / (1 - a) * (1 - a/prev))
-		near(t, "coefficients", []float32{float32(k.Alpha), float32(k.AlphaPrev), float32(k.Sigma)}, []float32{float32(a), float32(prev), float32(sigma)})
-	}
+	s := linear(t, .0015, .0195)
+	path := compVis(t, s, 10)
 	for _, eta := range []float64{0, .7} {
 		x := tensor.Of([]float32{1.5}, 1, 1, 1, 1)
-		want := 1.5
-		err := sampler.DDIM(context.Background(), s, fake, x, sampler.Options{
-			Grid: grid, Eta: eta, Noise: func(step int, dst *tensor.Tensor) { dst.F32[0] = float32(step) - 4 }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for step := range grid {
-			i := len(grid) - 1 - step
-			a, prev := s.AlphasCumprod[grid[i]], s.AlphasCumprod[0]
-			if i > 0 {
-				prev = s.AlphasCumprod[grid[i-1]]
-			}
+		want, draw := 1.5, float32(-4)
+		noise := func(dst *tensor.Tensor, _, _ float64) { dst.F32[0], draw = draw, draw+1 }
+		last(t, sampler.DDIM(context.Background(), fake(s, unseen), x, path, sampler.Options{Eta: eta, Noise: noise}))
+		for step := range path.Steps() {
+			at := 901 - 100*step
+			a, prev := s.AlphasCumprod[at], s.AlphasCumprod[max(at-100, 0)]
 			sigma := eta * math.Sqrt((1-prev)/(1-a)*(1-a/prev))
-			e := fakeNoise(want, grid[i])
+			e := fakeNoise(want, float64(at))
 			x0 := (want - math.Sqrt(1-a)*e) / math.Sqrt(a)
 			want = math.Sqrt(prev)*x0 + math.Sqrt(1-prev-sigma*sigma)*e + sigma*(float64(step)-4)
 		}
@@ -160,24 +163,22 @@ func ddimTrajectory(t *testing.T) {
 // masks: before each step, what is under a 1 becomes the known latent with the
 // noise of that step.
 func masks(t *testing.T) {
-	s, grid := linear(t, .0015, .0195), compVis(t, 5)
+	s := linear(t, .0015, .0195)
+	path := compVis(t, s, 5)
 	known, mask := random(1, 1, 1, 2, 3), tensor.Of([]float32{1, 0}, 1, 1, 2, 1)
-	noise := func(step int, dst *tensor.Tensor) { copy(dst.F32, random(uint64(step), dst.Shape...).F32) }
-	free, masked := random(7, 1, 1, 2, 3), random(7, 1, 1, 2, 3)
-	if err := sampler.DDIM(context.Background(), s, fake, free, sampler.Options{Grid: grid}); err != nil {
-		t.Fatal(err)
-	}
-	step := 0
-	err := sampler.DDIM(context.Background(), s, func(x *tensor.Tensor, at int) (*tensor.Tensor, error) {
-		want := make([]float32, 3)
-		s.QSample(want, known.F32[:3], random(uint64(step), 1, 1, 2, 3).F32[:3], at)
-		near(t, "what is kept", x.F32[:3], want)
+	step := uint64(0)
+	noise := func(dst *tensor.Tensor, _, _ float64) {
+		copy(dst.F32, random(step, dst.Shape...).F32)
 		step++
-		return fake(x, at)
-	}, masked, sampler.Options{Grid: grid, Mask: mask, X0: known, MaskNoise: noise})
-	if err != nil {
-		t.Fatal(err)
 	}
+	free, masked := random(7, 1, 1, 2, 3), random(7, 1, 1, 2, 3)
+	last(t, sampler.DDIM(context.Background(), fake(s, unseen), free, path, sampler.Options{}))
+	d := fake(s, func(x *tensor.Tensor, at float64) {
+		want := make([]float32, 3)
+		s.QSample(want, known.F32[:3], random(step-1, 1, 1, 2, 3).F32[:3], int(at))
+		near(t, "what is kept", x.F32[:3], want)
+	})
+	last(t, sampler.DDIM(context.Background(), sampler.Keep(d, s, mask, known, noise), masked, path, sampler.Options{}))
 	near(t, "what is made", masked.F32[3:], free.F32[3:])
 }
 
@@ -203,7 +204,7 @@ func guidance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := denoise(x, 300)
+		got, err := denoise(context.Background(), x, 300)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +212,7 @@ func guidance(t *testing.T) {
 		for i, u := range e[0] {
 			want[i] = u + float32(scale)*(e[1][i]-u)
 		}
-		near(t, "guided", got.F32, want)
+		near(t, "guided", got.Eps.F32, want)
 	}
 }
 
@@ -231,7 +232,7 @@ func linearSchedule(t *testing.T) {
 		}
 	}
 	c := diffusion.Default()
-	c.BetaSchedule, c.LinearStart, c.LinearEnd = "sqrt_linear", .1, .3
+	c.BetaSchedule, c.LinearStart, c.LinearEnd = diffusion.SqrtLinear, .1, .3
 	c.Timesteps = 3
 	betas, err := c.Betas()
 	if err != nil || math.Abs(betas[1]-.2) > 1e-12 {

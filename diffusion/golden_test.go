@@ -1,6 +1,7 @@
 package diffusion_test
 
 import (
+	"encoding"
 	"encoding/json"
 	"math"
 	"slices"
@@ -31,7 +32,9 @@ func checkBetas(t *testing.T, c *golden.Case) {
 	for name := range c.Outputs {
 		parts := strings.SplitN(name, "/", 3) // betas/schedule/pair
 		cfg := diffusion.Default()
-		cfg.BetaSchedule = parts[1]
+		if err := cfg.BetaSchedule.UnmarshalText([]byte(parts[1])); err != nil {
+			t.Fatal(err)
+		}
 		if len(parts) == 3 {
 			cfg.LinearStart, cfg.LinearEnd = m.Pairs[parts[2]][0], m.Pairs[parts[2]][1]
 		}
@@ -69,11 +72,13 @@ func checkBuffers(t *testing.T, c *golden.Case) {
 		cfg := diffusion.Default()
 		cfg.VPosterior = v.V
 		for _, s := range []struct {
-			field *string
+			field encoding.TextUnmarshaler
 			value string
 		}{{&cfg.BetaSchedule, v.Schedule}, {&cfg.Parameterization, v.Param}} {
 			if s.value != "" {
-				*s.field = s.value
+				if err := s.field.UnmarshalText([]byte(s.value)); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		if v.Start > 0 {

@@ -4,68 +4,102 @@
 package diffusion
 
 import (
-	"fmt"
 	"math"
+	"slices"
+
+	"github.com/ldm-go/ldm/fault"
 )
 
 // Config describes the diffusion as the reference's YAML does.
 type Config struct {
-	Timesteps          int       `yaml:"timesteps,omitempty"`
-	BetaSchedule       string    `yaml:"beta_schedule,omitempty"` // linear, cosine, sqrt_linear or sqrt
-	LinearStart        float64   `yaml:"linear_start,omitempty"`
-	LinearEnd          float64   `yaml:"linear_end,omitempty"`
-	CosineS            float64   `yaml:"cosine_s,omitempty"`
-	GivenBetas         []float64 `yaml:"given_betas,omitempty"`
-	VPosterior         float64   `yaml:"v_posterior,omitempty"`
-	Parameterization   string    `yaml:"parameterization,omitempty"` // eps or x0
-	LossType           string    `yaml:"loss_type,omitempty"`        // l1 or l2
-	OriginalELBOWeight float64   `yaml:"original_elbo_weight,omitempty"`
-	LSimpleWeight      float64   `yaml:"l_simple_weight,omitempty"`
-	LearnLogvar        bool      `yaml:"learn_logvar,omitempty"`
-	LogvarInit         float64   `yaml:"logvar_init,omitempty"`
+	Timesteps          int          `yaml:"timesteps,omitempty"`
+	BetaSchedule       BetaSchedule `yaml:"beta_schedule,omitempty"`
+	LinearStart        float64      `yaml:"linear_start,omitempty"`
+	LinearEnd          float64      `yaml:"linear_end,omitempty"`
+	CosineS            float64      `yaml:"cosine_s,omitempty"`
+	GivenBetas         []float64    `yaml:"given_betas,omitempty"`
+	VPosterior         float64      `yaml:"v_posterior,omitempty"`
+	ZeroSNR            bool         `yaml:"rescale_betas_zero_snr,omitempty"` // the last timestep is pure noise; see ZeroTerminalSNR
+	Parameterization   Kind         `yaml:"parameterization,omitempty"`       // what the network says
+	LossType           LossType     `yaml:"loss_type,omitempty"`
+	OriginalELBOWeight float64      `yaml:"original_elbo_weight,omitempty"`
+	LSimpleWeight      float64      `yaml:"l_simple_weight,omitempty"`
+	LearnLogvar        bool         `yaml:"learn_logvar,omitempty"`
+	LogvarInit         float64      `yaml:"logvar_init,omitempty"`
 }
 
 // Default holds the reference's values for what a YAML leaves out.
 func Default() Config {
 	return Config{
-		Timesteps: 1000, BetaSchedule: "linear", LinearStart: 1e-4, LinearEnd: 2e-2, CosineS: 8e-3,
-		Parameterization: "eps", LossType: "l2", LSimpleWeight: 1,
+		Timesteps: 1000, LinearStart: 1e-4, LinearEnd: 2e-2, CosineS: 8e-3, LSimpleWeight: 1,
 	}
 }
 
 // Betas computes β_1 … β_T in float64. The reference's "linear" is linear in the
 // square root of β; its "sqrt_linear" is linear in β.
 func (c Config) Betas() ([]float64, error) {
-	if len(c.GivenBetas) > 0 {
-		return c.GivenBetas, nil
-	}
-	n := c.Timesteps
-	if n < 1 {
-		return nil, fmt.Errorf("timesteps is %d: want at least 1", n)
-	}
-	betas := make([]float64, n)
-	linspace := func(from, to float64, i int) float64 {
-		if i == n-1 && n > 1 {
-			return to
+	betas := slices.Clone(c.GivenBetas)
+	if len(betas) == 0 {
+		if c.Timesteps < 1 {
+			return nil, fault.Inputf("timesteps is %d: want at least 1", c.Timesteps)
 		}
-		return from + float64(i)*((to-from)/float64(max(n-1, 1)))
-	}
-	for i := range betas {
-		switch c.BetaSchedule {
-		case "linear":
-			root := linspace(math.Sqrt(c.LinearStart), math.Sqrt(c.LinearEnd), i)
-			betas[i] = root * root
-		case "sqrt_linear":
-			betas[i] = linspace(c.LinearStart, c.LinearEnd, i)
-		case "sqrt":
-			betas[i] = math.Sqrt(linspace(c.LinearStart, c.LinearEnd, i))
-		case "cosine":
-			betas[i] = min(max(1-c.cosine(i+1)/c.cosine(i), 0), 0.999)
-		default:
-			return nil, fmt.Errorf("beta_schedule %q: want linear, cosine, sqrt_linear or sqrt", c.BetaSchedule)
+		betas = make([]float64, c.Timesteps)
+		for i := range betas {
+			betas[i] = c.beta(i)
 		}
+	}
+	for i, b := range betas {
+		if !(b > 0 && b <= 1) {
+			return nil, fault.Inputf("beta %d of the noise schedule is %g: want more than 0, at most 1", i+1, b)
+		}
+	}
+	if c.ZeroSNR {
+		betas = ZeroTerminalSNR(betas)
 	}
 	return betas, nil
+}
+
+func (c Config) beta(i int) float64 {
+	switch c.BetaSchedule {
+	case Cosine:
+		return min(max(1-c.cosine(i+1)/c.cosine(i), 0), 0.999)
+	case SqrtLinear:
+		return c.line(c.LinearStart, c.LinearEnd, i)
+	case Sqrt:
+		return math.Sqrt(c.line(c.LinearStart, c.LinearEnd, i))
+	}
+	root := c.line(math.Sqrt(c.LinearStart), math.Sqrt(c.LinearEnd), i)
+	return root * root
+}
+
+// line is value i of T values evenly spread between both ends.
+func (c Config) line(from, to float64, i int) float64 {
+	n := c.Timesteps
+	if i == n-1 && n > 1 {
+		return to
+	}
+	return from + float64(i)*((to-from)/float64(max(n-1, 1)))
+}
+
+// ZeroTerminalSNR shifts and scales √ᾱ so that the first stays and the last is 0:
+// the network then sees at the last timestep what sampling begins with (Lin et
+// al., arXiv 2305.08891, algorithm 1). It needs a network that says v or x_0.
+func ZeroTerminalSNR(betas []float64) []float64 {
+	roots := make([]float64, len(betas))
+	bar := 1.0
+	for t, beta := range betas {
+		bar *= 1 - beta
+		roots[t] = math.Sqrt(bar)
+	}
+	first, last := roots[0], roots[len(roots)-1]
+	out := make([]float64, len(betas))
+	prev := 1.0
+	for t, root := range roots {
+		q := (root - last) * (first / (first - last))
+		out[t] = 1 - q*q/prev
+		prev = q * q
+	}
+	return out
 }
 
 // cosine is ᾱ of Nichol and Dhariwal (arXiv 2102.09672, equation 17), not scaled.
@@ -84,12 +118,14 @@ type Schedule struct {
 	PosteriorLogVarianceClip               []float64
 	PosteriorMeanCoef1, PosteriorMeanCoef2 []float64 // of x_0 and x_t in the posterior's mean
 	LVLBWeights                            []float64 // of the variational bound
+
+	sigmas, logs []float64 // noise levels and their logarithms; see Sigma
 }
 
 // NewSchedule computes a schedule.
 func NewSchedule(c Config) (*Schedule, error) {
-	if c.Parameterization != "eps" && c.Parameterization != "x0" {
-		return nil, fmt.Errorf("parameterization %q: want eps or x0", c.Parameterization)
+	if c.ZeroSNR && c.Parameterization == Eps {
+		return nil, fault.Inputf("rescale_betas_zero_snr with parameterization eps: the noise says nothing of x_0 where all is noise; want x0 or v")
 	}
 	betas, err := c.Betas()
 	if err != nil {
@@ -112,6 +148,7 @@ func NewSchedule(c Config) (*Schedule, error) {
 		prev = bar
 	}
 	s.LVLBWeights = s.lvlbWeights()
+	s.setLevels()
 	return s, nil
 }
 
@@ -122,7 +159,7 @@ func (s *Schedule) lvlbWeights() []float64 {
 	w := make([]float64, len(s.Betas))
 	for t, beta := range s.Betas {
 		bar := s.AlphasCumprod[t]
-		if s.Parameterization == "x0" {
+		if s.Parameterization == X0 {
 			w[t] = 0.5 * math.Sqrt(bar) / (2*1 - bar)
 		} else {
 			w[t] = beta * beta / (2 * s.PosteriorVariance[t] * (1 - beta) * (1 - bar))
@@ -137,8 +174,7 @@ func (s *Schedule) lvlbWeights() []float64 {
 // QSample writes x_t = √ᾱ_t·x_0 + √(1-ᾱ_t)·noise (DDPM equation 4), with
 // coefficients rounded to float32 as the reference's buffers are.
 func (s *Schedule) QSample(dst, x0, noise []float32, t int) {
-	a := float32(math.Sqrt(s.AlphasCumprod[t]))
-	b := float32(math.Sqrt(1 - s.AlphasCumprod[t]))
+	a, b := s.roots(t)
 	for i := range dst {
 		dst[i] = a*x0[i] + b*noise[i]
 	}

@@ -1,9 +1,10 @@
 package diffusion
 
 import (
-	"fmt"
 	"math"
 	"sort"
+
+	"github.com/ldm-go/ldm/fault"
 )
 
 // Timesteps draws the timesteps of training.
@@ -18,7 +19,7 @@ type Timesteps struct {
 // 3.4), which spends less on noise that is nearly invisible.
 func NewTimesteps(s *Schedule, gamma float64) (Timesteps, error) {
 	if gamma < 0 || math.IsNaN(gamma) || math.IsInf(gamma, 0) {
-		return Timesteps{}, fmt.Errorf("min-SNR gamma is %g: want 0 (none) or more, usually 5", gamma)
+		return Timesteps{}, fault.Inputf("min-SNR gamma is %g: want 0 (none) or more, usually 5", gamma)
 	}
 	d := Timesteps{make([]float64, len(s.Betas))}
 	sum := 0.0

@@ -30,17 +30,17 @@ func TestGolden(t *testing.T) {
 func checkOutput(t *testing.T, c *golden.Case, name string) error {
 	parts := strings.Split(name, "/")
 	if parts[0] == "timesteps" {
-		grid, err := gridOf(parts[1], parts[2])
+		path, err := pathOf(diffusion.Default(), parts[1], parts[2])
 		if err != nil {
 			return err
 		}
 		want := c.Output(t, name).I32
-		if len(grid) != len(want) {
-			return fmt.Errorf("%d steps, want %d", len(grid), len(want))
+		if path.Steps() != len(want) {
+			return fmt.Errorf("%d steps, want %d", path.Steps(), len(want))
 		}
 		for i, w := range want {
-			if grid[i] != int(w) {
-				return fmt.Errorf("step %d is %d, want %d", i, grid[i], w)
+			if got := path.Timestep(path.Steps() - 1 - i); got != float64(w) {
+				return fmt.Errorf("step %d is %g, want %d", i, got, w)
 			}
 		}
 		return nil
@@ -49,11 +49,7 @@ func checkOutput(t *testing.T, c *golden.Case, name string) error {
 	if _, err := fmt.Sscanf(strings.Replace(parts[1], "_", " ", 1), "%g %g", &cfg.LinearStart, &cfg.LinearEnd); err != nil {
 		return err
 	}
-	s, err := diffusion.NewSchedule(cfg)
-	if err != nil {
-		return err
-	}
-	grid, err := gridOf(parts[2], parts[3])
+	path, err := pathOf(cfg, parts[2], parts[3])
 	if err != nil {
 		return err
 	}
@@ -71,22 +67,28 @@ func checkOutput(t *testing.T, c *golden.Case, name string) error {
 			want = append(want, float64(v))
 		}
 	}
-	for i, k := range sampler.DDIMSigmas(s, grid, eta) {
-		got := map[string]float64{"sigmas": k.Sigma, "alphas": k.Alpha, "alphas_prev": k.AlphaPrev}[parts[0]]
-		if math.Abs(got-want[i]) > 1e-6*math.Abs(want[i])+1e-12 {
-			return fmt.Errorf("step %d: %.9g, want %.9g", i, got, want[i])
+	last := path.Steps() - 1
+	for i, w := range want {
+		from, to := path.Sigmas[last-i], path.Sigmas[last-i+1]
+		got := map[string]float64{"sigmas": sampler.DDIMSigma(from, to, eta), "alphas": sampler.AlphaBar(from), "alphas_prev": sampler.AlphaBar(to)}[parts[0]]
+		if math.Abs(got-w) > 1e-6*math.Abs(w)+1e-12 {
+			return fmt.Errorf("step %d: %.9g, want %.9g", i, got, w)
 		}
 	}
 	return nil
 }
 
-func gridOf(kind, s string) (sampler.Grid, error) {
+func pathOf(cfg diffusion.Config, kind, s string) (sampler.Path, error) {
 	steps, err := strconv.Atoi(strings.TrimPrefix(s, "S"))
 	if err != nil {
-		return nil, err
+		return sampler.Path{}, err
+	}
+	schedule, err := diffusion.NewSchedule(cfg)
+	if err != nil {
+		return sampler.Path{}, err
 	}
 	if kind == "quad" {
-		return sampler.Quad(steps, 1000)
+		return sampler.Quadratic(schedule, steps)
 	}
-	return sampler.CompVis(steps, 1000)
+	return sampler.CompVis(schedule, steps)
 }

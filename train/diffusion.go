@@ -196,7 +196,7 @@ func (s *secondStage) objective(g *graph.Graph, n int) graph.Value {
 	x := g.Input("x", n, side, side, c)
 	predicted := s.net.Denoise(b, x, g.IntInput("t", n), s.net.Condition(b, n, s.net.TextLength()))
 	target := g.Input("target", n, side, side, c)
-	if s.net.Params.LossType == "l1" {
+	if s.net.Params.LossType == diffusion.L1 {
 		return g.L1(predicted, target)
 	}
 	return g.L2(predicted, target)
@@ -241,11 +241,10 @@ func (s *secondStage) example(p engine.Program, from *latents, i int, pick data.
 	}
 	t := times.At(tensor.NewStream(seed, drawTimestep, at).Float64())
 	p.Input("t").I32[i] = int32(t)
-	tensor.NewStream(seed, drawNoise, at).Normal(target)
-	s.net.Schedule.QSample(x, z, target, t)
-	if s.net.Params.Parameterization == "x0" {
-		copy(target, z)
-	}
+	noise := make([]float32, len(z))
+	tensor.NewStream(seed, drawNoise, at).Normal(noise)
+	s.net.Schedule.QSample(x, z, noise, t)
+	s.net.Schedule.Target(target, z, noise, t)
 	return nil
 }
 

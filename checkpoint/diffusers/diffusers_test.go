@@ -145,7 +145,7 @@ func TestStableDiffusion(t *testing.T) {
 	if !reflect.DeepEqual(p.kl, wantKL) {
 		t.Errorf("first stage %+v: want %+v", p.kl, wantKL)
 	}
-	wantDiffusion := diffusion.Config{Timesteps: 1000, BetaSchedule: "linear", LinearStart: 0.00085, LinearEnd: 0.012, Parameterization: "eps"}
+	wantDiffusion := diffusion.Config{Timesteps: 1000, BetaSchedule: diffusion.Linear, LinearStart: 0.00085, LinearEnd: 0.012, Parameterization: diffusion.Eps}
 	if !reflect.DeepEqual(p.Config, wantDiffusion) || p.ScaleFactor != 0.18215 || p.ConditioningKey != "crossattn" || p.ImageSize != 64 || p.Channels != 4 {
 		t.Errorf("model %+v", p.model)
 	}

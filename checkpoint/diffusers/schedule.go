@@ -36,7 +36,13 @@ func readSchedule(d directory) (s scheduleFile, err error) {
 	}
 	s.params = map[string]any{"parameterization": o.parameterization()}
 	s.readBetas(o)
-	o.only("rescale_betas_zero_snr", false, nil)
+	switch o.get("rescale_betas_zero_snr") {
+	case nil, false:
+	case true:
+		s.params["rescale_betas_zero_snr"] = true
+	default:
+		o.bad("rescale_betas_zero_snr", "true or false")
+	}
 	for _, field := range []string{"clip_sample", "thresholding"} {
 		if o.get(field) == true {
 			s.assumed = append(s.assumed, fmt.Sprintf("%s: %s is true and ignored: predicted latents are not clipped; set it to false there if that is right", o.file, field))
@@ -53,9 +59,9 @@ func (o *object) parameterization() string {
 	case "sample":
 		return "x0"
 	case "v_prediction":
-		o.bad("prediction_type", `"epsilon" or "sample": v_prediction is not supported`)
+		return "v"
 	default:
-		o.bad("prediction_type", `"epsilon" or "sample"`)
+		o.bad("prediction_type", `"epsilon", "sample" or "v_prediction"`)
 	}
 	return ""
 }

@@ -11,11 +11,13 @@ import (
 func TestSchedules(t *testing.T) {
 	for theirs, want := range map[string]diffusion.Config{
 		`{"beta_schedule": "linear", "beta_start": 0.001, "beta_end": 0.01, "num_train_timesteps": 50, "prediction_type": "sample"}`: {
-			BetaSchedule: "sqrt_linear", LinearStart: 0.001, LinearEnd: 0.01, Timesteps: 50, Parameterization: "x0"},
+			BetaSchedule: diffusion.SqrtLinear, LinearStart: 0.001, LinearEnd: 0.01, Timesteps: 50, Parameterization: diffusion.X0},
 		`{"beta_schedule": "squaredcos_cap_v2", "prediction_type": "epsilon"}`: {
-			BetaSchedule: "cosine", LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: "eps"},
-		`{}`:                               {BetaSchedule: "sqrt_linear", LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: "eps"},
-		`{"trained_betas": [0.125, 0.25]}`: {GivenBetas: []float64{0.125, 0.25}, Timesteps: 2, Parameterization: "eps"},
+			BetaSchedule: diffusion.Cosine, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.Eps},
+		`{"prediction_type": "v_prediction", "rescale_betas_zero_snr": true}`: {
+			BetaSchedule: diffusion.SqrtLinear, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.V, ZeroSNR: true},
+		`{}`:                               {BetaSchedule: diffusion.SqrtLinear, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.Eps},
+		`{"trained_betas": [0.125, 0.25]}`: {GivenBetas: []float64{0.125, 0.25}, Timesteps: 2, Parameterization: diffusion.Eps},
 	} {
 		files := stableDiffusion()
 		files[scheduleName] = file(theirs)

@@ -1,0 +1,7 @@
+package sampler
+
+// For tests outside.
+var (
+	DDIMSigma = ddimSigma
+	AlphaBar  = alphaBar
+)
