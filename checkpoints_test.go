@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -41,11 +41,11 @@ func TestCheckpoints(t *testing.T) {
 }
 
 func checkModelFile(t *testing.T, c *golden.Case, path, yaml string) {
-	for output, weights := range map[string]string{"eps": WeightsRaw, "eps_ema": WeightsEMA} {
+	for output, weights := range map[string]modelfile.Weights{"eps": modelfile.WeightsRaw, "eps_ema": modelfile.WeightsEMA} {
 		if !c.Has(output) {
 			continue
 		}
-		m, err := Open(path, Options{Engine: cpu.New(), LoadOptions: LoadOptions{Config: yaml, Weights: weights}})
+		m, err := Open(path, Options{Engine: cpu.New(), File: modelfile.Options{Config: yaml, Weights: weights}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,11 +89,11 @@ func comparePredictions(t *testing.T, c *golden.Case, m *Model, output string, c
 }
 
 func checkStageFile(t *testing.T, c *golden.Case, path, yaml string) {
-	cfg, vars, err := LoadFirstStage(path, LoadOptions{Config: yaml})
+	stage, err := OpenFirstStage(path, Options{File: modelfile.Options{Config: yaml}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stage := NewFirstStage(cfg, "", vars, cpu.New(), engine.Options{})
+	defer stage.Close()
 	moments, err := stage.Moments(c.Input(t, "x").ToNHWC())
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func checkStageFile(t *testing.T, c *golden.Case, path, yaml string) {
 func TestBadFiles(t *testing.T) {
 	for _, path := range golden.Files(t, "bad/*.[cs]*") {
 		name := filepath.Base(path)
-		s, err := OpenSource(path, "")
+		s, err := modelfile.Open(path, modelfile.Options{})
 		if err == nil {
 			s.Close()
 			t.Errorf("%s is accepted", name)

@@ -2,29 +2,16 @@ package ldm
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/ldm-go/ldm/autoencoder"
-	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
-
-// PrefixFirstStage begins the names of a first stage's parameters in a latent
-// diffusion model.
-const PrefixFirstStage = "first_stage_model"
-
-// The prefixes of the denoiser's and the conditioner's parameters.
-const (
-	prefixUNet        = "model.diffusion_model"
-	prefixConditioner = "cond_stage_model"
-)
-
-// metaConfig is the key of the YAML configuration in a model file's metadata.
-const metaConfig = "ldm.config"
 
 // FirstStage compresses pictures to latents and back: the autoencoder of
 // section 3.1. Its methods may be called by one goroutine at a time.
@@ -42,9 +29,46 @@ type size struct{ n, h, w, tokens int }
 // picture's result does not depend on its neighbours, only memory does.
 const maxBatch = 16
 
-// NewFirstStage makes a first stage of weights found in vars under prefix
+// OpenFirstStage reads a first stage from its file, or from that of a whole
+// model.
+func OpenFirstStage(path string, opt Options) (*FirstStage, error) {
+	f, err := modelfile.Open(path, opt.File)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return LoadFirstStage(f, opt)
+}
+
+// OpenFirstStageFS is OpenFirstStage in a file system.
+func OpenFirstStageFS(fsys fs.FS, name string, opt Options) (*FirstStage, error) {
+	f, err := modelfile.OpenFS(fsys, name, opt.File)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return LoadFirstStage(f, opt)
+}
+
+// LoadFirstStage reads the first stage of a file that is open, and is not read
+// any more then.
+func LoadFirstStage(f *modelfile.File, opt Options) (*FirstStage, error) {
+	cfg, vars, err := f.FirstStage()
+	if err != nil {
+		return nil, err
+	}
+	return NewFirstStage(cfg, vars, opt), nil
+}
+
+// NewFirstStage makes a first stage of weights in memory, whose names have no
+// prefix.
+func NewFirstStage(cfg autoencoder.Config, vars engine.Vars, opt Options) *FirstStage {
+	return newFirstStage(cfg, "", vars, opt.engine(), opt.compile())
+}
+
+// newFirstStage makes a first stage of weights found in vars under prefix
 // ("" or "first_stage_model").
-func NewFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng engine.Engine, opt engine.Options) *FirstStage {
+func newFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng engine.Engine, opt engine.Options) *FirstStage {
 	encode := func(g *graph.Graph, s size) []graph.Value {
 		return []graph.Value{cfg.Encode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.PictureChannels()))}
 	}
@@ -56,16 +80,6 @@ func NewFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng 
 		return []graph.Value{z}
 	}
 	return &FirstStage{cfg, newPrograms(eng, vars, opt, encode), newPrograms(eng, vars, opt, decode), newPrograms(eng, vars, opt, quantize)}
-}
-
-// firstStageParams lists the parameters of a first stage, under prefix.
-func firstStageParams(cfg autoencoder.Config, prefix string) ([]nn.ParamSpec, error) {
-	g := graph.New()
-	b := nn.NewBuilder(g)
-	f := cfg.Factor()
-	cfg.Encode(b.In(prefix), g.Input("x", 1, f, f, cfg.PictureChannels()))
-	cfg.Decode(b.In(prefix), g.Input("z", 1, 1, 1, cfg.LatentChannels()))
-	return b.Params(), g.Err()
 }
 
 // Factor is the ratio of a picture's side to its latent's.
@@ -157,47 +171,4 @@ func batched(p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
 		copy(out.F32[start*len(y.F32)/n:], y.F32)
 	}
 	return out, nil
-}
-
-// SaveFirstStage writes a first stage's weights, found in vars without prefix,
-// with its configuration.
-func SaveFirstStage(path string, cfg autoencoder.Config, vars engine.Vars, d checkpoint.DType) error {
-	specs, err := firstStageParams(cfg, "")
-	if err != nil {
-		return err
-	}
-	tensors := map[string]*tensor.Tensor{}
-	for _, s := range specs {
-		tensors[s.Name] = vars[s.Name]
-	}
-	target, err := encodeAutoencoder(cfg, true)
-	if err != nil {
-		return err
-	}
-	text, err := config.Dump(modelFile{Model: target})
-	if err != nil {
-		return err
-	}
-	return checkpoint.Save(path, tensors, map[string]string{metaConfig: text}, d)
-}
-
-// LoadFirstStage reads the configuration and the weights of a first stage from
-// its file, or from that of a whole model. The names of the weights have no
-// prefix.
-func LoadFirstStage(path string, o LoadOptions) (autoencoder.Config, engine.Vars, error) {
-	s, err := OpenSource(path, o.Config)
-	if err != nil {
-		return autoencoder.Config{}, nil, err
-	}
-	defer s.Close()
-	return s.FirstStage(o)
-}
-
-// FirstStageOf is LoadFirstStage for an open file that this program wrote.
-func FirstStageOf(f *checkpoint.File) (autoencoder.Config, engine.Vars, error) {
-	s, err := sourceOf(f)
-	if err != nil {
-		return autoencoder.Config{}, nil, err
-	}
-	return s.FirstStage(LoadOptions{})
 }

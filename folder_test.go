@@ -13,6 +13,8 @@ import (
 	"github.com/ldm-go/ldm/checkpoint/diffusers"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -36,7 +38,7 @@ var tinyFolder = map[string]string{
 
 // tinyWithText are the weights of the tiny model with texts under the names of
 // the reference, those among them that nothing reads.
-func tinyWithText(t *testing.T) (*Network, map[string]*tensor.Tensor) {
+func tinyWithText(t *testing.T) (*model.Network, map[string]*tensor.Tensor) {
 	t.Helper()
 	net := tinyNetwork(t, tinyText, tinyParams+"scale_factor=0.5", tinyParams+"use_ema=false")
 	keys, err := net.StateDict()
@@ -45,7 +47,7 @@ func tinyWithText(t *testing.T) (*Network, map[string]*tensor.Tensor) {
 	}
 	tensors := map[string]*tensor.Tensor{}
 	for name, shape := range keys {
-		if !slices.Contains(scheduleBuffers, name) {
+		if !slices.Contains(model.ScheduleBuffers, name) {
 			tensors[name] = golden.Weight(name, shape, 1)
 		}
 	}
@@ -114,22 +116,27 @@ func TestFolder(t *testing.T) {
 	}
 	file := save(t, tensors, checkpoint.F32)
 	yaml := writeConfig(t, file+".yaml", tinyText, tinyParams+"scale_factor=0.5", tinyParams+"use_ema=false")
-	want := predict(t, open(t, file, LoadOptions{Config: yaml}))
-	m := open(t, dir, LoadOptions{})
+	want := predict(t, open(t, file, modelfile.Options{Config: yaml}))
+	m := open(t, dir, modelfile.Options{})
 	same(t, "the folder's prediction", predict(t, m), want)
-	if m.ScaleFactor != .5 || !slices.Equal(m.Schedule.Betas, net.Schedule.Betas) {
-		t.Errorf("scale factor %g, schedule from %g", m.ScaleFactor, m.Schedule.Betas[0])
+	if m.net.ScaleFactor != .5 || !slices.Equal(m.net.Schedule.Betas, net.Schedule.Betas) {
+		t.Errorf("scale factor %g, schedule from %g", m.net.ScaleFactor, m.net.Schedule.Betas[0])
 	}
-	cfg, vars, err := LoadFirstStage(dir, LoadOptions{})
+	folder, err := modelfile.Open(dir, modelfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	cfg, vars, err := folder.FirstStage()
 	if err != nil || cfg.Factor() != 2 {
 		t.Fatalf("first stage of factor %d, error %v", cfg.Factor(), err)
 	}
-	same(t, "the first stage alone", vars["encoder.mid.attn_1.q.weight"].F32, tensors[PrefixFirstStage+".encoder.mid.attn_1.q.weight"].F32)
+	same(t, "the first stage alone", vars["encoder.mid.attn_1.q.weight"].F32, tensors[model.PrefixFirstStage+".encoder.mid.attn_1.q.weight"].F32)
 
 	if err := m.Save(file+".saved", checkpoint.F32); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "the folder as one file", predict(t, open(t, file+".saved", LoadOptions{})), want)
+	same(t, "the folder as one file", predict(t, open(t, file+".saved", modelfile.Options{})), want)
 	closer, err := Open(dir, Options{Engine: cpu.New()})
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +154,7 @@ func TestFolderMisfits(t *testing.T) {
 	vae["decoder.conv_out.bias"], vae["extra.weight"] = tensor.New(4), tensor.New(1)
 	parts["vae"] = vae
 	writeParts(t, dir, parts)
-	wantOneLine(t, openError(dir, LoadOptions{}), dir, "1 missing: ", "out.2.weight", "1 wrongly shaped: ", "is [4], want [3]", "1 unexpected: vae/extra.weight")
-	m := open(t, dir, LoadOptions{IgnoreKeys: []string{"model.diffusion_model.out.2.", "first_stage_model.decoder.conv_out", "vae/extra"}})
+	wantOneLine(t, openError(dir, modelfile.Options{}), dir, "1 missing: ", "out.2.weight", "1 wrongly shaped: ", "is [4], want [3]", "1 unexpected: vae/extra.weight")
+	m := open(t, dir, modelfile.Options{IgnoreKeys: []string{"model.diffusion_model.out.2.", "first_stage_model.decoder.conv_out", "vae/extra"}})
 	same(t, "what is not ignored", m.vars["model.diffusion_model.out.0.weight"].F32, tensors["model.diffusion_model.out.0.weight"].F32)
 }

@@ -11,8 +11,10 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/token"
 )
 
 // TestGolden holds DDIM with guidance, over whole small models down to pixels,
@@ -24,12 +26,12 @@ func TestGolden(t *testing.T) {
 				t.Skipf("sampler %q is not supported yet", c.Sampler)
 			}
 			target := c.Target(t)
-			net, err := NewNetwork(target)
+			net, err := model.New(target)
 			if err != nil {
 				t.Fatal(err)
 			}
-			tok := Tokenizer(nil)
-			m := NewModel(net, target, tok, engine.Vars(c.Weights(t)), Options{Engine: cpu.New()})
+			tok := token.Tokenizer(nil)
+			m := New(net, target, tok, engine.Vars(c.Weights(t)), Options{Engine: cpu.New()})
 			in := readInputs(t, c, m)
 			checkDDIM(t, c, m, in)
 		})
@@ -85,7 +87,7 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, err := sampler.CompVis(m.Schedule, int(golden.Number(c.Steps)))
+	path, err := sampler.CompVis(m.net.Schedule, int(golden.Number(c.Steps)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 	}
 	noise := draws(t, c)
 	if in.x0 != nil {
-		denoise = sampler.Keep(denoise, m.Schedule, in.mask, in.x0, noise)
+		denoise = sampler.Keep(denoise, m.net.Schedule, in.mask, in.x0, noise)
 	}
 	o := sampler.Options{Eta: golden.Number(c.Eta), NoiseScale: c.Temperature, Noise: noise}
 	for state, err := range sampler.DDIM(context.Background(), denoise, in.x, path, o) {

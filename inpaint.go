@@ -3,6 +3,7 @@ package ldm
 import (
 	"fmt"
 
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -11,7 +12,7 @@ import (
 // latent: the latent of the picture with a black hole, and the mask, as ±1,
 // shrunk to the latent's size by taking the nearest pixel.
 func (m *Model) EncodeMasked(x, mask *tensor.Tensor) (*tensor.Tensor, error) {
-	if m.Key != KeyConcat || m.Conditioner.Target != FirstStageAsCond {
+	if m.net.Key != model.KeyConcat || m.net.Kind != model.LatentOfItself {
 		return nil, fmt.Errorf("this model is not made for inpainting")
 	}
 	n, h, w, c := x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3]

@@ -7,6 +7,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
 )
@@ -14,11 +15,11 @@ import (
 // TestMaskedCondition: the hole is 1 in the mask and black in the picture, the
 // mask is ±1 and every f-th pixel of it (traps 11 and 20).
 func TestMaskedCondition(t *testing.T) {
-	net := &Network{
-		Conditioner: Conditioner{Target: FirstStageAsCond}, Key: KeyConcat, ScaleFactor: 1,
+	net := &model.Network{
+		Conditioner: model.Conditioner{Kind: model.LatentOfItself}, Key: model.KeyConcat, ScaleFactor: 1,
 		FirstStage: autoencoder.Config{Kind: autoencoder.Identity}, UNet: unet.Config{InChannels: 7, OutChannels: 3},
 	}
-	m := NewModel(net, config.Target{}, nil, engine.Vars{}, Options{Engine: cpu.New()})
+	m := New(net, config.Target{}, nil, engine.Vars{}, Options{Engine: cpu.New()})
 	x, mask := tensor.New(1, 2, 2, 3), tensor.New(1, 2, 2, 1)
 	for i := range x.F32 {
 		x.F32[i] = 0.5

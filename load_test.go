@@ -1,6 +1,7 @@
 package ldm
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"path/filepath"
@@ -12,13 +13,15 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/tensor"
 )
 
 // open opens a model until the test ends.
-func open(t *testing.T, path string, o LoadOptions) *Model {
+func open(t *testing.T, path string, o modelfile.Options) *Model {
 	t.Helper()
-	m, err := Open(path, Options{Engine: cpu.New(), LoadOptions: o})
+	m, err := Open(path, Options{Engine: cpu.New(), File: o})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +33,7 @@ func open(t *testing.T, path string, o LoadOptions) *Model {
 func predict(t *testing.T, m *Model) []float32 {
 	t.Helper()
 	encode := func() (*tensor.Tensor, error) { return m.EncodeClasses([]int{3}) }
-	if m.Text != nil {
+	if m.net.Text != nil {
 		encode = func() (*tensor.Tensor, error) { return m.EncodeText([]string{"a cat"}) }
 	}
 	condition, err := encode()
@@ -70,8 +73,8 @@ func wantOneLine(t *testing.T, err error, parts ...string) {
 	}
 }
 
-func openError(path string, o LoadOptions) error {
-	m, err := Open(path, Options{Engine: cpu.New(), LoadOptions: o})
+func openError(path string, o modelfile.Options) error {
+	m, err := Open(path, Options{Engine: cpu.New(), File: o})
 	if err == nil {
 		m.Close()
 	}
@@ -85,23 +88,23 @@ func TestConfigurations(t *testing.T) {
 	want := predict(t, tinyModel(t))
 	path := save(t, tensors, checkpoint.F32)
 	var log []string
-	recognised := open(t, path, LoadOptions{Log: func(line string) { log = append(log, line) }})
+	recognised := open(t, path, modelfile.Options{Log: func(line string) { log = append(log, line) }})
 	same(t, "the recognised model", predict(t, recognised), want)
 	if text := strings.Join(log, "\n"); !strings.Contains(text, "assumed: 8 attention heads") || !strings.Contains(text, "0.0015 to 0.0195") {
 		t.Errorf("assumptions: %s", text)
 	}
 	yaml := writeConfig(t, path+".yaml")
-	named := open(t, path, LoadOptions{Config: yaml})
+	named := open(t, path, modelfile.Options{Config: yaml})
 	same(t, "the model of a named YAML", predict(t, named), want)
 	if err := named.Save(path+".saved", checkpoint.F32); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "the saved model", predict(t, open(t, path+".saved", LoadOptions{})), want)
+	same(t, "the saved model", predict(t, open(t, path+".saved", modelfile.Options{})), want)
 
 	// The YAML beside a file counts where the file says nothing of itself.
 	writeConfig(t, filepath.Join(filepath.Dir(path), "config.yaml"), tinyUNet+"num_heads=4")
-	beside := open(t, path, LoadOptions{})
-	if beside.UNet.NumHeads != 4 || open(t, path, LoadOptions{Config: yaml}).UNet.NumHeads != 8 || open(t, path+".saved", LoadOptions{}).UNet.NumHeads != 8 {
+	beside := open(t, path, modelfile.Options{})
+	if beside.net.UNet.NumHeads != 4 || open(t, path, modelfile.Options{Config: yaml}).net.UNet.NumHeads != 8 || open(t, path+".saved", modelfile.Options{}).net.UNet.NumHeads != 8 {
 		t.Error("the wrong configuration counts")
 	}
 	same(t, "the model of the YAML beside it", predict(t, beside), predict(t, tinyModel(t, tinyUNet+"num_heads=4")))
@@ -116,11 +119,11 @@ func TestMisfits(t *testing.T) {
 	tensors[wrong], tensors["model.extra"] = tensor.New(4), tensor.New(1)
 	path := save(t, tensors, checkpoint.F32)
 	yaml := writeConfig(t, path+".yaml")
-	wantOneLine(t, openError(path, LoadOptions{Config: yaml}), path, "1 missing: "+gone, "1 wrongly shaped: "+wrong+" is [4], want [3]", "1 unexpected: model.extra")
-	wantOneLine(t, openError(path, LoadOptions{Config: yaml, IgnoreKeys: []string{"model."}}), "1 wrongly shaped: "+wrong)
-	wantOneLine(t, openError(path, LoadOptions{}), path, "--config")
+	wantOneLine(t, openError(path, modelfile.Options{Config: yaml}), path, "1 missing: "+gone, "1 wrongly shaped: "+wrong+" is [4], want [3]", "1 unexpected: model.extra")
+	wantOneLine(t, openError(path, modelfile.Options{Config: yaml, IgnoreKeys: []string{"model."}}), "1 wrongly shaped: "+wrong)
+	wantOneLine(t, openError(path, modelfile.Options{}), path, "--config")
 
-	m := open(t, path, LoadOptions{Config: yaml, IgnoreKeys: []string{"model.extra", gone, "first_stage_model.decoder.conv_out"}})
+	m := open(t, path, modelfile.Options{Config: yaml, IgnoreKeys: []string{"model.extra", gone, "first_stage_model.decoder.conv_out"}})
 	for _, v := range m.vars[gone].F32 {
 		if v != 0 { // as the network begins
 			t.Fatalf("%s has no initial values", gone)
@@ -135,12 +138,12 @@ func TestMisfits(t *testing.T) {
 func TestStrays(t *testing.T) {
 	net := tinyNetwork(t)
 	tensors := tinyWeights(t, net)
-	for _, name := range append(slices.Clone(scheduleBuffers), "logvar", "lvlb_weights", "ddim_alphas", "model_ema.decay", "model_ema.num_updates",
+	for _, name := range append(slices.Clone(model.ScheduleBuffers), "logvar", "lvlb_weights", "ddim_alphas", "model_ema.decay", "model_ema.num_updates",
 		"first_stage_model.loss.discriminator.main.0.weight") {
 		tensors[name] = tensor.New(3)
 	}
 	path := save(t, tensors, checkpoint.F32)
-	m := open(t, path, LoadOptions{Config: writeConfig(t, path+".yaml"), Weights: WeightsRaw})
+	m := open(t, path, modelfile.Options{Config: writeConfig(t, path+".yaml"), Weights: modelfile.WeightsRaw})
 	same(t, "the prediction", predict(t, m), predict(t, tinyModel(t)))
 }
 
@@ -150,12 +153,12 @@ func averaged(tensors map[string]*tensor.Tensor) (both map[string]*tensor.Tensor
 	both, averages = maps.Clone(tensors), engine.Vars{}
 	for name, x := range tensors {
 		averages[name] = x
-		if average, ok := emaName(name); ok {
+		if average, ok := model.EMAName(name); ok {
 			averages[name] = golden.Weight(name, x.Shape, 2)
 			both[average] = averages[name]
 		}
 	}
-	both[prefixEMA+"decay"], both[prefixEMA+"num_updates"] = tensor.New(), tensor.New()
+	both[model.PrefixEMA+"decay"], both[model.PrefixEMA+"num_updates"] = tensor.New(), tensor.New()
 	return both, averages
 }
 
@@ -167,24 +170,26 @@ func TestAverages(t *testing.T) {
 	both, averages := averaged(plain)
 	path := save(t, both, checkpoint.F32)
 	raw := predict(t, tinyModel(t))
-	ema := predict(t, NewModel(net, tinyTarget(t), nil, averages, Options{Engine: cpu.New()}))
+	ema := predict(t, New(net, tinyTarget(t), nil, averages, Options{Engine: cpu.New()}))
 	yaml, without := writeConfig(t, path+".yaml"), writeConfig(t, path+".raw.yaml", tinyParams+"use_ema=false")
 	for _, c := range []struct {
-		config, weights string
-		want            []float32
+		config  string
+		weights modelfile.Weights
+		want    []float32
 	}{
-		{yaml, "", ema}, {yaml, WeightsAuto, ema}, {yaml, WeightsEMA, ema}, {yaml, WeightsRaw, raw}, {"", "", ema},
-		{without, "", raw}, {without, WeightsEMA, ema}, {without, WeightsRaw, raw},
+		{yaml, modelfile.WeightsAuto, ema}, {yaml, modelfile.WeightsEMA, ema}, {yaml, modelfile.WeightsRaw, raw}, {"", modelfile.WeightsAuto, ema},
+		{without, modelfile.WeightsAuto, raw}, {without, modelfile.WeightsEMA, ema}, {without, modelfile.WeightsRaw, raw},
 	} {
-		same(t, c.config+" "+c.weights, predict(t, open(t, path, LoadOptions{Config: c.config, Weights: c.weights})), c.want)
+		same(t, fmt.Sprint(c.config, " ", c.weights), predict(t, open(t, path, modelfile.Options{Config: c.config, Weights: c.weights})), c.want)
 	}
-	wantOneLine(t, openError(path, LoadOptions{Weights: "best"}), `weights "best"`, "auto, ema or raw")
+	var w modelfile.Weights
+	wantOneLine(t, w.UnmarshalText([]byte("best")), `weights "best"`, "auto, ema or raw")
 	path = save(t, plain, checkpoint.F32)
-	same(t, "a file without averages", predict(t, open(t, path, LoadOptions{Config: yaml})), raw)
-	wantOneLine(t, openError(path, LoadOptions{Config: yaml, Weights: WeightsEMA}), path, "no averaged weights")
-	average, _ := emaName("model.diffusion_model.out.2.weight")
+	same(t, "a file without averages", predict(t, open(t, path, modelfile.Options{Config: yaml})), raw)
+	wantOneLine(t, openError(path, modelfile.Options{Config: yaml, Weights: modelfile.WeightsEMA}), path, "no averaged weights")
+	average, _ := model.EMAName("model.diffusion_model.out.2.weight")
 	delete(both, average)
-	wantOneLine(t, openError(save(t, both, checkpoint.F32), LoadOptions{Config: yaml}), "1 missing: "+average)
+	wantOneLine(t, openError(save(t, both, checkpoint.F32), modelfile.Options{Config: yaml}), "1 missing: "+average)
 }
 
 // TestNumberFormats: half precision widens to the numbers it stands for.
@@ -195,7 +200,7 @@ func TestNumberFormats(t *testing.T) {
 		checkpoint.F16:  func(v float32) float32 { return tensor.FromFloat16(tensor.Float16(v)) },
 		checkpoint.BF16: func(v float32) float32 { return tensor.FromBFloat16(tensor.BFloat16(v)) },
 	} {
-		m := open(t, save(t, tensors, d), LoadOptions{})
+		m := open(t, save(t, tensors, d), modelfile.Options{})
 		for name, x := range tensors {
 			wide := m.vars[name].Float32()
 			for i, v := range x.F32 {
@@ -215,7 +220,7 @@ func TestNotFinite(t *testing.T) {
 		tensors := tinyWeights(t, tinyNetwork(t))
 		tensors[name].F32[77] = float32(bad)
 		for _, d := range []checkpoint.DType{checkpoint.F32, checkpoint.F16} {
-			wantOneLine(t, openError(save(t, tensors, d), LoadOptions{}), name, "element 77 is ")
+			wantOneLine(t, openError(save(t, tensors, d), modelfile.Options{}), name, "element 77 is ")
 		}
 	}
 }
@@ -229,22 +234,22 @@ func TestVocabulary(t *testing.T) {
 	for pieces, want := range map[string]string{
 		"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\ncat\n##s": "", "": "vocabulary of 7 pieces", "a\nb": "[PAD]", "a\na": "there twice",
 	} {
-		meta := map[string]string{metaVocab: pieces}
+		meta := map[string]string{"ldm.vocab": pieces}
 		if err := checkpoint.Save(path, tensors, meta, checkpoint.F32); err != nil {
 			t.Fatal(err)
 		}
 		if want != "" {
-			wantOneLine(t, openError(path, LoadOptions{Config: yaml}), path, want)
+			wantOneLine(t, openError(path, modelfile.Options{Config: yaml}), path, want)
 			continue
 		}
-		m := open(t, path, LoadOptions{Config: yaml})
-		ids := make([]int32, m.TextLength())
-		if m.Tokenizer.Encode("Cats a dog", ids); !slices.Equal(ids, []int32{2, 5, 6, 4, 1, 3}) {
+		m := open(t, path, modelfile.Options{Config: yaml})
+		ids := make([]int32, m.net.TextLength())
+		if m.tokenizer.Encode("Cats a dog", ids); !slices.Equal(ids, []int32{2, 5, 6, 4, 1, 3}) {
 			t.Errorf("tokens %v", ids)
 		}
 		if err := m.Save(path+".saved", checkpoint.F32); err != nil {
 			t.Fatal(err)
 		}
-		same(t, "the saved model", predict(t, open(t, path+".saved", LoadOptions{})), predict(t, m))
+		same(t, "the saved model", predict(t, open(t, path+".saved", modelfile.Options{})), predict(t, m))
 	}
 }

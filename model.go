@@ -1,16 +1,16 @@
-// Package ldm runs latent diffusion models (Rombach et al., arXiv 2112.10752):
-// it ties a first stage, a denoiser in its latent space and a conditioner
-// together, and turns texts into pictures.
 package ldm
 
 import (
 	"fmt"
-	"strings"
+	"io/fs"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/token"
@@ -19,134 +19,122 @@ import (
 // Model is a latent diffusion model with its weights. Its methods may be
 // called by one goroutine at a time.
 type Model struct {
-	*Network
-	Tokenizer Tokenizer // of text-conditional models
+	net       *model.Network
+	tokenizer token.Tokenizer // of text-conditional models
 	target    config.Target
 	vars      engine.Vars
 	stage     *FirstStage
 	denoiser  *programs[size]
 	context   *programs[size]
 	picture   *programs[size]
-	source    *Source // which holds the memory of the weights; none if they were made here
+	file      *modelfile.File // which holds the memory of the weights; none if they were made here
 }
 
-// Tokenizer turns a text into the tokens that a text encoder reads, as many as
-// there is room for in ids.
-type Tokenizer interface {
-	Encode(text string, ids []int32)
-}
-
-// Options of a model.
+// Options of a model. The zero value computes in float32 on all processors.
 type Options struct {
-	Engine    engine.Engine
+	Engine    engine.Engine // nil: the processor
 	Precision engine.Precision
-	Threads   int           // 0: all processors
-	Exact     bool          // see engine.Options
-	Hold      tensor.Format // of the weights in memory; see engine.Options
-	LoadOptions
-	packed func(name string) // see engine.Options
+	Threads   int               // 0: all processors
+	Exact     bool              // see engine.Options
+	Hold      tensor.Format     // of the weights in memory; see engine.Options
+	File      modelfile.Options // how a file is read
 }
 
-// metaVocab is the key of the tokenizer's pieces, one a line, in a model
-// file's metadata.
-const metaVocab = "ldm.vocab"
+// compile are the options of the model's programs.
+func (o Options) compile() engine.Options {
+	return engine.Options{Precision: o.Precision, Threads: o.Threads, Exact: o.Exact, Hold: o.Hold}
+}
+
+// engine is the one that was given, or the processor.
+func (o Options) engine() engine.Engine {
+	if o.Engine != nil {
+		return o.Engine
+	}
+	return cpu.New()
+}
 
 // Open reads a model: a file of this program's or of the reference, or a
-// diffusers folder; see OpenSource.
+// diffusers folder.
 func Open(path string, opt Options) (*Model, error) {
-	s, err := OpenSource(path, opt.Config)
+	f, err := modelfile.Open(path, opt.File)
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.Load(opt)
+	return closing(f, opt)
+}
+
+// OpenFS is Open in a file system, such as one that is embedded in a program.
+func OpenFS(fsys fs.FS, name string, opt Options) (*Model, error) {
+	f, err := modelfile.OpenFS(fsys, name, opt.File)
 	if err != nil {
-		s.Close()
+		return nil, err
+	}
+	return closing(f, opt)
+}
+
+func closing(f *modelfile.File, opt Options) (*Model, error) {
+	m, err := Load(f, opt)
+	if err != nil {
+		f.Close()
 	}
 	return m, err
 }
 
-// Load reads a model that this program wrote from an open file.
-func Load(f *checkpoint.File, opt Options) (*Model, error) {
-	s, err := sourceOf(f)
+// Load reads the weights of a file that is open, which the model closes.
+func Load(f *modelfile.File, opt Options) (*Model, error) {
+	net, err := f.Network()
 	if err != nil {
 		return nil, err
 	}
-	return s.Load(opt)
-}
-
-// tokenizer is the one that a model's texts go through: that of the file, or
-// the published vocabulary of its kind of text encoder.
-func (n *Network) tokenizer(vocab string) (Tokenizer, error) {
-	switch {
-	case n.CLIP != nil:
-		return token.CLIP(), nil
-	case n.Text == nil || n.Text.UseTokenizer != nil && !*n.Text.UseTokenizer:
-		return nil, nil
-	case vocab != "":
-		return token.NewWordPiece(strings.Split(vocab, "\n"))
-	case n.Text.VocabSize == len(token.BERT().Vocab):
-		return token.BERT(), nil
+	vars, err := f.Weights(net)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("the text encoder has a vocabulary of %d pieces, which the file does not hold (metadata %s) and which is not BERT's of %d",
-		n.Text.VocabSize, metaVocab, len(token.BERT().Vocab))
+	tok, err := f.Tokenizer(net)
+	if err != nil {
+		return nil, err
+	}
+	m := assemble(net, f.Target, tok, vars, opt, func(name string) { f.Release(vars[name]) })
+	m.file = f
+	return m, nil
 }
 
-// NewModel ties a network and weights in memory together.
-func NewModel(net *Network, target config.Target, tok Tokenizer, vars engine.Vars, opt Options) *Model {
-	compile := engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact, Hold: opt.Hold, Ahead: true, Packed: opt.packed}
-	m := &Model{Network: net, Tokenizer: tok, target: target, vars: vars}
-	m.stage = NewFirstStage(net.FirstStage, PrefixFirstStage, vars, opt.Engine, compile)
-	m.denoiser = newPrograms(opt.Engine, vars, compile, func(g *graph.Graph, s size) []graph.Value {
+// New ties a network, the configuration it came of, its tokenizer (nil if it
+// takes no texts) and weights in memory together.
+func New(net *model.Network, target config.Target, tok token.Tokenizer, vars engine.Vars, opt Options) *Model {
+	return assemble(net, target, tok, vars, opt, nil)
+}
+
+func assemble(net *model.Network, target config.Target, tok token.Tokenizer, vars engine.Vars, opt Options, packed func(string)) *Model {
+	eng, compile := opt.engine(), opt.compile()
+	compile.Ahead, compile.Packed = true, packed
+	m := &Model{net: net, tokenizer: tok, target: target, vars: vars}
+	m.stage = newFirstStage(net.FirstStage, model.PrefixFirstStage, vars, eng, compile)
+	m.denoiser = newPrograms(eng, vars, compile, func(g *graph.Graph, s size) []graph.Value {
 		x := g.Input("x", s.n, s.h, s.w, net.LatentChannels())
-		y := net.Denoise(nn.NewBuilder(g), x, g.IntInput("t", s.n), net.conditionInput(g, s))
+		y := net.Denoise(nn.NewBuilder(g), x, g.IntInput("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens))
 		return []graph.Value{y}
 	})
-	m.context = newPrograms(opt.Engine, vars, compile, func(g *graph.Graph, s size) []graph.Value {
+	m.context = newPrograms(eng, vars, compile, func(g *graph.Graph, s size) []graph.Value {
 		return []graph.Value{net.Condition(nn.NewBuilder(g), s.n, s.tokens)}
 	})
-	m.picture = newPrograms(opt.Engine, vars, compile, func(g *graph.Graph, s size) []graph.Value {
-		x := g.Input("x", s.n, s.h, s.w, net.pictureChannels())
+	m.picture = newPrograms(eng, vars, compile, func(g *graph.Graph, s size) []graph.Value {
+		x := g.Input("x", s.n, s.h, s.w, net.PictureChannels())
 		return []graph.Value{net.ConditionPicture(nn.NewBuilder(g), x)}
 	})
 	return m
 }
 
-// conditionInput declares the condition that the U-Net sees.
-func (n *Network) conditionInput(g *graph.Graph, s size) graph.Value {
-	switch n.Key {
-	case KeyConcat:
-		return g.Input("condition", s.n, s.h, s.w, n.UNet.InChannels-n.LatentChannels())
-	case KeyCrossAttn:
-		return g.Input("condition", s.n, s.tokens, n.UNet.ContextDim)
-	case KeyADM:
-		return g.IntInput("condition", s.n)
-	}
-	return graph.Value{}
-}
+// Network is the model's structure. It must not be changed.
+func (m *Model) Network() *model.Network { return m.net }
 
-// Save writes the model with its configuration and tokenizer.
+// Tokenizer is what texts go through; nil where the model takes none.
+func (m *Model) Tokenizer() token.Tokenizer { return m.tokenizer }
+
+// Save writes the model with its configuration and tokenizer, as a safetensors
+// file that Open reads.
 func (m *Model) Save(path string, d checkpoint.DType) error {
-	specs, err := m.params()
-	if err != nil {
-		return err
-	}
-	tensors := map[string]*tensor.Tensor{}
-	for _, s := range specs {
-		tensors[s.Name] = m.vars[s.Name]
-	}
-	m.target.Params["scale_factor"] = m.ScaleFactor
-	unet := m.Params.UNet // with the heads in use, which may be those of a legacy model
-	unet.Params["num_heads"], unet.Params["num_head_channels"] = m.UNet.NumHeads, m.UNet.NumHeadChannels
-	m.target.Params["unet_config"] = map[string]any{"target": unet.Target, "params": unet.Params}
-	text, err := config.Dump(modelFile{Model: m.target})
-	if err != nil {
-		return err
-	}
-	meta := map[string]string{metaConfig: text}
-	if tok, ok := m.Tokenizer.(*token.WordPiece); ok && tok != token.BERT() {
-		meta[metaVocab] = strings.Join(tok.Vocab, "\n")
-	}
-	return checkpoint.Save(path, tensors, meta, d)
+	return modelfile.Save(path, m.net, m.target, m.tokenizer, m.vars, d)
 }
 
 // Close frees the model's programs and closes its file.
@@ -155,10 +143,10 @@ func (m *Model) Close() error {
 	m.denoiser.close()
 	m.context.close()
 	m.picture.close()
-	if m.source == nil {
+	if m.file == nil {
 		return nil
 	}
-	return m.source.Close()
+	return m.file.Close()
 }
 
 // CopyWeights writes copies of the model's weights to vars.
@@ -173,8 +161,8 @@ func (m *Model) CopyWeights(vars engine.Vars, specs []nn.ParamSpec) error {
 	return nil
 }
 
-// FirstStageModel is the model's first stage.
-func (m *Model) FirstStageModel() *FirstStage { return m.stage }
+// FirstStage is the model's first stage.
+func (m *Model) FirstStage() *FirstStage { return m.stage }
 
 // Refresh says that the weights were changed from outside.
 func (m *Model) Refresh() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -38,7 +39,7 @@ type ClassRequest struct {
 // TextToImage makes pictures [N, H, W, 3], about in [-1, 1]. A picture depends
 // on its prompt, its seed and the settings alone, not on the others.
 func (m *Model) TextToImage(ctx context.Context, r TextRequest) (*tensor.Tensor, error) {
-	if m.Tokenizer == nil {
+	if m.tokenizer == nil {
 		return nil, fmt.Errorf("this model is not conditioned on text")
 	}
 	return m.sample(ctx, len(r.Prompts), sampling{
@@ -57,13 +58,13 @@ func (m *Model) TextToImage(ctx context.Context, r TextRequest) (*tensor.Tensor,
 
 // ClassToImage makes pictures of classes, like TextToImage.
 func (m *Model) ClassToImage(ctx context.Context, r ClassRequest) (*tensor.Tensor, error) {
-	if m.Class == nil && m.Key != "" {
-		return nil, fmt.Errorf("this model is conditioned by %s, not on classes", m.Conditioner.Target)
+	if m.net.Class == nil && m.net.Key != model.KeyNone {
+		return nil, fmt.Errorf("this model is conditioned by %s, not on classes", m.net.Kind)
 	}
 	return m.sample(ctx, len(r.Labels), sampling{
-		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, guided: r.Scale != 1 && m.Class != nil, progress: r.Progress,
+		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, guided: r.Scale != 1 && m.net.Class != nil, progress: r.Progress,
 		denoiser: func(from, to int) (sampler.Denoiser, error) {
-			if m.Class == nil {
+			if m.net.Class == nil {
 				return m.guided(nil, 1, nil)
 			}
 			cond, err := m.EncodeClasses(r.Labels[from:to])
@@ -71,7 +72,7 @@ func (m *Model) ClassToImage(ctx context.Context, r ClassRequest) (*tensor.Tenso
 				return nil, err
 			}
 			return m.guided(cond, r.Scale, func() (*tensor.Tensor, error) {
-				return m.EncodeClasses(slices.Repeat([]int{m.Class.NClasses - 1}, to-from))
+				return m.EncodeClasses(slices.Repeat([]int{m.net.Class.NClasses - 1}, to-from))
 			})
 		},
 	})
@@ -97,19 +98,19 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 	if err != nil {
 		return nil, err
 	}
-	path, err := sampler.Uniform(m.Schedule, r.steps)
+	path, err := sampler.Uniform(m.net.Schedule, r.steps)
 	if err != nil {
 		return nil, err
 	}
 	half := maxBatch / 2 // guidance doubles the batch
 	total := (n + half - 1) / half * path.Steps()
-	z := tensor.New(n, h, w, m.LatentChannels())
+	z := tensor.New(n, h, w, m.net.LatentChannels())
 	for from := 0; from < n; from += half {
 		to := min(from+half, n)
 		if err := m.ahead(to-from, h, w, r.guided); err != nil {
 			return nil, err
 		}
-		part := tensor.Of(z.F32[from*len(z.F32)/n:to*len(z.F32)/n], to-from, h, w, m.LatentChannels())
+		part := tensor.Of(z.F32[from*len(z.F32)/n:to*len(z.F32)/n], to-from, h, w, m.net.LatentChannels())
 		denoise, err := r.denoiser(from, to)
 		if err != nil {
 			return nil, err
@@ -136,8 +137,8 @@ func (m *Model) ahead(n, h, w int, guided bool) error {
 	if guided {
 		s.n *= 2
 	}
-	if m.Key == KeyCrossAttn {
-		s.tokens = max(m.TextLength(), 1) // classes have one
+	if m.net.Key == model.KeyCrossAttn {
+		s.tokens = max(m.net.TextLength(), 1) // classes have one
 	}
 	_, err := m.denoiser.get(s)
 	return err
@@ -147,7 +148,7 @@ func (m *Model) ahead(n, h, w int, guided bool) error {
 func (m *Model) DecodeLatents(z *tensor.Tensor) (*tensor.Tensor, error) {
 	scaled := tensor.New(z.Shape...)
 	for i, v := range z.F32 {
-		scaled.F32[i] = v / m.ScaleFactor
+		scaled.F32[i] = v / m.net.ScaleFactor
 	}
 	return m.stage.Decode(scaled)
 }
@@ -156,12 +157,12 @@ func (m *Model) DecodeLatents(z *tensor.Tensor) (*tensor.Tensor, error) {
 func (m *Model) latentSize(height, width int) (h, w int, err error) {
 	f := m.stage.Factor()
 	if height == 0 {
-		height = m.Params.ImageSize * f
+		height = m.net.Params.ImageSize * f
 	}
 	if width == 0 {
-		width = m.Params.ImageSize * f
+		width = m.net.Params.ImageSize * f
 	}
-	unit := f * m.UNet.Factor()
+	unit := f * m.net.UNet.Factor()
 	if height%unit != 0 || width%unit != 0 || height < unit || width < unit {
 		nearest := func(v int) int { return max((v+unit/2)/unit, 1) * unit }
 		return 0, 0, fmt.Errorf("pictures of %dx%d: width and height must be multiples of %d; the nearest is %dx%d",
@@ -177,7 +178,7 @@ func (m *Model) guided(cond *tensor.Tensor, scale float64, empty func() (*tensor
 		return sampler.Unguided(func(_ context.Context, x *tensor.Tensor, t float64, _ ...int) ([]*tensor.Tensor, error) {
 			y, err := m.Predict(x, t, cond)
 			return []*tensor.Tensor{y}, err
-		}, m.Schedule, 1), nil
+		}, m.net.Schedule, 1), nil
 	}
 	uncond, err := empty()
 	if err != nil {
@@ -191,7 +192,7 @@ func (m *Model) guided(cond *tensor.Tensor, scale float64, empty func() (*tensor
 		}
 		n := len(x.F32)
 		return []*tensor.Tensor{tensor.Of(y.F32[:n], x.Shape...), tensor.Of(y.F32[n:], x.Shape...)}, nil
-	}, m.Schedule, sampler.Guidance{Scale: scale}), nil
+	}, m.net.Schedule, sampler.Guidance{Scale: scale}), nil
 }
 
 // join puts two batches one behind the other.
@@ -205,13 +206,13 @@ func join(a, b *tensor.Tensor) *tensor.Tensor {
 
 // EncodeText turns texts into contexts [N, L, D].
 func (m *Model) EncodeText(texts []string) (*tensor.Tensor, error) {
-	if m.Tokenizer == nil {
+	if m.tokenizer == nil {
 		return nil, fmt.Errorf("this model is not conditioned on text")
 	}
-	l := m.TextLength()
+	l := m.net.TextLength()
 	ids := tensor.NewInt(len(texts), l)
 	for i, text := range texts {
-		m.Tokenizer.Encode(text, ids.I32[i*l:(i+1)*l])
+		m.tokenizer.Encode(text, ids.I32[i*l:(i+1)*l])
 	}
 	return m.encodeIDs("tokens", ids)
 }
@@ -246,11 +247,11 @@ func (m *Model) encodeIDs(input string, ids *tensor.Tensor) (*tensor.Tensor, err
 // to the latent, [N, h, w, C']: shrunk segmentation maps, low-resolution
 // pictures as they are, or latents of the first stage.
 func (m *Model) EncodePicture(x *tensor.Tensor) (*tensor.Tensor, error) {
-	if m.Key != KeyConcat {
+	if m.net.Key != model.KeyConcat {
 		return nil, fmt.Errorf("this model is not conditioned on pictures")
 	}
-	if x.Shape[3] != m.pictureChannels() {
-		return nil, fmt.Errorf("pictures of %d channels: this model wants %d", x.Shape[3], m.pictureChannels())
+	if x.Shape[3] != m.net.PictureChannels() {
+		return nil, fmt.Errorf("pictures of %d channels: this model wants %d", x.Shape[3], m.net.PictureChannels())
 	}
 	return batched(m.picture, x)
 }
@@ -261,7 +262,7 @@ func (m *Model) EncodePicture(x *tensor.Tensor) (*tensor.Tensor, error) {
 // the next call.
 func (m *Model) Predict(x *tensor.Tensor, t float64, condition *tensor.Tensor) (*tensor.Tensor, error) {
 	s := size{n: x.Shape[0], h: x.Shape[1], w: x.Shape[2]}
-	if m.Key == KeyCrossAttn && condition != nil {
+	if m.net.Key == model.KeyCrossAttn && condition != nil {
 		s.tokens = condition.Shape[1]
 	}
 	prog, err := m.denoiser.get(s)
@@ -270,7 +271,7 @@ func (m *Model) Predict(x *tensor.Tensor, t float64, condition *tensor.Tensor) (
 	}
 	copy(prog.Input("x").F32, x.F32)
 	for i := range prog.Input("t").I32 {
-		prog.Input("t").I32[i] = int32(m.Schedule.Nearest(t))
+		prog.Input("t").I32[i] = int32(m.net.Schedule.Nearest(t))
 	}
 	if in := prog.Input("condition"); in != nil {
 		if condition == nil || len(condition.F32) != len(in.F32) || len(condition.I32) != len(in.I32) {

@@ -13,6 +13,7 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -48,22 +49,24 @@ const tinyYAML = `model:
 const (
 	tinyParams = "model.params."
 	tinyUNet   = tinyParams + "unet_config.params."
-	tinyText   = tinyParams + "cond_stage_config={target: " + TargetTransformer + ", params: {n_embed: 32, n_layer: 1, max_seq_len: 6}}"
+	tinyText   = tinyParams + "cond_stage_config={target: " + config.TargetTransformer + ", params: {n_embed: 32, n_layer: 1, max_seq_len: 6}}"
 )
 
 // tinyTarget is the tiny model's configuration with overrides.
 func tinyTarget(t *testing.T, overrides ...string) config.Target {
 	t.Helper()
-	var m modelFile
-	if err := config.Parse(&m, "tiny.yaml", []byte(tinyYAML), overrides); err != nil {
+	var file struct {
+		Model config.Target `yaml:"model"`
+	}
+	if err := config.Parse(&file, "tiny.yaml", []byte(tinyYAML), overrides); err != nil {
 		t.Fatal(err)
 	}
-	return m.Model
+	return file.Model
 }
 
-func tinyNetwork(t *testing.T, overrides ...string) *Network {
+func tinyNetwork(t *testing.T, overrides ...string) *model.Network {
 	t.Helper()
-	net, err := NewNetwork(tinyTarget(t, overrides...))
+	net, err := model.New(tinyTarget(t, overrides...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +74,9 @@ func tinyNetwork(t *testing.T, overrides ...string) *Network {
 }
 
 // tinyWeights are weights without zeros, functions of their names.
-func tinyWeights(t *testing.T, net *Network) engine.Vars {
+func tinyWeights(t *testing.T, net *model.Network) engine.Vars {
 	t.Helper()
-	specs, err := net.params()
+	specs, err := net.AllParams()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +91,7 @@ func tinyWeights(t *testing.T, net *Network) engine.Vars {
 func tinyModel(t *testing.T, overrides ...string) *Model {
 	t.Helper()
 	net := tinyNetwork(t, overrides...)
-	return NewModel(net, tinyTarget(t, overrides...), nil, tinyWeights(t, net), Options{Engine: cpu.New()})
+	return New(net, tinyTarget(t, overrides...), nil, tinyWeights(t, net), Options{Engine: cpu.New()})
 }
 
 // save writes tensors to a new folder, without a configuration.
@@ -104,7 +107,7 @@ func save(t *testing.T, tensors map[string]*tensor.Tensor, d checkpoint.DType) s
 // writeConfig writes the tiny model's YAML.
 func writeConfig(t *testing.T, path string, overrides ...string) string {
 	t.Helper()
-	text, err := config.Dump(modelFile{Model: tinyTarget(t, overrides...)})
+	text, err := model.DumpConfig(tinyTarget(t, overrides...))
 	if err != nil {
 		t.Fatal(err)
 	}

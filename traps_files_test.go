@@ -1,12 +1,16 @@
 package ldm
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
@@ -27,7 +31,10 @@ type unnamed struct {
 	meta map[string]string
 }
 
-func (r unnamed) Metadata() map[string]string { return r.meta }
+func (r unnamed) Name() string                        { return "unnamed" }
+func (r unnamed) Names() []string                     { return nil }
+func (r unnamed) Info(string) (checkpoint.Info, bool) { return checkpoint.Info{}, false }
+func (r unnamed) Metadata() map[string]string         { return r.meta }
 
 // released is the U-Net of a published model.
 func released(in, channels, context, depth int, mult ...int) unet.Config {
@@ -43,14 +50,12 @@ func legacyHeads(t *testing.T) {
 		"cin256": released(4, 256, 512, 1, 1, 2, 4), "text2img256": released(3, 192, 640, 1, 1, 2, 3, 5), "layout2img": released(3, 128, 512, 3, 1, 2, 3, 4),
 	}
 	for name, c := range three {
-		if got := legacyModel(c); !strings.HasPrefix(got, name) {
+		if got := model.LegacyModel(c); !strings.HasPrefix(got, name) {
 			t.Errorf("%s is taken for %q", name, got)
 		}
-		checkHeads(t, c, nil, LoadOptions{}, 1, -1)
-		checkHeads(t, c, nil, LoadOptions{Heads: HeadsAuto}, 1, -1)
-		checkHeads(t, c, nil, LoadOptions{Heads: HeadsOne}, 1, -1)
-		checkHeads(t, c, nil, LoadOptions{Heads: HeadsConfig}, -1, 32)
-		checkHeads(t, c, map[string]string{metaConfig: "model: {}"}, LoadOptions{}, -1, 32)
+		checkHeads(t, c, model.HeadsAuto, 1, -1)
+		checkHeads(t, c, model.HeadsOne, 1, -1)
+		checkHeads(t, c, model.HeadsConfig, -1, 32)
 	}
 	v2 := released(3, 192, 512, 1, 1, 2, 3, 5)
 	v2.NumHeads, v2.NumHeadChannels = 1, -1
@@ -60,32 +65,50 @@ func legacyHeads(t *testing.T) {
 	blocks := released(3, 128, 0, 1, 1, 2, 3, 4)
 	blocks.UseSpatialTransformer = false
 	for _, c := range []unet.Config{v2, text, rdm, blocks} {
-		checkHeads(t, c, nil, LoadOptions{}, c.NumHeads, c.NumHeadChannels)
+		checkHeads(t, c, model.HeadsAuto, c.NumHeads, c.NumHeadChannels)
 	}
-	net := &Network{UNet: three["cin256"]}
-	if err := net.applyLegacyHeads(&Source{Reader: unnamed{}}, LoadOptions{Heads: "two"}); err == nil || !strings.Contains(err.Error(), "want auto, one or config") {
+	var h model.Heads
+	if err := h.UnmarshalText([]byte("two")); err == nil || !strings.Contains(err.Error(), "want auto, one or config") {
 		t.Errorf("heads two: error %v", err)
 	}
 	checkAttentionHeads(t)
+	checkOwnHeads(t)
 }
 
-func checkHeads(t *testing.T, c unet.Config, meta map[string]string, o LoadOptions, heads, channels int) {
+// checkOwnHeads: a file that says itself what it is means what it says.
+func checkOwnHeads(t *testing.T) {
+	yaml, err := os.ReadFile(writeConfig(t, filepath.Join(t.TempDir(), "x.yaml"), tinyUNet+"model_channels=256", tinyUNet+"channel_mult=[1, 2, 4]",
+		tinyUNet+"context_dim=512", tinyUNet+"num_heads=-1", tinyUNet+"num_head_channels=32"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := modelfile.New(unnamed{meta: map[string]string{"ldm.config": string(yaml)}}, modelfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := f.Network()
+	if err != nil || model.LegacyModel(net.UNet) == "" {
+		t.Fatalf("not a legacy model; error %v", err)
+	}
+}
+
+func checkHeads(t *testing.T, c unet.Config, setting model.Heads, heads, channels int) {
 	t.Helper()
-	net := &Network{UNet: c}
-	if err := net.applyLegacyHeads(&Source{Reader: unnamed{meta: meta}}, o); err != nil {
+	net := &model.Network{UNet: c}
+	if _, err := net.SetHeads(setting); err != nil {
 		t.Fatal(err)
 	}
 	if u := net.UNet; u.NumHeads != heads || u.NumHeadChannels != channels {
-		t.Errorf("%d channels, context %d, heads %q: num_heads %d, num_head_channels %d, want %d, %d", c.ModelChannels, c.ContextDim, o.Heads,
+		t.Errorf("%d channels, context %d, heads %s: num_heads %d, num_head_channels %d, want %d, %d", c.ModelChannels, c.ContextDim, setting,
 			u.NumHeads, u.NumHeadChannels, heads, channels)
 	}
 }
 
 // checkAttentionHeads looks at the attention itself.
 func checkAttentionHeads(t *testing.T) {
-	for heads, want := range map[string]int{HeadsOne: 1, HeadsConfig: 8} {
+	for heads, want := range map[model.Heads]int{model.HeadsOne: 1, model.HeadsConfig: 8} {
 		net := tinyNetwork(t)
-		if err := net.applyLegacyHeads(&Source{Reader: unnamed{}}, LoadOptions{Heads: heads}); err != nil {
+		if _, err := net.SetHeads(heads); err != nil {
 			t.Fatal(err)
 		}
 		g := graph.New()
@@ -110,7 +133,7 @@ func checkAttentionHeads(t *testing.T) {
 func savedHeads(t *testing.T) {
 	path := save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32)
 	yaml := writeConfig(t, path+".yaml", tinyUNet+"num_heads=-1", tinyUNet+"num_head_channels=8")
-	m, err := Open(path, Options{Engine: cpu.New(), LoadOptions: LoadOptions{Config: yaml, Heads: HeadsOne}})
+	m, err := Open(path, Options{Engine: cpu.New(), File: modelfile.Options{Config: yaml, Heads: model.HeadsOne}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,9 +141,9 @@ func savedHeads(t *testing.T) {
 	if err := m.Save(path+".saved", checkpoint.F32); err != nil {
 		t.Fatal(err)
 	}
-	again := open(t, path+".saved", LoadOptions{})
-	if again.UNet.NumHeads != 1 || again.UNet.NumHeadChannels > 0 {
-		t.Errorf("num_heads %d, num_head_channels %d", again.UNet.NumHeads, again.UNet.NumHeadChannels)
+	again := open(t, path+".saved", modelfile.Options{})
+	if again.net.UNet.NumHeads != 1 || again.net.UNet.NumHeadChannels > 0 {
+		t.Errorf("num_heads %d, num_head_channels %d", again.net.UNet.NumHeads, again.net.UNet.NumHeadChannels)
 	}
 	same(t, "the saved model", predict(t, again), predict(t, m))
 }
@@ -130,19 +153,19 @@ func scaleFactor(t *testing.T) {
 	tensors := tinyWeights(t, tinyNetwork(t))
 	factor := tensor.New()
 	factor.F32[0] = .25
-	tensors[keyScaleFactor] = factor
+	tensors[model.NameScaleFactor] = factor
 	path := save(t, tensors, checkpoint.F32)
 	yaml := writeConfig(t, path+".yaml", tinyParams+"scale_by_std=true", tinyParams+"scale_factor=1.0")
-	s, err := OpenSource(path, yaml)
+	s, err := modelfile.Open(path, modelfile.Options{Config: yaml})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	net, err := s.Network(LoadOptions{})
+	net, err := s.Network()
 	if err != nil || net.ScaleFactor != .25 {
 		t.Fatalf("scale factor %v, error %v", net, err)
 	}
-	m := open(t, path, LoadOptions{Config: yaml})
+	m := open(t, path, modelfile.Options{Config: yaml})
 	z := random(1, 1, 2, 2, 4)
 	got, err := m.DecodeLatents(z)
 	if err != nil {
@@ -174,13 +197,13 @@ func averagesNames(t *testing.T) {
 		"cond_stage_model.embedding.weight":                 "",
 		"first_stage_model.encoder.conv_in.weight":          "",
 	} {
-		if got, ok := emaName(name); ok != (want != "") || ok && got != want {
+		if got, ok := model.EMAName(name); ok != (want != "") || ok && got != want {
 			t.Errorf("%s: average %q (%t), want %q", name, got, ok, want)
 		}
 	}
 	seen := map[string]string{}
 	for _, name := range sortedNames(tinyWeights(t, tinyNetwork(t))) {
-		if average, ok := emaName(name); ok {
+		if average, ok := model.EMAName(name); ok {
 			if other := seen[average]; other != "" {
 				t.Errorf("%s and %s have one average", name, other)
 			}

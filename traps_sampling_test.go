@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/diffusion"
-	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/sampler"
@@ -90,7 +90,7 @@ func ddimSteps(t *testing.T) {
 // posteriors: the encoder gives mean and logarithm of the variance, side by
 // side; the conditioning picture's latent is the mean, and not scaled.
 func posteriors(t *testing.T) {
-	stage := NewFirstStage(smallStage(autoencoder.KL), "", nil, nil, engine.Options{})
+	stage := NewFirstStage(smallStage(autoencoder.KL), nil, Options{})
 	moments := tensor.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, 0, 0, 0, 0}, 1, 1, 2, 8)
 	if got := stage.Mode(moments).F32; !slices.Equal(got, []float32{1, 2, 3, 4, -1, -2, -3, -4}) {
 		t.Errorf("mean %v", got)
@@ -98,7 +98,7 @@ func posteriors(t *testing.T) {
 	for logvar, want := range map[float32]float64{0: 1, 2: math.E, 100: math.Exp(10), -100: math.Exp(-15)} {
 		near(t, "sample", []float32{autoencoder.SampleFrom(1, logvar, .5)}, []float32{float32(1 + want/2)})
 	}
-	m := tinyModel(t, tinyParams+"cond_stage_config="+FirstStageAsCond, tinyParams+"conditioning_key=concat", tinyParams+"scale_factor=0.5",
+	m := tinyModel(t, tinyParams+"cond_stage_config="+config.FirstStageAsCond, tinyParams+"conditioning_key=concat", tinyParams+"scale_factor=0.5",
 		tinyUNet+"in_channels=8", tinyUNet+"use_spatial_transformer=false", tinyUNet+"context_dim=0")
 	x := random(1, 1, 8, 8, 3)
 	encoded, err := m.stage.Moments(x)

@@ -8,6 +8,7 @@ import (
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
@@ -105,7 +106,7 @@ func middleAttention(t *testing.T) {
 	for attention, want := range map[string]bool{"": true, "vanilla": true, "none": false} {
 		stage := smallStage(autoencoder.KL)
 		stage.DD.AttnType = attention
-		keys, err := StageStateDict(stage)
+		keys, err := model.StageStateDict(stage)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,12 +8,13 @@ import (
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/modelfile"
 )
 
 // TestViews: what lies in the mapped file is what is read from it, also after
 // its pages were given back.
 func TestViews(t *testing.T) {
-	s, err := OpenSource(save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32), "")
+	s, err := modelfile.Open(save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32), modelfile.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,15 @@
 package checkpoint
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sort"
 
 	"github.com/ldm-go/ldm/checkpoint/torch"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -52,7 +55,7 @@ type File struct {
 	Format  string // safetensors, ckpt (zip) or ckpt (legacy)
 	name    string
 	src     io.ReaderAt
-	file    *os.File
+	file    io.Closer
 	mapped  []byte
 	entries map[string]Info
 	meta    map[string]string
@@ -80,6 +83,42 @@ func Open(path string) (*File, error) {
 	}
 	file.file = f
 	file.mapped = mapFile(f, st.Size())
+	return file, nil
+}
+
+// OpenFS is Open in a file system. A file that cannot be read at any place is
+// taken into memory.
+func OpenFS(fsys fs.FS, name string) (*File, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		err = fault.Filef("%s is not a file of weights: want a .safetensors or .ckpt file", name)
+		return nil, err
+	}
+	at, ok := f.(io.ReaderAt)
+	if !ok {
+		raw, readErr := io.ReadAll(f)
+		if err = readErr; err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		at = bytes.NewReader(raw)
+	}
+	file, err := NewFile(name, at, st.Size())
+	if err != nil {
+		return nil, err
+	}
+	file.file = f
 	return file, nil
 }
 

@@ -9,18 +9,30 @@ import (
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// Reader is where weights are read from: a File or a Set.
+// Reader is where weights are read from: a File, a Set, or one made of others,
+// such as what adds an adapter's changes to what it reads. Tensors are asked for by
+// the names that a network gives them; a reader may store them under others.
 type Reader interface {
+	// Name is the path of the file or folder, for messages.
 	Name() string
+	// Names lists all tensors as they are stored, in a fixed order.
 	Names() []string
+	// Stored is the name, among Names, of the tensor that a name leads to, and
+	// whether it is there.
+	Stored(name string) (stored string, ok bool)
+	// Info describes a tensor, by the network's name or the stored one.
 	Info(name string) (Info, bool)
+	// Read reads a tensor into memory of its own: floats as float32, integers as
+	// int32.
 	Read(name string) (*tensor.Tensor, error)
+	// View is Read, but the tensor may lie in a mapped file, in 16 bits if the file
+	// has those; it holds until Close.
 	View(name string) (*tensor.Tensor, error)
+	// Release says that the memory of a view is not needed for now.
 	Release(*tensor.Tensor)
+	// Metadata holds the free strings of the file.
 	Metadata() map[string]string
 	Close() error
-	// stored is the name, among Names, of the tensor that a name leads to.
-	stored(name string) (string, bool)
 }
 
 // Want is a tensor that a network needs.
@@ -128,7 +140,7 @@ func nonFinite(t *tensor.Tensor) (int, float32) {
 func (l *loader) match(want map[string]Want) error {
 	var missing, misshapen, unexpected []string
 	for name, w := range want {
-		stored, ok := l.stored(w.Stored)
+		stored, ok := l.Stored(w.Stored)
 		l.used[stored] = ok
 		if l.ignored(name) || l.ignored(w.Stored) {
 			continue
@@ -142,7 +154,7 @@ func (l *loader) match(want map[string]Want) error {
 		}
 	}
 	for _, name := range l.opt.Spare {
-		if stored, ok := l.stored(name); ok {
+		if stored, ok := l.Stored(name); ok {
 			l.used[stored] = true
 		}
 	}
@@ -193,12 +205,14 @@ func Wants(prefix string, shapes map[string]tensor.Shape) map[string]Want {
 	return out
 }
 
-func (f *File) stored(name string) (string, bool) {
+// Stored is the name itself.
+func (f *File) Stored(name string) (string, bool) {
 	_, ok := f.entries[name]
 	return name, ok
 }
 
-func (s *Set) stored(name string) (string, bool) {
+// Stored is the name of a tensor in its file, as part/name.
+func (s *Set) Stored(name string) (string, bool) {
 	part, names, ok := s.rename(name)
 	if !ok {
 		return "", false

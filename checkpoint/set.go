@@ -59,17 +59,12 @@ func (s *Set) Names() []string {
 	return all
 }
 
-// Info describes a tensor.
+// Info describes a tensor, by the name that leads to it or by that in the files,
+// as part/name.
 func (s *Set) Info(name string) (Info, bool) {
-	f, stored, ok := s.find(name)
-	if !ok {
-		return Info{}, false
+	if f, stored, ok := s.find(name); ok {
+		return f.Info(stored)
 	}
-	return f.Info(stored)
-}
-
-// StoredInfo describes a tensor by its name in the files, as part/name.
-func (s *Set) StoredInfo(name string) (Info, bool) {
 	part, stored, _ := strings.Cut(name, "/")
 	for _, f := range s.parts[part] {
 		if info, ok := f.Info(stored); ok {

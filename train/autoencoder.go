@@ -13,6 +13,7 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/metric"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/perceptual"
 	"github.com/ldm-go/ldm/tensor"
@@ -54,8 +55,8 @@ func Autoencoder(ctx context.Context, cfg AutoencoderConfig, dir string, eng eng
 		return err
 	}
 	s := &firstStage{loss: cfg.Loss, loop: cfg.Train, size: cfg.Data.Size, engine: eng}
-	if cfg.Model.Target != ldm.TargetAutoencoderKL {
-		return fmt.Errorf("model.target is %q: want %s", cfg.Model.Target, ldm.TargetAutoencoderKL)
+	if cfg.Model.Target != config.TargetAutoencoderKL {
+		return fmt.Errorf("model.target is %q: want %s", cfg.Model.Target, config.TargetAutoencoderKL)
 	}
 	if err := cfg.Model.Decode(&s.model); err != nil {
 		return err
@@ -172,7 +173,7 @@ func (s *firstStage) fill(p engine.Program, n int) error {
 // evaluator is the autoencoder with the averaged weights.
 func (s *firstStage) evaluator() *ldm.FirstStage {
 	if s.eval == nil {
-		s.eval = ldm.NewFirstStage(s.model, "", averaged(s.vars), s.engine, engine.Options{Precision: s.loop.Precision, Threads: s.loop.Threads})
+		s.eval = ldm.NewFirstStage(s.model, averaged(s.vars), ldm.Options{Engine: s.engine, Precision: s.loop.Precision, Threads: s.loop.Threads})
 	}
 	s.eval.Refresh()
 	return s.eval
@@ -228,5 +229,5 @@ func (s *firstStage) pictures(context.Context) (image.Image, error) {
 }
 
 func (s *firstStage) export(path string) error {
-	return ldm.SaveFirstStage(path, s.model, averaged(s.vars), checkpoint.F32)
+	return modelfile.SaveFirstStage(path, s.model, averaged(s.vars), checkpoint.F32)
 }

@@ -7,12 +7,15 @@ import (
 	"math"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/token"
@@ -46,12 +49,12 @@ func DefaultDiffusion() DiffusionConfig {
 
 // secondStage trains a denoiser and its conditioner on latents.
 type secondStage struct {
-	net     *ldm.Network
+	net     *model.Network
 	target  config.Target
 	cfg     DiffusionConfig
 	vars    engine.Vars
 	specs   []nn.ParamSpec
-	tok     ldm.Tokenizer
+	tok     token.Tokenizer
 	loader  *data.Loader
 	latents *latents
 	valid   *latents // none without a validation folder
@@ -88,14 +91,14 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 	if s.cfg.FirstStage == "" {
 		return fmt.Errorf("first_stage is empty: name the model file of a trained first stage")
 	}
-	stageConfig, stageVars, err := ldm.LoadFirstStage(s.cfg.FirstStage, ldm.LoadOptions{})
+	stageConfig, stageVars, err := readFirstStage(s.cfg.FirstStage)
 	if err != nil {
 		return err
 	}
 	if err := s.completeTarget(stageConfig, train); err != nil {
 		return err
 	}
-	if s.net, err = ldm.NewNetwork(s.target); err != nil {
+	if s.net, err = model.New(s.target); err != nil {
 		return err
 	}
 	if s.specs, err = s.net.DiffusionParams(); err != nil {
@@ -106,10 +109,9 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 	}
 	s.vars = nn.Initialize(s.specs, s.cfg.Train.Seed)
 	for name, t := range stageVars {
-		s.vars[ldm.PrefixFirstStage+"."+name] = t
+		s.vars[model.PrefixFirstStage+"."+name] = t
 	}
-	opt := engine.Options{Threads: s.cfg.Train.Threads}
-	stage := ldm.NewFirstStage(stageConfig, ldm.PrefixFirstStage, s.vars, s.engine, opt)
+	stage := ldm.NewFirstStage(stageConfig, stageVars, ldm.Options{Engine: s.engine, Threads: s.cfg.Train.Threads})
 	s.latents = newLatents(stage, train)
 	if valid != nil {
 		s.valid = newLatents(stage, valid)
@@ -129,6 +131,16 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 	return nil
 }
 
+// readFirstStage reads a first stage from its file, or from a whole model's.
+func readFirstStage(path string) (autoencoder.Config, engine.Vars, error) {
+	f, err := modelfile.Open(path, modelfile.Options{})
+	if err != nil {
+		return autoencoder.Config{}, nil, err
+	}
+	defer f.Close()
+	return f.FirstStage()
+}
+
 // initialize replaces the weights, the scale of the latents and the tokenizer by
 // those of a trained model.
 func (s *secondStage) initialize() error {
@@ -140,8 +152,9 @@ func (s *secondStage) initialize() error {
 	if err := m.CopyWeights(s.vars, s.specs); err != nil {
 		return fmt.Errorf("init: %s: %w", s.cfg.Init, err)
 	}
-	s.tok = m.Tokenizer
-	s.scale, s.net.ScaleFactor = m.ScaleFactor, m.ScaleFactor
+	s.tok = m.Tokenizer()
+	s.scale = m.Network().ScaleFactor
+	s.net.ScaleFactor = s.scale
 	return nil
 }
 
@@ -160,11 +173,11 @@ func (s *secondStage) completeTarget(stage any, train *data.Set) error {
 	if err := config.Parse(&first, "first stage", []byte(text), nil); err != nil {
 		return err
 	}
-	p["first_stage_config"] = map[string]any{"target": ldm.TargetAutoencoderKL, "params": first}
+	p["first_stage_config"] = map[string]any{"target": config.TargetAutoencoderKL, "params": first}
 	cond, _ := p["cond_stage_config"].(map[string]any)
 	params, _ := cond["params"].(map[string]any)
 	switch cond["target"] {
-	case ldm.TargetTransformer:
+	case config.TargetTransformer:
 		var captions []string
 		for _, item := range train.Items {
 			captions = append(captions, item.Texts...)
@@ -173,7 +186,7 @@ func (s *secondStage) completeTarget(stage any, train *data.Set) error {
 		vocab := token.BuildVocab(captions, int(size))
 		params["vocab_size"] = len(vocab)
 		s.tok, err = token.NewWordPiece(vocab)
-	case ldm.TargetClassEmbedder:
+	case config.TargetClassEmbedder:
 		if len(train.Classes) == 0 {
 			return fmt.Errorf("%s has no class folders, which the class embedder needs", s.cfg.Data.Train)
 		}
@@ -296,7 +309,7 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 // averagedModel is the whole model with the averaged weights.
 func (s *secondStage) averagedModel() *ldm.Model {
 	if s.model == nil {
-		s.model = ldm.NewModel(s.net, s.target, s.tok, averaged(s.vars), ldm.Options{
+		s.model = ldm.New(s.net, s.target, s.tok, averaged(s.vars), ldm.Options{
 			Engine: s.engine, Precision: s.cfg.Train.Precision, Threads: s.cfg.Train.Threads,
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -72,11 +73,11 @@ func latentsAreDrawn(t *testing.T) {
 	if err := autoencoderConfig(t).Model.Decode(&cfg); err != nil {
 		t.Fatal(err)
 	}
-	specs, err := ldm.ModelParams(config.Target{Target: ldm.TargetAutoencoderKL, Params: autoencoderConfig(t).Model.Params})
+	specs, err := model.ParamsOf(config.Target{Target: config.TargetAutoencoderKL, Params: autoencoderConfig(t).Model.Params})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stage := ldm.NewFirstStage(cfg, "", nn.Initialize(specs, 1), cpu.New(), engine.Options{})
+	stage := ldm.NewFirstStage(cfg, nn.Initialize(specs, 1), ldm.Options{})
 	x, err := set.Image(0)
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/modelfile"
 )
 
 func convert() *cobra.Command {
@@ -30,12 +31,12 @@ buffers and the weights not chosen by --weights are left out.`,
 			if err := writable(out); err != nil {
 				return err
 			}
-			s, err := ldm.OpenSource(args[0], f.load.Config)
+			s, err := modelfile.Open(args[0], f.load)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if err := write(s, f.load, out, format); err != nil {
+			if err := write(s, out, format); err != nil {
 				return err
 			}
 			st, err := os.Stat(out)
@@ -52,17 +53,25 @@ buffers and the weights not chosen by --weights are left out.`,
 	return cmd
 }
 
-func write(s *ldm.Source, o ldm.LoadOptions, out string, format checkpoint.DType) error {
-	if s.Target.Target == ldm.TargetLatentDiffusion {
-		m, err := s.Load(ldm.Options{LoadOptions: o})
+func write(s *modelfile.File, out string, format checkpoint.DType) error {
+	if s.Target.Target != config.TargetLatentDiffusion {
+		cfg, vars, err := s.FirstStage()
 		if err != nil {
 			return err
 		}
-		return m.Save(out, format)
+		return modelfile.SaveFirstStage(out, cfg, vars, format)
 	}
-	cfg, vars, err := s.FirstStage(o)
+	net, err := s.Network()
 	if err != nil {
 		return err
 	}
-	return ldm.SaveFirstStage(out, cfg, vars, format)
+	vars, err := s.Weights(net)
+	if err != nil {
+		return err
+	}
+	tok, err := s.Tokenizer(net)
+	if err != nil {
+		return err
+	}
+	return modelfile.Save(out, net, s.Target, tok, vars, format)
 }

@@ -40,7 +40,7 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 			if err != nil {
 				return err
 			}
-			size := m.Params.ImageSize * m.FirstStageModel().Factor()
+			size := m.Network().Params.ImageSize * m.FirstStage().Factor()
 			set, err := data.Open(args[0], size)
 			if err != nil {
 				return err

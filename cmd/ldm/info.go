@@ -9,8 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldm-go/ldm"
-	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
 )
 
 func info() *cobra.Command {
@@ -22,37 +23,36 @@ func info() *cobra.Command {
 		Example: "  ldm info sd-v1-4.ckpt",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := ldm.OpenSource(args[0], f.load.Config)
+			out := cmd.OutOrStdout()
+			f.load.Log = func(text string) { printLine(out, "note", "%s", text) }
+			s, err := modelfile.Open(args[0], f.load)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			return describe(cmd.OutOrStdout(), s, f.load)
+			return describe(out, s)
 		},
 	}
 	f.registerLoad(cmd)
 	return cmd
 }
 
+func printLine(w io.Writer, name, format string, args ...any) {
+	fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
+}
+
 // describe prints what a source is, line by line.
-func describe(w io.Writer, s *ldm.Source, o ldm.LoadOptions) error {
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
-	}
+func describe(w io.Writer, s *modelfile.File) error {
+	line := func(name, format string, args ...any) { printLine(w, name, format, args...) }
 	line("file", "%s", s.Name())
-	if f, ok := s.Reader.(*checkpoint.File); ok {
-		line("format", "%s", f.Format)
-	} else {
-		line("format", "diffusers folder")
-	}
+	line("format", "%s", s.Format)
 	line("model", "%s", s.Target.Target)
 	if s.Known != "" {
 		line("looks like", "%s", s.Known)
 	}
 	line("configuration", "from %s", s.From)
-	o.Log = func(text string) { line("note", "%s", text) }
-	if s.Target.Target == ldm.TargetLatentDiffusion {
-		net, err := s.Network(o)
+	if s.Target.Target == config.TargetLatentDiffusion {
+		net, err := s.Network()
 		if err != nil {
 			return err
 		}
@@ -76,12 +76,12 @@ func describe(w io.Writer, s *ldm.Source, o ldm.LoadOptions) error {
 	return nil
 }
 
-func describeNetwork(line func(string, string, ...any), net *ldm.Network) {
+func describeNetwork(line func(string, string, ...any), net *model.Network) {
 	line("first stage", "%s, f = %d, %d latent channels", net.FirstStage.Kind, net.FirstStage.Factor(), net.FirstStage.LatentChannels())
 	u := net.UNet
 	line("u-net", "%d channels x %v, in %d, out %d, attention at factors %v", u.ModelChannels, u.ChannelMult, u.InChannels, u.OutChannels, u.AttentionResolutions)
-	if net.Key != "" {
-		line("condition", "%s (%s)", net.Conditioner.Target, net.Key)
+	if net.Key != model.KeyNone {
+		line("condition", "%s (%s)", net.Kind, net.Key)
 	} else {
 		line("condition", "none")
 	}
@@ -93,7 +93,7 @@ func describeNetwork(line func(string, string, ...any), net *ldm.Network) {
 }
 
 // describeTensors sums the tensors up by part and number format.
-func describeTensors(line func(string, string, ...any), s *ldm.Source) {
+func describeTensors(line func(string, string, ...any), s *modelfile.File) {
 	type sum struct {
 		tensors, numbers int
 		bytes            int64
@@ -101,7 +101,7 @@ func describeTensors(line func(string, string, ...any), s *ldm.Source) {
 	}
 	parts := map[string]*sum{}
 	for _, name := range s.Names() {
-		in, ok := s.StoredInfo(name)
+		in, ok := s.Info(name)
 		if !ok {
 			continue
 		}

@@ -4,9 +4,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm"
-	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/weights/emoji"
 )
@@ -18,7 +19,7 @@ type modelFlags struct {
 	threads   int
 	exact     bool
 	hold      tensor.Format
-	load      ldm.LoadOptions
+	load      modelfile.Options
 }
 
 func (f *modelFlags) register(cmd *cobra.Command) {
@@ -34,14 +35,14 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 func (f *modelFlags) registerLoad(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.load.Config, "config", "c", "", "YAML of the model (default: what the file says, config.yaml beside it, or what its tensors tell)")
 	cmd.Flags().StringSliceVar(&f.load.IgnoreKeys, "ignore-keys", nil, "beginnings of keys that need not fit the configuration")
-	cmd.Flags().StringVar(&f.load.Weights, "weights", ldm.WeightsAuto, "averaged or plain weights of the U-Net: auto, ema or raw")
-	cmd.Flags().StringVar(&f.load.Heads, "legacy-heads", ldm.HeadsAuto, "heads of the models published before April 2022: auto, one or config")
+	cmd.Flags().TextVar(&f.load.Weights, "weights", modelfile.WeightsAuto, "averaged or plain weights of the U-Net: auto, ema or raw")
+	cmd.Flags().TextVar(&f.load.Heads, "legacy-heads", model.HeadsAuto, "heads of the models published before April 2022: auto, one or config")
 	f.load.Log = status
 }
 
 func (f *modelFlags) options() (ldm.Options, error) {
 	precision, err := engine.ParsePrecision(f.precision)
-	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, Exact: f.exact, Hold: f.hold, LoadOptions: f.load}, err
+	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, Exact: f.exact, Hold: f.hold, File: f.load}, err
 }
 
 func (f *modelFlags) open() (*ldm.Model, error) {
@@ -61,13 +62,8 @@ func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
 	if err != nil {
 		return nil, err
 	}
-	load := emoji.FirstStage
-	if f.path != "" {
-		load = func() (autoencoder.Config, engine.Vars, error) { return ldm.LoadFirstStage(f.path, f.load) }
+	if f.path == "" {
+		return emoji.FirstStage(opt)
 	}
-	cfg, vars, err := load()
-	if err != nil {
-		return nil, err
-	}
-	return ldm.NewFirstStage(cfg, "", vars, opt.Engine, engine.Options{Precision: opt.Precision, Threads: opt.Threads, Exact: opt.Exact, Hold: opt.Hold}), nil
+	return ldm.OpenFirstStage(f.path, opt)
 }

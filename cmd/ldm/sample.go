@@ -52,13 +52,14 @@ trained with one (cin256-v2, and those of ldm train diffusion).`,
 }
 
 func checkClass(m *ldm.Model, given bool, class int) error {
+	classes := m.Network().Class
 	switch {
-	case m.Class == nil && given:
+	case classes == nil && given:
 		return fmt.Errorf("--class: this model is not conditioned on classes")
-	case m.Class != nil && !given:
-		return fmt.Errorf("this model wants --class, 0 to %d", m.Class.NClasses-1)
-	case m.Class != nil && (class < 0 || class >= m.Class.NClasses):
-		return fmt.Errorf("--class %d: want 0 to %d", class, m.Class.NClasses-1)
+	case classes != nil && !given:
+		return fmt.Errorf("this model wants --class, 0 to %d", classes.NClasses-1)
+	case classes != nil && (class < 0 || class >= classes.NClasses):
+		return fmt.Errorf("--class %d: want 0 to %d", class, classes.NClasses-1)
 	}
 	return nil
 }

@@ -4,36 +4,20 @@
 package emoji
 
 import (
-	"bytes"
-	_ "embed"
+	"embed"
 
 	"github.com/ldm-go/ldm"
-	"github.com/ldm-go/ldm/autoencoder"
-	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/engine"
 )
 
 //go:embed model.safetensors
-var model []byte
+var files embed.FS
 
-func file() (*checkpoint.File, error) {
-	return checkpoint.NewFile("built-in emoji model", bytes.NewReader(model), int64(len(model)))
-}
+const name = "model.safetensors"
 
 // Load returns the model.
-func Load(opt ldm.Options) (*ldm.Model, error) {
-	f, err := file()
-	if err != nil {
-		return nil, err
-	}
-	return ldm.Load(f, opt)
-}
+func Load(opt ldm.Options) (*ldm.Model, error) { return ldm.OpenFS(files, name, opt) }
 
-// FirstStage returns the configuration and weights of the model's first stage alone.
-func FirstStage() (autoencoder.Config, engine.Vars, error) {
-	f, err := file()
-	if err != nil {
-		return autoencoder.Config{}, nil, err
-	}
-	return ldm.FirstStageOf(f)
+// FirstStage returns the model's first stage alone.
+func FirstStage(opt ldm.Options) (*ldm.FirstStage, error) {
+	return ldm.OpenFirstStageFS(files, name, opt)
 }

@@ -10,9 +10,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -28,11 +28,11 @@ func main() {
 }
 
 func write(yaml, out string) error {
-	target, err := ldm.ReadConfig(yaml)
+	target, err := model.ReadConfig(yaml)
 	if err != nil {
 		return err
 	}
-	specs, err := ldm.ModelParams(target)
+	specs, err := model.ParamsOf(target)
 	if err != nil {
 		return err
 	}

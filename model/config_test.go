@@ -1,4 +1,4 @@
-package ldm
+package model_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -39,7 +40,7 @@ func TestReferenceKeys(t *testing.T) {
 				if !strings.HasPrefix(path, "configs/") {
 					path = "configs/" + path
 				}
-				target, err := ReadConfig(filepath.Join(dir, path))
+				target, err := model.ReadConfig(filepath.Join(dir, path))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -51,18 +52,18 @@ func TestReferenceKeys(t *testing.T) {
 
 func keysOf(t *testing.T, target config.Target) map[string]tensor.Shape {
 	t.Helper()
-	if target.Target != TargetLatentDiffusion {
-		cfg, err := decodeAutoencoder(target)
+	if target.Target != config.TargetLatentDiffusion {
+		cfg, err := model.DecodeStage(target)
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys, err := StageStateDict(cfg)
+		keys, err := model.StageStateDict(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return keys
 	}
-	net, err := NewNetwork(target)
+	net, err := model.New(target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestEveryConfig(t *testing.T) {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err
 		}
-		target, err := ReadConfig(path)
+		target, err := model.ReadConfig(path)
 		if err != nil {
 			t.Error(err)
 			return nil
@@ -115,9 +116,9 @@ func TestUnknownTarget(t *testing.T) {
 		"model: {target: ldm.models.Other}",
 		"model: {target: ldm.models.diffusion.ddpm.LatentDiffusion, params: {first_stage_config: {target: no.Stage}}}",
 	} {
-		target, err := parseConfig("test.yaml", []byte(yaml))
+		target, err := model.ParseConfig("test.yaml", []byte(yaml))
 		if err == nil {
-			_, err = NewNetwork(target)
+			_, err = model.New(target)
 		}
 		if err == nil || !strings.Contains(err.Error(), "known are ldm.models.") {
 			t.Errorf("%s: error %v", yaml, err)

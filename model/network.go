@@ -1,4 +1,7 @@
-package ldm
+// Package model is the structure of latent diffusion models: what the reference's
+// YAML says, decoded and checked, the graphs that follow from it, and the names
+// under which a checkpoint holds the parameters. It knows neither files nor engines.
+package model
 
 import (
 	"fmt"
@@ -11,39 +14,6 @@ import (
 	"github.com/ldm-go/ldm/unet"
 )
 
-// Params are the parameters of the reference's LatentDiffusion, as in its YAML.
-type Params struct {
-	diffusion.Config `yaml:",inline"`
-
-	ScaleFactor      float64       `yaml:"scale_factor,omitempty"` // latents are multiplied by it; 0: 1
-	ScaleByStd       bool          `yaml:"scale_by_std,omitempty"` // measure it on the first batch of training; checkpoints hold it then
-	ConcatMode       *bool         `yaml:"concat_mode,omitempty"`  // where conditioning_key is silent: true (default) concat, false crossattn
-	ConditioningKey  string        `yaml:"conditioning_key,omitempty"`
-	CondStageKey     string        `yaml:"cond_stage_key,omitempty"`
-	CondStageTrain   bool          `yaml:"cond_stage_trainable,omitempty"`
-	CondStageForward string        `yaml:"cond_stage_forward,omitempty"`
-	FirstStageKey    string        `yaml:"first_stage_key,omitempty"`
-	ImageSize        int           `yaml:"image_size,omitempty"` // of the latent
-	Channels         int           `yaml:"channels,omitempty"`
-	NumTimestepsCond int           `yaml:"num_timesteps_cond,omitempty"`
-	LogEveryT        int           `yaml:"log_every_t,omitempty"`
-	Monitor          string        `yaml:"monitor,omitempty"`
-	UseEMA           *bool         `yaml:"use_ema,omitempty"` // default true
-	Scheduler        config.Target `yaml:"scheduler_config,omitempty"`
-	CkptPath         string        `yaml:"ckpt_path,omitempty"`
-	IgnoreKeys       []string      `yaml:"ignore_keys,omitempty"`
-	UNet             config.Target `yaml:"unet_config"`
-	FirstStage       config.Target `yaml:"first_stage_config"`
-	CondStage        any           `yaml:"cond_stage_config"` // a target, Unconditional or FirstStageAsCond
-}
-
-// The conditioning keys: how the condition reaches the U-Net.
-const (
-	KeyConcat    = "concat"    // joined to the latent's channels
-	KeyCrossAttn = "crossattn" // by cross-attention
-	KeyADM       = "adm"       // a label added to the time embedding
-)
-
 // Network is the structure of a latent diffusion model: everything but weights.
 type Network struct {
 	Conditioner
@@ -51,14 +21,14 @@ type Network struct {
 	Schedule    *diffusion.Schedule
 	UNet        unet.Config
 	FirstStage  autoencoder.Config
-	Key         string // the conditioning key, empty for unconditional models
+	Key         Key
 	ScaleFactor float32
 }
 
-// NewNetwork decodes a LatentDiffusion's configuration.
-func NewNetwork(t config.Target) (*Network, error) {
-	if t.Target != TargetLatentDiffusion {
-		return nil, unknown("model", t.Target, TargetLatentDiffusion)
+// New decodes the configuration of a LatentDiffusion.
+func New(t config.Target) (*Network, error) {
+	if t.Target != config.TargetLatentDiffusion {
+		return nil, unknown("model", t.Target, config.TargetLatentDiffusion)
 	}
 	n := &Network{Params: Params{Config: diffusion.Default()}}
 	if err := t.Decode(&n.Params); err != nil {
@@ -68,7 +38,7 @@ func NewNetwork(t config.Target) (*Network, error) {
 	if n.Schedule, err = diffusion.NewSchedule(n.Params.Config); err != nil {
 		return nil, err
 	}
-	if n.FirstStage, err = decodeAutoencoder(n.Params.FirstStage); err != nil {
+	if n.FirstStage, err = DecodeStage(n.Params.FirstStage); err != nil {
 		return nil, err
 	}
 	if n.UNet, err = decodeUNet(n.Params.UNet); err != nil {
@@ -81,9 +51,7 @@ func NewNetwork(t config.Target) (*Network, error) {
 	if n.Conditioner, err = decodeConditioner(n.Params.CondStage); err != nil {
 		return nil, err
 	}
-	if n.Key, err = n.Params.key(n.Conditioner.Target); err != nil {
-		return nil, err
-	}
+	n.Key = n.Params.key(n.Conditioner.Kind)
 	return n, n.checkKey()
 }
 
@@ -99,23 +67,6 @@ func (n *Network) checkKey() error {
 		return fmt.Errorf("conditioning_key is adm, but unet_config has no num_classes")
 	}
 	return nil
-}
-
-// key is the conditioning key that follows from the YAML.
-func (p Params) key(conditioner string) (string, error) {
-	switch {
-	case conditioner == Unconditional:
-		return "", nil
-	case p.ConditioningKey == "" && (p.ConcatMode == nil || *p.ConcatMode):
-		return KeyConcat, nil
-	case p.ConditioningKey == "":
-		return KeyCrossAttn, nil
-	}
-	switch p.ConditioningKey {
-	case KeyConcat, KeyCrossAttn, KeyADM:
-		return p.ConditioningKey, nil
-	}
-	return "", fmt.Errorf("conditioning_key %q: want %s, %s or %s", p.ConditioningKey, KeyConcat, KeyCrossAttn, KeyADM)
 }
 
 // LatentChannels is the number of channels that are diffused.
@@ -135,7 +86,7 @@ func (n *Network) TextLength() int {
 // Condition adds the conditioner to a graph: its input is "tokens" [batch,
 // length] or "labels" [batch]. There is none for an unconditional model.
 func (n *Network) Condition(b nn.Builder, batch, length int) graph.Value {
-	b = b.In(prefixConditioner)
+	b = b.In(PrefixConditioner)
 	switch {
 	case n.Text != nil:
 		return n.Text.Build(b, b.G.IntInput("tokens", batch, length))
@@ -152,10 +103,10 @@ func (n *Network) Condition(b nn.Builder, batch, length int) graph.Value {
 func (n *Network) ConditionPicture(b nn.Builder, x graph.Value) graph.Value {
 	switch {
 	case n.Rescaler != nil:
-		return n.Rescaler.Build(b.In(prefixConditioner), x)
-	case n.Conditioner.Target == TargetIdentity:
+		return n.Rescaler.Build(b.In(PrefixConditioner), x)
+	case n.Kind == Itself:
 		return x
-	case n.Conditioner.Target == FirstStageAsCond:
+	case n.Kind == LatentOfItself:
 		z := n.FirstStage.Encode(b.In(PrefixFirstStage), x)
 		if n.FirstStage.Kind == autoencoder.KL {
 			z = autoencoder.NewGaussian(b.G, z).Mean
@@ -166,15 +117,30 @@ func (n *Network) ConditionPicture(b nn.Builder, x graph.Value) graph.Value {
 	return x
 }
 
-// pictureChannels are those of the pictures that condition the model.
-func (n *Network) pictureChannels() int {
+// PictureChannels are those of the pictures that condition the model.
+func (n *Network) PictureChannels() int {
 	switch {
 	case n.Rescaler != nil:
 		return n.Rescaler.InChannels
-	case n.Conditioner.Target == TargetIdentity:
+	case n.Kind == Itself:
 		return n.UNet.InChannels - n.LatentChannels()
 	}
 	return n.FirstStage.PictureChannels()
+}
+
+// ConditionInput declares the input "condition" of a denoiser of n latents of
+// height h and width w, in the shape in which the U-Net wants it: what is joined
+// to the latent [n, h, w, C'], contexts [n, tokens, D], or labels int32 [n].
+func (n *Network) ConditionInput(g *graph.Graph, batch, h, w, tokens int) graph.Value {
+	switch n.Key {
+	case KeyConcat:
+		return g.Input("condition", batch, h, w, n.UNet.InChannels-n.LatentChannels())
+	case KeyCrossAttn:
+		return g.Input("condition", batch, tokens, n.UNet.ContextDim)
+	case KeyADM:
+		return g.IntInput("condition", batch)
+	}
+	return graph.Value{}
 }
 
 // Denoise adds the U-Net for latents x, timesteps t and the condition, which
@@ -189,7 +155,7 @@ func (n *Network) Denoise(b nn.Builder, x, t, condition graph.Value) graph.Value
 	default:
 		in.Context = condition
 	}
-	return n.UNet.Build(b.In(prefixUNet), in)
+	return n.UNet.Build(b.In(PrefixUNet), in)
 }
 
 // DiffusionParams lists the parameters of the second stage: U-Net and
@@ -208,7 +174,7 @@ func (n *Network) smallest() (nn.Builder, error) {
 	condition := n.Condition(b, 1, 1)
 	switch {
 	case n.Rescaler != nil: // its parameters do not depend on the size
-		n.Rescaler.Build(b.In(prefixConditioner), g.Input("picture", 1, 1<<min(n.Rescaler.NStages, 12), 1<<min(n.Rescaler.NStages, 12), n.Rescaler.InChannels))
+		n.Rescaler.Build(b.In(PrefixConditioner), g.Input("picture", 1, 1<<min(n.Rescaler.NStages, 12), 1<<min(n.Rescaler.NStages, 12), n.Rescaler.InChannels))
 		condition = g.Input("condition", 1, f, f, max(n.UNet.InChannels-c, 1))
 	case n.Key == KeyConcat:
 		condition = g.Input("condition", 1, f, f, max(n.UNet.InChannels-c, 1))
@@ -236,9 +202,9 @@ func used(b nn.Builder) []nn.ParamSpec {
 	return out
 }
 
-// params lists all parameters of a model file.
-func (n *Network) params() ([]nn.ParamSpec, error) {
-	stage, err := firstStageParams(n.FirstStage, PrefixFirstStage)
+// AllParams lists all parameters of a model file.
+func (n *Network) AllParams() ([]nn.ParamSpec, error) {
+	stage, err := StageParams(n.FirstStage, PrefixFirstStage)
 	if err != nil {
 		return nil, err
 	}
@@ -246,19 +212,19 @@ func (n *Network) params() ([]nn.ParamSpec, error) {
 	return append(stage, diffusion...), err
 }
 
-// ModelParams lists the parameters of the model that a configuration describes:
+// ParamsOf lists the parameters of the model that a configuration describes:
 // a whole latent diffusion model or a first stage.
-func ModelParams(t config.Target) ([]nn.ParamSpec, error) {
-	if t.Target != TargetLatentDiffusion {
-		cfg, err := decodeAutoencoder(t)
+func ParamsOf(t config.Target) ([]nn.ParamSpec, error) {
+	if t.Target != config.TargetLatentDiffusion {
+		cfg, err := DecodeStage(t)
 		if err != nil {
 			return nil, err
 		}
-		return firstStageParams(cfg, "")
+		return StageParams(cfg, "")
 	}
-	n, err := NewNetwork(t)
+	n, err := New(t)
 	if err != nil {
 		return nil, err
 	}
-	return n.params()
+	return n.AllParams()
 }

@@ -1,0 +1,106 @@
+package model
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/ldm-go/ldm/conditioner"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/fault"
+)
+
+// ConditionerKind says what turns a condition into what the U-Net sees.
+type ConditionerKind uint8
+
+// The kinds of conditioners.
+const (
+	NoCondition    ConditionerKind = iota // an unconditional model
+	Text                                  // the paper's transformer over word pieces
+	CLIPText                              // CLIP's text tower
+	Class                                 // a vector for each class
+	RescaledMap                           // a segmentation map, shrunk
+	Itself                                // what is given, as it is
+	LatentOfItself                        // a picture, encoded by the first stage
+)
+
+// kindNames are the YAML's names of the kinds; two lead to Text.
+var kindNames = map[string]ConditionerKind{
+	config.Unconditional: NoCondition, config.TargetTransformer: Text, config.TargetPlainTransformer: Text,
+	config.TargetFrozenCLIP: CLIPText, config.TargetClassEmbedder: Class, config.TargetSpatialRescaler: RescaledMap,
+	config.TargetIdentity: Itself, config.FirstStageAsCond: LatentOfItself,
+}
+
+// String is the YAML's name of the kind.
+func (k ConditionerKind) String() string {
+	for _, name := range slices.Sorted(maps.Keys(kindNames)) {
+		if kindNames[name] == k {
+			return name
+		}
+	}
+	return "unknown"
+}
+
+// Conditioner is τ of section 3.3: what turns a label, a text or a picture into
+// what the U-Net sees. The pointer of its kind is set; Itself, LatentOfItself and
+// NoCondition have none.
+type Conditioner struct {
+	Kind     ConditionerKind
+	Text     *conditioner.Transformer
+	CLIP     *conditioner.CLIP
+	Class    *conditioner.ClassEmbedder
+	Rescaler *conditioner.SpatialRescaler
+}
+
+// decodeConditioner reads cond_stage_config: a name, or a target.
+func decodeConditioner(v any) (Conditioner, error) {
+	switch v := v.(type) {
+	case string:
+		if v != config.Unconditional && v != config.FirstStageAsCond {
+			return Conditioner{}, unknown("cond_stage_config", v, config.Unconditional, config.FirstStageAsCond)
+		}
+		return Conditioner{Kind: kindNames[v]}, nil
+	case map[string]any:
+		var t config.Target
+		if err := (config.Target{Target: "cond_stage_config", Params: v}).Decode(&t); err != nil {
+			return Conditioner{}, err
+		}
+		return buildConditioner(t)
+	}
+	return Conditioner{}, fault.Inputf("cond_stage_config is missing")
+}
+
+func buildConditioner(t config.Target) (Conditioner, error) {
+	kind, ok := kindNames[t.Target]
+	if !ok {
+		return Conditioner{}, unknown("cond_stage_config", t.Target, slices.Collect(maps.Keys(kindNames))...)
+	}
+	c := Conditioner{Kind: kind}
+	switch kind {
+	case Text:
+		text := conditioner.Transformer{}.WithDefaults()
+		if err := t.Decode(&text); err != nil {
+			return c, err
+		}
+		c.Text = &text
+		return c, text.Validate()
+	case Class:
+		c.Class = &conditioner.ClassEmbedder{NClasses: 1000}
+		return c, t.Decode(c.Class)
+	case RescaledMap:
+		rescaler := conditioner.DefaultRescaler()
+		c.Rescaler = &rescaler
+		if err := t.Decode(c.Rescaler); err != nil {
+			return c, err
+		}
+		return c, rescaler.Validate()
+	case CLIPText:
+		var frozen conditioner.FrozenCLIP
+		if err := t.Decode(&frozen); err != nil {
+			return c, err
+		}
+		tower, err := frozen.Tower()
+		c.CLIP = &tower
+		return c, err
+	}
+	return c, nil
+}

@@ -1,0 +1,77 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/unet"
+)
+
+// unknown is the error for a target that is not among those known.
+func unknown(what, target string, known ...string) error {
+	slices.Sort(known)
+	return fmt.Errorf("%s: unknown target %q; known are %s", what, target, strings.Join(known, ", "))
+}
+
+// stageKinds are the targets of first stages.
+var stageKinds = map[string]autoencoder.Kind{
+	config.TargetAutoencoderKL: autoencoder.KL, config.TargetVQModel: autoencoder.VQ,
+	config.TargetVQModelInterface: autoencoder.VQ, config.TargetIdentityStage: autoencoder.Identity,
+}
+
+// DecodeStage reads a first stage's configuration.
+func DecodeStage(t config.Target) (autoencoder.Config, error) {
+	kind, ok := stageKinds[t.Target]
+	if !ok {
+		return autoencoder.Config{}, unknown("first stage", t.Target, config.TargetAutoencoderKL, config.TargetVQModel, config.TargetVQModelInterface, config.TargetIdentityStage)
+	}
+	cfg := autoencoder.Config{Kind: kind}
+	if kind == autoencoder.Identity {
+		return cfg, nil // its arguments are of no consequence
+	}
+	if err := t.Decode(&cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.Validate()
+}
+
+// EncodeStage is the target of a first stage, inside a diffusion model or alone.
+func EncodeStage(cfg autoencoder.Config, alone bool) (config.Target, error) {
+	name := config.TargetAutoencoderKL
+	switch {
+	case cfg.Kind == autoencoder.Identity:
+		return config.Target{Target: config.TargetIdentityStage}, nil
+	case cfg.Kind == autoencoder.VQ && alone:
+		name = config.TargetVQModel
+	case cfg.Kind == autoencoder.VQ:
+		name = config.TargetVQModelInterface
+	}
+	params, err := config.Map(cfg)
+	return config.Target{Target: name, Params: params}, err
+}
+
+// StageParams lists the parameters of a first stage, under prefix.
+func StageParams(cfg autoencoder.Config, prefix string) ([]nn.ParamSpec, error) {
+	g := graph.New()
+	b := nn.NewBuilder(g)
+	f := cfg.Factor()
+	cfg.Encode(b.In(prefix), g.Input("x", 1, f, f, cfg.PictureChannels()))
+	cfg.Decode(b.In(prefix), g.Input("z", 1, 1, 1, cfg.LatentChannels()))
+	return b.Params(), g.Err()
+}
+
+func decodeUNet(t config.Target) (unet.Config, error) {
+	cfg := unet.Default()
+	if t.Target != config.TargetUNet {
+		return cfg, unknown("unet_config", t.Target, config.TargetUNet)
+	}
+	if err := t.Decode(&cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.Validate()
+}

@@ -1,0 +1,208 @@
+package modelfile
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/checkpoint/diffusers"
+	"github.com/ldm-go/ldm/checkpoint/recognise"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
+)
+
+// File is a model's file or folder, opened but not loaded: its configuration,
+// where that came from, and a reader of its weights.
+type File struct {
+	checkpoint.Reader
+	Target  config.Target
+	From    string   // where the configuration came from
+	Known   string   // name of the published model it looks like, or ""
+	Assumed []string // what nothing said: what was assumed, and what changes it
+	Format  string   // safetensors, ckpt (zip), ckpt (legacy), diffusers folder
+
+	opt   Options
+	loose bool // shapes as diffusers has them fit too
+}
+
+// Open opens a model: a .safetensors or .ckpt file, or a diffusers folder. The
+// configuration is that of the YAML of the options where they name one, else what
+// the file says of itself, else config.yaml beside it, else what the names and
+// shapes of its tensors tell.
+func Open(path string, o Options) (*File, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	if st.IsDir() {
+		dir, name = path, "."
+	}
+	onDisk := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	return place{
+		FS: os.DirFS(dir), path: onDisk,
+		open: func(name string) (*checkpoint.File, error) { return checkpoint.Open(onDisk(name)) },
+	}.openModel(name, st.IsDir(), o)
+}
+
+// OpenFS is Open in a file system, such as one that is embedded in a program.
+// The YAML of the options still is a path of the system's.
+func OpenFS(fsys fs.FS, name string, o Options) (*File, error) {
+	st, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	inside := func(name string) string { return name }
+	if st.IsDir() {
+		if fsys, err = fs.Sub(fsys, name); err != nil {
+			return nil, err
+		}
+		inside = func(below string) string { return path.Join(name, below) }
+	}
+	return place{
+		FS: fsys, path: inside,
+		open: func(name string) (*checkpoint.File, error) { return checkpoint.OpenFS(fsys, name) },
+	}.openModel(name, st.IsDir(), o)
+}
+
+// place is where a model lies.
+type place struct {
+	fs.FS
+	path func(name string) string // for messages
+	open func(name string) (*checkpoint.File, error)
+}
+
+func (p place) openModel(name string, folder bool, o Options) (*File, error) {
+	var f *File
+	var err error
+	beside := path.Join(path.Dir(name), "config.yaml")
+	if folder {
+		f, err = p.openFolder(o)
+		beside = "config.yaml"
+	} else {
+		f, err = p.openFile(name, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := p.configure(f, beside); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// configure settles the configuration of a file that may say nothing of itself.
+func (p place) configure(f *File, beside string) error {
+	switch raw, err := fs.ReadFile(p.FS, beside); {
+	case f.opt.Config != "" || f.Target.Target != "":
+	case err == nil && strings.Contains(string(raw), "target:"): // else no model's YAML
+		f.From, f.Assumed = p.path(beside), nil
+		if f.Target, err = model.ParseConfig(f.From, raw); err != nil {
+			return err
+		}
+	}
+	return f.complete()
+}
+
+// New is the model of any reader of weights, such as one that is made of
+// others: its configuration is that of the options' YAML, or what its metadata
+// or the names and shapes of its tensors tell.
+func New(r checkpoint.Reader, o Options) (*File, error) {
+	f, err := describe(r, o)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.complete()
+}
+
+// describe is New without what only names and shapes tell.
+func describe(r checkpoint.Reader, o Options) (*File, error) {
+	f := &File{Reader: r, opt: o}
+	if o.Wrap != nil {
+		f.Reader = o.Wrap(r)
+	}
+	if file, ok := r.(*checkpoint.File); ok {
+		f.Format = file.Format
+	}
+	text := f.Metadata()[metaConfig]
+	if text == "" {
+		return f, nil
+	}
+	f.From = f.Name() + ": " + metaConfig
+	var err error
+	f.Target, err = model.ParseConfig(f.From, []byte(text))
+	return f, err
+}
+
+// complete takes the configuration from the options' YAML, or from names and
+// shapes where there is none yet.
+func (f *File) complete() (err error) {
+	if path := f.opt.Config; path != "" {
+		f.From, f.Assumed, f.Known = path, nil, ""
+		if f.Target, err = model.ReadConfig(path); err != nil {
+			return err
+		}
+	}
+	if f.Target.Target == "" {
+		return f.recognise()
+	}
+	return nil
+}
+
+func (p place) openFile(name string, o Options) (*File, error) {
+	r, err := p.open(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := describe(r, o)
+	if err != nil {
+		r.Close()
+	}
+	return f, err
+}
+
+// recognise takes the configuration from the names and shapes of the tensors.
+func (f *File) recognise() error {
+	shapes := map[string][]int{}
+	for _, name := range f.Names() {
+		info, _ := f.Info(name)
+		shapes[name] = info.Shape
+	}
+	m, err := recognise.From(shapes)
+	if err != nil {
+		return fault.Filef("%s comes without a configuration (give its YAML with --config), and %w", f.Name(), err)
+	}
+	f.Target, f.Known, f.Assumed = m.Target, m.Name, m.Assumed
+	f.From = "the names and shapes of its tensors"
+	return nil
+}
+
+func (p place) openFolder(o Options) (*File, error) {
+	layout, err := diffusers.Open(p.path("."), p.FS)
+	if err != nil {
+		return nil, err
+	}
+	set := checkpoint.NewSet(p.path("."), layout.Name)
+	for _, part := range layout.Parts {
+		for _, name := range part.Files {
+			f, err := p.open(name)
+			if err != nil {
+				set.Close()
+				return nil, err
+			}
+			set.Add(part.Folder, f)
+		}
+	}
+	f, err := describe(set, o)
+	if err != nil {
+		set.Close()
+		return nil, err
+	}
+	f.Target, f.From, f.Assumed, f.Format, f.loose = layout.Target, "the folder's JSON files", layout.Assumed, "diffusers folder", true
+	return f, nil
+}
