@@ -28,6 +28,8 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, filepath.Join(t.TempDir(), "a?b#c%20 ü")) })
 }
 
+func TestFiles(t *testing.T) { storetest.RunBlobs(t, store.Files{Dir: t.TempDir()}) }
+
 // TestReopen: what was accepted is there after a restart; what ran waits again,
 // and what a client waited for is cancelled.
 func TestReopen(t *testing.T) {

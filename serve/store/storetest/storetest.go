@@ -2,6 +2,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -297,5 +298,38 @@ func changes(t *testing.T, s store.Store) {
 	expect("cancelled")
 	stop()
 	for range told { // until it is closed
+	}
+}
+
+// RunBlobs tests a store of blobs.
+func RunBlobs(t *testing.T, b store.Blobs) {
+	j, k := New("k").ID, New("k").ID
+	big := make([]byte, 3<<20) // more than a message of NATS may hold
+	for i := range big {
+		big[i] = byte(i >> 7)
+	}
+	for _, c := range []struct {
+		id, name string
+		data     []byte
+	}{{j, "init", big}, {j, "0.png", []byte("a")}, {k, "0.png", []byte("b")}, {j, "0.png", []byte("new")}} {
+		if err := b.Put(background, c.id, c.name, c.data); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.Get(background, c.id, c.name); err != nil || !bytes.Equal(got, c.data) {
+			t.Errorf("%s/%s: %d bytes, error %v", c.id, c.name, len(got), err)
+		}
+	}
+	if _, err := b.Get(background, k, "1.png"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a blob that is not there: error %v", err)
+	}
+	sizes, err := b.Sizes(background)
+	if err != nil || sizes[j] != int64(len(big)+3) || sizes[k] != 1 {
+		t.Errorf("sizes %v, error %v", sizes, err)
+	}
+	if err := b.DeleteAll(background, j); err != nil {
+		t.Fatal(err)
+	}
+	if sizes, err := b.Sizes(background); err != nil || len(sizes) != 1 {
+		t.Errorf("sizes %v, error %v", sizes, err)
 	}
 }
