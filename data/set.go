@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -177,9 +178,14 @@ func (s *Set) read(i int) ([]byte, error) {
 	if pixels != nil {
 		return pixels, nil
 	}
-	pixels, err := readSquare(s.Items[i].File, s.Size)
+	img, err := picture.Decode(s.Items[i].File)
 	if err != nil {
 		return nil, err
+	}
+	square := picture.Square(img, s.Size)
+	pixels = make([]byte, 0, s.Size*s.Size*3)
+	for i := 0; i < len(square.Pix); i += 4 {
+		pixels = append(pixels, square.Pix[i], square.Pix[i+1], square.Pix[i+2])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

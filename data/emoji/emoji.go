@@ -19,6 +19,7 @@ import (
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/picture"
 )
 
 // Options of Prepare.
@@ -167,11 +168,11 @@ func write(ctx context.Context, out string, pictures map[string]string, list []e
 			if err := ctx.Err(); err != nil {
 				return counts, err
 			}
-			img, err := data.Decode(pictures[e.hexcode])
+			img, err := picture.Decode(pictures[e.hexcode])
 			if err != nil {
 				return counts, err
 			}
-			if err := data.SavePNG(filepath.Join(folder, e.FileName), data.Square(img, o.Size)); err != nil {
+			if err := picture.Save(filepath.Join(folder, e.FileName), picture.Square(img, o.Size), picture.Options{}); err != nil {
 				return counts, err
 			}
 			if done++; o.Progress != nil {
