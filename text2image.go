@@ -174,25 +174,28 @@ func (m *Model) latentSize(height, width int) (h, w int, err error) {
 // guided is the denoiser for contexts (nil for unconditional models), with
 // classifier-free guidance where scale is not 1.
 func (m *Model) guided(cond *tensor.Tensor, scale float64, empty func() (*tensor.Tensor, error)) (sampler.Denoiser, error) {
-	if scale == 1 {
-		return sampler.Unguided(func(_ context.Context, x *tensor.Tensor, t float64, _ ...int) ([]*tensor.Tensor, error) {
-			y, err := m.Predict(x, t, cond)
+	conditions := []*tensor.Tensor{nil, cond}
+	var both *tensor.Tensor
+	if scale != 1 {
+		uncond, err := empty()
+		if err != nil {
+			return nil, err
+		}
+		conditions[0], both = uncond, join(uncond, cond)
+	}
+	net := func(_ context.Context, x *tensor.Tensor, t float64, want ...int) ([]*tensor.Tensor, error) {
+		if len(want) == 1 {
+			y, err := m.Predict(x, t, conditions[want[0]])
 			return []*tensor.Tensor{y}, err
-		}, m.net.Schedule, 1), nil
-	}
-	uncond, err := empty()
-	if err != nil {
-		return nil, err
-	}
-	both := join(uncond, cond)
-	return sampler.Guided(func(_ context.Context, x *tensor.Tensor, t float64, _ ...int) ([]*tensor.Tensor, error) {
+		}
 		y, err := m.Predict(join(x, x), t, both)
 		if err != nil {
 			return nil, err
 		}
 		n := len(x.F32)
 		return []*tensor.Tensor{tensor.Of(y.F32[:n], x.Shape...), tensor.Of(y.F32[n:], x.Shape...)}, nil
-	}, m.net.Schedule, sampler.Guidance{Scale: scale}), nil
+	}
+	return sampler.Guided(net, m.net.Schedule, sampler.Guidance{Scale: scale}), nil
 }
 
 // join puts two batches one behind the other.

@@ -2,6 +2,8 @@ package sampler
 
 import (
 	"context"
+	"math"
+	"slices"
 
 	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/fault"
@@ -83,6 +85,34 @@ func Clipped(d Denoiser) Denoiser {
 	return Quantised(d, func(x0 *tensor.Tensor) error {
 		for i, v := range x0.F32 {
 			x0.F32[i] = min(max(v, -1), 1)
+		}
+		return nil
+	})
+}
+
+// Thresholded clips each picture's clean latents to a quantile of their absolute
+// values, at most limit and at least 1, and divides by it (Saharia et al., arXiv
+// 2205.11487, section 2.3: dynamic thresholding). The predicted noise stays.
+func Thresholded(d Denoiser, quantile, limit float64) Denoiser {
+	var sorted []float64
+	return Quantised(d, func(x0 *tensor.Tensor) error {
+		for n := range x0.Shape[0] {
+			row := x0.Row(n).F32
+			sorted = sorted[:0]
+			for _, v := range row {
+				sorted = append(sorted, math.Abs(float64(v)))
+			}
+			slices.Sort(sorted)
+			at := quantile * float64(len(sorted)-1)
+			i := int(at)
+			s := sorted[i]
+			if i+1 < len(sorted) {
+				s += (at - float64(i)) * (sorted[i+1] - s)
+			}
+			s = min(max(s, 1), max(limit, 1))
+			for j, v := range row {
+				row[j] = float32(min(max(float64(v), -s), s) / s)
+			}
 		}
 		return nil
 	})

@@ -22,6 +22,14 @@ func (p Path) Steps() int { return len(p.Sigmas) - 1 }
 // the last one ends: -∞ where no noise is left.
 func (p Path) Timestep(i int) float64 { return p.Schedule.Timestep(p.Sigmas[i]) }
 
+// Between are the timesteps between which a share of the steps lies, 0 to 1 being
+// all: for a guidance interval.
+func (p Path) Between(start, end float64) (from, to float64) {
+	n := float64(p.Steps())
+	at := func(share float64) int { return int(math.Round(min(max(share, 0), 1) * n)) }
+	return p.Timestep(at(start)), p.Timestep(at(end))
+}
+
 // Along is the path through falling timesteps. It ends at timestep 0 as the
 // reference does, where σ is small but not 0, unless clean is true.
 func Along(s *diffusion.Schedule, timesteps []int, clean bool) Path {
