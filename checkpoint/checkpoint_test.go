@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -74,20 +75,49 @@ func TestAtomicKeepsFolders(t *testing.T) {
 	}
 }
 
+// TestNaN: numbers that are not finite are neither read nor written.
 func TestNaN(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.safetensors")
 	bad := sample()
 	bad["b"].F32[0] = float32(math.NaN())
-	if err := Save(path, bad, nil, F32); err != nil {
+	var b bytes.Buffer
+	if err := write(&b, bad, nil, F32); err != nil {
 		t.Fatal(err)
 	}
-	f, err := Open(path)
+	f, err := NewFile("x", bytes.NewReader(b.Bytes()), int64(b.Len()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	if _, err := Load(f, Wants("", map[string]tensor.Shape{"b": {}}), LoadOptions{}); err == nil || !strings.Contains(err.Error(), "b: element 0 is NaN") {
 		t.Errorf("NaN: %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	if err := Save(path, bad, nil, F32); !errors.Is(err, fault.Input) || !strings.Contains(err.Error(), "b (element 0 is NaN)") {
+		t.Errorf("NaN: %v", err)
+	}
+}
+
+// TestRange: a number that the format does not hold is no infinity in the file.
+func TestRange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	for _, c := range []struct {
+		v      float32
+		d      DType
+		offers string // or "" where it fits
+	}{
+		{65519, F16, ""}, {-65520, F16, "bf16 or f32"}, {1e30, F16, "bf16 or f32"}, {1e30, BF16, ""},
+		{math.MaxFloat32, BF16, "f32"}, {math.MaxFloat32, F32, ""}, {float32(math.Inf(1)), F32, "not finite"},
+	} {
+		os.Remove(path)
+		x := sample()
+		x["b"].F32[0] = c.v
+		err := Save(path, x, nil, c.d)
+		_, statErr := os.Stat(path)
+		switch {
+		case c.offers == "" && err != nil:
+			t.Errorf("%g as %s: %v", c.v, c.d, err)
+		case c.offers != "" && (!errors.Is(err, fault.Input) || !strings.Contains(err.Error(), "b (") || !strings.Contains(err.Error(), c.offers) || statErr == nil):
+			t.Errorf("%g as %s: error %v, want one that names b and says %q, and no file", c.v, c.d, err, c.offers)
+		}
 	}
 }
 

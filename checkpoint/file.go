@@ -5,6 +5,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -35,6 +36,15 @@ const (
 
 var sizes = map[DType]int{F32: 4, F16: 2, BF16: 2, F64: 8, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, Bool: 1}
 
+// foreignSizes are those of formats that files may hold beside what is read.
+var foreignSizes = map[DType]int{
+	"F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "U16": 2, "U32": 4, "U64": 8, "C64": 8, "C128": 16,
+}
+
+// readable tells whether tensors of the format can be read. The others do not
+// hinder a file from being opened.
+func (d DType) readable() bool { return sizes[d] > 0 }
+
 // float tells whether the format holds floating-point numbers.
 func (d DType) float() bool { return d == F32 || d == F16 || d == BF16 || d == F64 }
 
@@ -48,7 +58,12 @@ type Info struct {
 }
 
 // Bytes is the size of the tensor's numbers in the file's format.
-func (i Info) Bytes() int64 { return int64(i.Shape.Size()) * int64(sizes[i.DType]) }
+func (i Info) Bytes() int64 {
+	if !i.DType.readable() {
+		return i.end - i.begin
+	}
+	return int64(i.Shape.Size()) * int64(sizes[i.DType])
+}
 
 // File is an open file of weights. Tensors are read one at a time.
 type File struct {
@@ -64,35 +79,57 @@ type File struct {
 // Open opens a safetensors file or a PyTorch checkpoint, whatever its name,
 // and checks what it says of its tensors.
 func Open(path string) (*File, error) {
+	st, err := os.Stat(path) // before it is opened: a pipe would wait for a writer
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(path, st); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a file of weights: want a .safetensors or .ckpt file", path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	file, err := NewFile(path, f, st.Size())
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	file.file = f
-	file.mapped = mapFile(f, st.Size())
-	return file, nil
+	return opened(path, f)
 }
 
-// OpenFS is Open in a file system. A file that cannot be read at any place is
-// taken into memory.
+// OpenFS is Open for a file of a file system, which is read into memory where
+// it cannot be read at any place.
 func OpenFS(fsys fs.FS, name string) (*File, error) {
+	st, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(name, st); err != nil {
+		return nil, err
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
+	return opened(name, f)
+}
+
+// regular wants a file of bytes, not a folder, a pipe or a device.
+func regular(path string, st fs.FileInfo) error {
+	what := ""
+	switch mode := st.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		what = "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "a pipe"
+	case mode&fs.ModeSocket != 0:
+		what = "a socket"
+	default:
+		what = "a device"
+	}
+	return fault.Inputf("%s is %s: want a .safetensors or .ckpt file", path, what)
+}
+
+// opened takes an open file over.
+func opened(name string, f fs.File) (_ *File, err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -102,53 +139,61 @@ func OpenFS(fsys fs.FS, name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !st.Mode().IsRegular() {
-		err = fault.Filef("%s is not a file of weights: want a .safetensors or .ckpt file", name)
-		return nil, err
-	}
-	at, ok := f.(io.ReaderAt)
+	size := st.Size()
+	src, ok := f.(io.ReaderAt)
 	if !ok {
-		raw, readErr := io.ReadAll(f)
-		if err = readErr; err != nil {
+		raw, err := io.ReadAll(f)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		at = bytes.NewReader(raw)
+		src, size = bytes.NewReader(raw), int64(len(raw))
 	}
-	file, err := NewFile(name, at, st.Size())
+	file, err := NewFile(name, src, size)
 	if err != nil {
 		return nil, err
 	}
 	file.file = f
+	if disk, ok := f.(*os.File); ok {
+		file.mapped = mapFile(disk, size)
+	}
 	return file, nil
 }
 
 // NewFile opens weights that are in memory or elsewhere.
 func NewFile(name string, src io.ReaderAt, size int64) (*File, error) {
-	var head [2]byte
-	n, _ := src.ReadAt(head[:], 0)
+	head := make([]byte, min(max(size, 0), kindBytes))
+	if n, err := src.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	} else {
+		head = head[:n]
+	}
 	switch {
-	case n == 2 && string(head[:]) == "PK":
+	case len(head) > 8 && head[8] == '{' && !bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		return readSafetensors(name, src, size)
+	case bytes.HasPrefix(head, []byte("PK")):
 		return readTorch(name, "ckpt (zip)", src, size)
-	case n == 2 && head[0] == 0x80 && head[1] <= 5: // a pickle's protocol; a safetensors header of that length has less than 1.4 kB
-		if f, err := readSafetensors(name, src, size); err == nil {
-			return f, nil
-		}
+	case len(head) > 1 && head[0] == 0x80 && head[1] <= 5: // a pickle's protocol
 		return readTorch(name, "ckpt (legacy)", src, size)
 	}
-	return readSafetensors(name, src, size)
+	if what := kindOf(name, head, size); what != "" {
+		return nil, fault.Filef("%s is %s", name, what)
+	}
+	return nil, fault.Filef("%s is neither a safetensors file nor a checkpoint of torch.save: it begins with the bytes % x", name, head[:min(len(head), 16)])
 }
 
 func readTorch(name, format string, src io.ReaderAt, size int64) (*File, error) {
 	tensors, meta, err := torch.Index(name, src, size)
 	if err != nil {
-		return nil, err
+		return nil, fault.As(fault.File, err)
 	}
 	f := &File{name: name, src: src, Format: format, entries: map[string]Info{}, meta: meta}
 	for _, t := range tensors {
 		info := Info{DType: DType(t.DType), Shape: t.Shape, begin: t.Offset, end: t.Limit, strides: t.Strides}
 		if contiguous(t.Shape, t.Strides) {
 			info.strides = nil
-			info.end = info.begin + info.Bytes()
+			if info.DType.readable() {
+				info.end = info.begin + info.Bytes()
+			}
 		}
 		f.entries[t.Name] = info
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -101,11 +102,8 @@ func (l *loader) read(w Want) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(t.I32) > 0 {
-		return nil, fmt.Errorf("%s: %s holds whole numbers: want floating-point ones", l.Name(), w.Stored)
-	}
 	if i, v := nonFinite(t); i >= 0 {
-		return nil, fmt.Errorf("%s: %s: element %d is %g", l.Name(), w.Stored, i, v)
+		return nil, fault.Filef("%s: %s: element %d is %g", l.Name(), w.Stored, i, v)
 	}
 	l.Release(t)
 	if t.Half != nil {
@@ -138,7 +136,7 @@ func nonFinite(t *tensor.Tensor) (int, float32) {
 
 // match compares what is wanted with what is there.
 func (l *loader) match(want map[string]Want) error {
-	var missing, misshapen, unexpected []string
+	var missing, misshapen, unexpected, foreign []string
 	for name, w := range want {
 		stored, ok := l.Stored(w.Stored)
 		l.used[stored] = ok
@@ -151,6 +149,8 @@ func (l *loader) match(want map[string]Want) error {
 			missing = append(missing, w.Stored)
 		case !info.Shape.Equal(w.Shape) && !(l.opt.Loose && trimmed(info.Shape).Equal(trimmed(w.Shape))):
 			misshapen = append(misshapen, fmt.Sprintf("%s is %v, want %v", w.Stored, info.Shape, w.Shape))
+		case !info.DType.float():
+			foreign = append(foreign, fmt.Sprintf("%s (%s)", w.Stored, info.DType))
 		}
 	}
 	for _, name := range l.opt.Spare {
@@ -167,7 +167,7 @@ func (l *loader) match(want map[string]Want) error {
 	for _, p := range []struct {
 		what  string
 		names []string
-	}{{"missing", missing}, {"wrongly shaped", misshapen}, {"unexpected", unexpected}} {
+	}{{"missing", missing}, {"wrongly shaped", misshapen}, {"unexpected", unexpected}, {"of a number format that is not computed with (want F32, F16, BF16 or F64)", foreign}} {
 		if len(p.names) > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s: %s", len(p.names), p.what, some(p.names)))
 		}
@@ -175,7 +175,7 @@ func (l *loader) match(want map[string]Want) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s does not fit the configuration: %s", l.Name(), strings.Join(parts, "; "))
+	return fault.Filef("%s does not fit the configuration: %s", l.Name(), strings.Join(parts, "; "))
 }
 
 // trimmed drops axes of length 1 at the end.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -16,7 +17,10 @@ import (
 func (f *File) Read(name string) (*tensor.Tensor, error) {
 	info, ok := f.entries[name]
 	if !ok {
-		return nil, fmt.Errorf("%s has no tensor %s", f.name, name)
+		return nil, fault.Filef("%s has no tensor %s", f.name, name)
+	}
+	if !info.DType.readable() {
+		return nil, fault.Unsupportedf("%s: %s is stored as %s, which is not computed with: want the file in F32, F16 or BF16", f.name, name, info.DType)
 	}
 	raw, err := f.bytes(name, info)
 	if err != nil {

@@ -8,22 +8,77 @@ import (
 	"io"
 	"math"
 	"sort"
+	"strings"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/output"
 	"github.com/ldm-go/ldm/tensor"
 )
 
 // Save writes tensors (float32, stored as d) and metadata in one atomic step:
-// the path holds either what it held before or the whole new file.
+// the path holds either what it held before or the whole new file. Numbers that
+// are not finite, or would not be in the format, are an error that names their
+// tensors.
 func Save(path string, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
 	if d != F32 && d != F16 && d != BF16 {
-		return fmt.Errorf("weights cannot be written as %q: want F32, F16 or BF16", d)
+		return fault.Inputf("weights cannot be written as %q: want F32, F16 or BF16", d)
+	}
+	if err := checkRange(path, tensors, d); err != nil {
+		return err
 	}
 	return Atomic(path, func(w io.Writer) error { return write(w, tensors, meta, d) })
 }
 
 // Atomic writes a file in one atomic step, as package output has it.
 func Atomic(path string, fill func(io.Writer) error) error { return output.Write(path, fill) }
+
+// checkRange looks for numbers that the format does not hold.
+func checkRange(path string, tensors map[string]*tensor.Tensor, d DType) error {
+	var broken, beyond []string
+	for name, t := range tensors {
+		if i, v := nonFinite(t); i >= 0 {
+			broken = append(broken, fmt.Sprintf("%s (element %d is %g)", name, i, v))
+		} else if most := largest(t, d); !representable(d, most) {
+			beyond = append(beyond, fmt.Sprintf("%s (up to %g)", name, most))
+		}
+	}
+	switch {
+	case len(broken) > 0:
+		return fault.Inputf("%s is not written: %d tensors hold numbers that are not finite: %s", path, len(broken), some(broken))
+	case len(beyond) > 0:
+		other := "bf16 or f32 holds"
+		if d == BF16 {
+			other = "f32 holds"
+		}
+		return fault.Inputf("%s is not written: %d tensors hold numbers beyond the range of %s: %s; %s them",
+			path, len(beyond), strings.ToLower(string(d)), some(beyond), other)
+	}
+	return nil
+}
+
+// largest is the largest absolute value of a tensor, or 0 where the format
+// holds all that the tensor may have.
+func largest(t *tensor.Tensor, d DType) float32 {
+	var most float32
+	if d == F32 || t.Half != nil && formats[d] == t.Format {
+		return 0
+	}
+	for _, v := range t.Float32().F32 {
+		most = max(most, v, -v)
+	}
+	return most
+}
+
+// representable tells whether a number stays finite in the format.
+func representable(d DType, v float32) bool {
+	switch d {
+	case F16:
+		return tensor.Float16(v)&0x7c00 != 0x7c00
+	case BF16:
+		return tensor.BFloat16(v)&0x7f80 != 0x7f80
+	}
+	return true
+}
 
 func write(w io.Writer, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
 	names := make([]string, 0, len(tensors))

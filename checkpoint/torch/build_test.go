@@ -113,3 +113,9 @@ func one(count, offset int, shape, strides []int) []byte {
 func ops(format string, args ...any) []byte {
 	return wrapped(func(p *pickler) { p.op(fmt.Sprintf(format, args...)) })
 }
+
+// float writes a tensor of two elements.
+func (p *pickler) float() *pickler { return p.tensor("FloatStorage", "0", 6, 0, []int{2}, []int{1}) }
+
+// class writes a name.
+func (p *pickler) class(module, name string) *pickler { return p.op("c" + module + "\n" + name + "\n") }

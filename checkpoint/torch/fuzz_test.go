@@ -31,6 +31,9 @@ func FuzzPickle(f *testing.F) {
 	f.Add(one(6, 0, []int{2, 3}, []int{3, 1}))
 	f.Add(ops("X\x02\x00\x00\x00osX\x06\x00\x00\x00system\x93"))
 	f.Add([]byte("\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01aI1\nL2L\nF1.5\nVx\n(lg0\np1\n."))
+	for _, value := range opaque {
+		f.Add(wrapped(value))
+	}
 	f.Fuzz(func(t *testing.T, pickle []byte) { indexed(t, archived(t, pickle, zip.Store)) })
 }
 

@@ -30,9 +30,9 @@ type extent func(key string) (begin, end int64, err error)
 
 // Index lists the tensors of a checkpoint's state dict, and the plain numbers
 // and strings of its top dictionary, such as "epoch" and "global_step". The
-// state dict is the entry "state_dict", or the top dictionary where there is
-// none. Every element that a tensor's shape and strides reach lies between its
-// Offset and its Limit.
+// state dict is the entry "state_dict", or the top dictionary, or else what
+// states describes. Every element that a tensor's shape and strides reach lies
+// between its Offset and its Limit.
 func Index(name string, src io.ReaderAt, size int64) ([]Tensor, map[string]string, error) {
 	tensors, scalars, err := index(src, size)
 	if err != nil {
@@ -63,59 +63,6 @@ func index(src io.ReaderAt, size int64) ([]Tensor, map[string]string, error) {
 		return nil, nil, err
 	}
 	return collect(top, find)
-}
-
-// collect takes what is wanted out of the unpickled value and drops the rest.
-func collect(top any, find extent) ([]Tensor, map[string]string, error) {
-	d, ok := top.(*dict)
-	if !ok {
-		return nil, nil, fmt.Errorf("the pickle holds %s; want a dictionary", kindOf(top))
-	}
-	state := d
-	if v, ok := d.get("state_dict"); ok {
-		if state, ok = v.(*dict); !ok {
-			return nil, nil, fmt.Errorf("state_dict is %s; want a dictionary of tensors", kindOf(v))
-		}
-	}
-	last := map[string]int{} // a later entry of the same key replaces an earlier one
-	for i, p := range state.pairs {
-		last[p.key] = i
-	}
-	var tensors []Tensor
-	for i, p := range state.pairs {
-		v, ok := p.value.(*view)
-		if !ok || last[p.key] != i {
-			continue
-		}
-		t, err := v.locate(find)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", plain(p.key), err)
-		}
-		t.Name = p.key
-		if tensors = append(tensors, t); len(tensors) > maxTensors {
-			return nil, nil, fmt.Errorf("the state dict has more than %d tensors, the most that are read", maxTensors)
-		}
-	}
-	if len(tensors) == 0 {
-		return nil, nil, errors.New("no tensors in the checkpoint; want them in a dictionary state_dict, or in the top dictionary")
-	}
-	return tensors, scalars(d), nil
-}
-
-func scalars(d *dict) map[string]string {
-	out := map[string]string{}
-	for _, p := range d.pairs {
-		delete(out, p.key)
-		switch v := p.value.(type) {
-		case string:
-			out[p.key] = v
-		case int64:
-			out[p.key] = strconv.FormatInt(v, 10)
-		case float64:
-			out[p.key] = strconv.FormatFloat(v, 'g', -1, 64)
-		}
-	}
-	return out
 }
 
 // plain prepares a string of the file for an error of one line.

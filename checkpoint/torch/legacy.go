@@ -58,7 +58,7 @@ func (m *machine) readPreamble() error {
 		return err
 	}
 	if magic != any(legacyMagic) {
-		return fmt.Errorf("the file is a pickle of %s; want torch's magic number first, as torch.save writes", kindOf(magic))
+		return fmt.Errorf("a Python pickle that torch.save did not write, of %s; want torch's magic number first", kindOf(magic))
 	}
 	version, err := m.run()
 	if err != nil {

@@ -100,11 +100,16 @@ func (m *machine) popMark() ([]any, error) {
 }
 
 // call is what the pickle wants called or constructed: for a few names the
-// value is known, for all others it is opaque.
+// value is known, for all others it is an object that nothing is done with.
 func (m *machine) call(fn, args any) (any, error) {
 	g, ok := fn.(global)
-	if _, unknown := fn.(opaque); unknown || ok && g.kind == kindOpaque {
-		return opaque{}, nil
+	if !ok {
+		switch fn.(type) {
+		case opaque, *object: // of something that was not built either
+			return opaque{}, nil
+		}
+	} else if g.kind == kindOpaque {
+		return &object{class: g.name}, nil
 	}
 	a, isTuple := args.(tuple)
 	if !ok || !isTuple {
@@ -115,17 +120,18 @@ func (m *machine) call(fn, args any) (any, error) {
 		return m.newDict(a)
 	case kindTensor:
 		return newView(a)
+	case kindTypedTensor:
+		return newTypedView(a)
+	case kindSubclass:
+		if len(a) > 2 && a[0] != any(g) {
+			return m.call(a[0], a[2])
+		}
 	case kindSize, kindParameter:
 		if len(a) > 0 {
-			_, isView := a[0].(*view)
-			_, isSize := a[0].(tuple)
-			if g.kind == kindParameter && isView || g.kind == kindSize && isSize {
-				return a[0], nil
-			}
+			return a[0], nil
 		}
-		return nil, fmt.Errorf("the pickle calls %s with %s; want a tensor of a parameter, and a tuple of a size", g.name, kindOf(args))
 	}
-	return opaque{}, nil
+	return nil, fmt.Errorf("the pickle calls %s with %s; want a tensor of a parameter or subclass, and a tuple of a size", g.name, kindOf(args))
 }
 
 // newDict makes a dictionary of nothing or, as Python 2 writes it, of a list of
@@ -155,8 +161,12 @@ func (m *machine) newDict(args tuple) (any, error) {
 	return d, nil
 }
 
-// persistent is what a persistent id stands for: a storage.
+// persistent is what a persistent id stands for: a storage or, in the older
+// format, a class with its source.
 func (m *machine) persistent(id any) (any, error) {
+	if t, ok := id.(tuple); ok && len(t) > 1 && t[0] == any("module") {
+		return t[1], nil
+	}
 	s, err := newStorage(id)
 	if err != nil {
 		return nil, err

@@ -134,7 +134,7 @@ func (m *machine) add(items []any) error {
 	switch to := to.(type) {
 	case *list:
 		to.items = append(to.items, items...)
-	case opaque:
+	case opaque, *object:
 	default:
 		return fmt.Errorf("the pickle appends to %s; want a list", kindOf(to))
 	}
@@ -165,6 +165,8 @@ func (m *machine) set(items []any) error {
 	switch to := to.(type) {
 	case *dict:
 		return setItems(to, items)
+	case *object:
+		return setItems(&to.dict, items)
 	case opaque:
 		return nil
 	}
@@ -234,12 +236,16 @@ func callNamed(m *machine) error {
 	return call(m)
 }
 
-// build drops the state that it would give to an object.
+// build keeps the state that it would give to an object.
 func build(m *machine) error {
-	if _, err := m.pop(); err != nil {
+	state, err := m.pop()
+	if err != nil {
 		return err
 	}
-	_, err := m.top()
+	to, err := m.top()
+	if o, ok := to.(*object); ok {
+		o.state = state
+	}
 	return err
 }
 

@@ -17,6 +17,14 @@ type (
 	long string
 	// opaque stands for a value that nothing needs.
 	opaque struct{}
+	// object is what a name that means nothing here would have made, with what
+	// the pickle puts into it: its entries, where it is a dictionary, and its
+	// attributes. It is never built.
+	object struct {
+		class string
+		dict
+		state any
+	}
 	// storage is a run of numbers in the file, or a part of one.
 	storage struct {
 		key   string
@@ -49,6 +57,17 @@ func (d *dict) set(key, value any) {
 	}
 }
 
+// asDict is a dictionary, or an object that was used as one.
+func asDict(v any) (*dict, bool) {
+	switch v := v.(type) {
+	case *dict:
+		return v, true
+	case *object:
+		return &v.dict, len(v.pairs) > 0
+	}
+	return nil, false
+}
+
 func kindOf(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -69,6 +88,8 @@ func kindOf(v any) string {
 		return fmt.Sprintf("a list of %d", len(v.items))
 	case *dict:
 		return "a dictionary"
+	case *object:
+		return "an object of " + plain(v.class)
 	case *storage:
 		return "a storage"
 	case *view:

@@ -18,6 +18,17 @@ const (
 
 var sizes = map[string]int64{
 	"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
+	"F8_E4M3": 1, "F8_E5M2": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "U16": 2, "U32": 4, "U64": 8, "C64": 8, "C128": 16,
+}
+
+// dtypes are the number formats by torch's names.
+var dtypes = map[string]string{
+	"torch.float32": "F32", "torch.float": "F32", "torch.float16": "F16", "torch.half": "F16", "torch.bfloat16": "BF16",
+	"torch.float64": "F64", "torch.double": "F64", "torch.int64": "I64", "torch.long": "I64", "torch.int32": "I32", "torch.int": "I32",
+	"torch.int16": "I16", "torch.short": "I16", "torch.int8": "I8", "torch.uint8": "U8", "torch.bool": "BOOL",
+	"torch.float8_e4m3fn": "F8_E4M3", "torch.float8_e5m2": "F8_E5M2", "torch.float8_e4m3fnuz": "F8_E4M3FNUZ", "torch.float8_e5m2fnuz": "F8_E5M2FNUZ",
+	"torch.uint16": "U16", "torch.uint32": "U32", "torch.uint64": "U64", "torch.complex64": "C64", "torch.cfloat": "C64",
+	"torch.complex128": "C128", "torch.cdouble": "C128",
 }
 
 // newStorage reads a persistent id: ("storage", type, key, location, elements)
@@ -72,6 +83,28 @@ func newView(args tuple) (*view, error) {
 			kindOf(args[0]), kindOf(args[1]), kindOf(args[2]), kindOf(args[3]))
 	}
 	return &view{s, offset, size, stride}, nil
+}
+
+// newTypedView reads the arguments that rebuild a tensor of a storage of bytes.
+// One of a number format that is not known is opaque.
+func newTypedView(args tuple) (any, error) {
+	if len(args) < 7 {
+		return nil, fmt.Errorf("a tensor is described by %d values; want a storage, an offset, a size, strides, two more and a type", len(args))
+	}
+	v, err := newView(args)
+	if err != nil {
+		return nil, err
+	}
+	class, _ := args[6].(global)
+	dtype, ok := dtypes[class.name]
+	if !ok {
+		return opaque{}, nil
+	}
+	s := *v.storage
+	had, has := sizes[s.dtype], sizes[dtype]
+	s.dtype, s.count, s.begin, s.part = dtype, s.count*had/has, s.begin*had/has, s.part*had/has
+	v.storage = &s
+	return v, nil
 }
 
 // locate checks a tensor and finds it in the file.

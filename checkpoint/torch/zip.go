@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"strings"
 )
 
@@ -62,7 +63,10 @@ func openArchive(src io.ReaderAt, size int64) (*archive, error) {
 			found++
 		}
 	}
-	if found != 1 {
+	if found == 0 {
+		return nil, fmt.Errorf("%s; want a checkpoint of torch.save, which has an entry FOLDER/data.pkl", otherArchive(r.File))
+	}
+	if found > 1 {
 		return nil, fmt.Errorf("the zip archive has %d entries FOLDER/data.pkl; want one, as torch.save writes", found)
 	}
 	a := &archive{src, size, map[string]*zip.File{}}
@@ -75,8 +79,39 @@ func openArchive(src io.ReaderAt, size int64) (*archive, error) {
 			return nil, fmt.Errorf("the zip archive has the entry %s twice; want it once", plain(f.Name))
 		}
 		a.entries[name] = f
+		if strings.HasPrefix(name, "code/") {
+			return nil, errors.New("a TorchScript program, not weights; want a checkpoint of its state_dict")
+		}
 	}
 	return a, nil
+}
+
+// otherArchive says what a zip archive is that torch.save did not write.
+func otherArchive(files []*zip.File) string {
+	is := map[string]bool{}
+	arrays := 0
+	for _, f := range files {
+		is[f.Name] = true
+		switch strings.ToLower(path.Ext(f.Name)) {
+		case ".npy":
+			arrays++
+		case ".safetensors", ".ckpt", ".pt", ".pth", ".bin":
+			return fmt.Sprintf("a zip archive with %s in it: unpack it first", plain(f.Name))
+		}
+	}
+	switch {
+	case arrays > 0 && arrays == len(files):
+		return "an archive of NumPy arrays (.npz)"
+	case is["[Content_Types].xml"]:
+		return "an Office document"
+	case is["config.json"] && is["model.weights.h5"]:
+		return "a Keras model"
+	case is["AndroidManifest.xml"], is["META-INF/MANIFEST.MF"]:
+		return "a Java or Android program"
+	case is["data.pkl"], is["version"]:
+		return "a zip archive like those of torch.save, packed anew without its folder"
+	}
+	return fmt.Sprintf("a zip archive of %d other files", len(files))
 }
 
 // find returns where an entry's bytes lie in the file.
