@@ -1,9 +1,11 @@
 package ldm
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -216,12 +218,34 @@ func TestNumberFormats(t *testing.T) {
 // TestNotFinite: the error names the tensor and the element.
 func TestNotFinite(t *testing.T) {
 	const name = "model.diffusion_model.middle_block.0.in_layers.2.weight"
-	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		tensors := tinyWeights(t, tinyNetwork(t))
-		tensors[name].F32[77] = float32(bad)
-		for _, d := range []checkpoint.DType{checkpoint.F32, checkpoint.F16} {
-			wantOneLine(t, openError(save(t, tensors, d), modelfile.Options{}), name, "element 77 is ")
+	tensors := tinyWeights(t, tinyNetwork(t))
+	for d, infinity := range map[checkpoint.DType][]byte{checkpoint.F32: {0, 0, 0x80, 0x7f}, checkpoint.F16: {0, 0x7c}} {
+		path := save(t, tensors, d)
+		for _, mantissa := range []byte{0, 1} { // of 1: not a number
+			infinity[0] = mantissa
+			patch(t, path, name, 77, infinity)
+			wantOneLine(t, openError(path, modelfile.Options{}), name, "element 77 is ")
 		}
+	}
+}
+
+// patch writes the bytes of an element of a tensor of a safetensors file.
+func patch(t *testing.T, path, name string, element int, bytes []byte) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := 8 + int(binary.LittleEndian.Uint64(raw))
+	var header map[string]struct {
+		Offsets [2]int `json:"data_offsets"`
+	}
+	if err := json.Unmarshal(raw[8:begin], &header); err != nil {
+		t.Fatal(err)
+	}
+	copy(raw[begin+header[name].Offsets[0]+element*len(bytes):], bytes)
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
