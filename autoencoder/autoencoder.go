@@ -11,7 +11,8 @@ const eps = 1e-6 // of all group norms of first stages
 
 // Encode is quant_conv(encoder(x)): pictures [N, H, W, C] to the posterior's
 // mean and log-variance [N, H/f, W/f, 2·EmbedDim] (KL) or to vectors [N, H/f,
-// W/f, EmbedDim] that are not quantised yet (VQ). H and W must be multiples of f.
+// W/f, EmbedDim] that are not quantised yet (VQ), or are the latent (tiny). H and W
+// must be multiples of f.
 func (c Config) Encode(b nn.Builder, x graph.Value) graph.Value {
 	if err := c.Validate(); err != nil {
 		b.G.Fail("%w", err)
@@ -22,6 +23,9 @@ func (c Config) Encode(b nn.Builder, x graph.Value) graph.Value {
 	}
 	if f := c.Factor(); x.Dim(1)%f != 0 || x.Dim(2)%f != 0 {
 		b.G.Fail("pictures of %dx%d: width and height must be multiples of %d", x.Dim(2), x.Dim(1), f)
+	}
+	if c.Kind == Tiny {
+		return c.Tiny.encode(b.In("encoder"), x)
 	}
 	h := c.DD.encoder(b.In("encoder"), x)
 	out := c.EmbedDim
@@ -48,6 +52,9 @@ func (c Config) DecodeContinuous(b nn.Builder, z graph.Value) graph.Value {
 	}
 	if c.Kind == Identity {
 		return z
+	}
+	if c.Kind == Tiny {
+		return c.Tiny.decode(b.In("decoder"), z)
 	}
 	h := nn.Conv2D(b.In("post_quant_conv"), z, c.DD.ZChannels, nn.Conv1)
 	return c.DD.decoder(b.In("decoder"), h)

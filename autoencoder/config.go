@@ -14,14 +14,15 @@ type Kind uint8
 // The kinds of first stages. KL ones encode to the moments of a posterior; VQ
 // ones to vectors that the decoder replaces by the nearest of a codebook, as
 // the reference's VQModelInterface does in a diffusion model; the identity
-// leaves pictures as they are.
+// leaves pictures as they are; tiny ones encode to a latent without either.
 const (
 	KL Kind = iota
 	VQ
 	Identity
+	Tiny
 )
 
-func (k Kind) String() string { return [...]string{"KL", "VQ", "identity"}[k] }
+func (k Kind) String() string { return [...]string{"KL", "VQ", "identity", "tiny"}[k] }
 
 // Config describes a first stage, as the reference's YAML does.
 type Config struct {
@@ -30,6 +31,8 @@ type Config struct {
 	NEmbed   int      `yaml:"n_embed,omitempty"` // rows of the codebook of a VQ
 	Remap    string   `yaml:"remap,omitempty"`   // not supported
 	DD       DDConfig `yaml:"ddconfig"`
+
+	Tiny TinyConfig `yaml:"-"` // of the kind Tiny, instead of all others
 
 	// What follows is of no consequence to the network.
 	LossConfig       map[string]any `yaml:"lossconfig,omitempty"`
@@ -63,19 +66,30 @@ type DDConfig struct {
 }
 
 // Factor is f, the ratio of a picture's side to its latent's.
-func (c Config) Factor() int { return 1 << max(len(c.DD.ChMult)-1, 0) }
+func (c Config) Factor() int {
+	if c.Kind == Tiny {
+		return c.Tiny.factor()
+	}
+	return 1 << max(len(c.DD.ChMult)-1, 0)
+}
 
 // LatentChannels is the number of channels of a latent.
 func (c Config) LatentChannels() int {
-	if c.Kind == Identity {
+	switch c.Kind {
+	case Identity:
 		return c.PictureChannels()
+	case Tiny:
+		return c.Tiny.LatentChannels
 	}
 	return c.EmbedDim
 }
 
 // PictureChannels is the number of channels of a picture.
 func (c Config) PictureChannels() int {
-	if c.Kind == Identity && c.DD.InChannels == 0 {
+	switch {
+	case c.Kind == Tiny:
+		return c.Tiny.InChannels
+	case c.Kind == Identity && c.DD.InChannels == 0:
 		return 3
 	}
 	return c.DD.InChannels
@@ -87,6 +101,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Kind == Identity:
 		return nil
+	case c.Kind == Tiny:
+		return c.Tiny.validate()
 	case c.Kind == VQ && c.NEmbed < 1:
 		return fmt.Errorf("autoencoder: n_embed %d: want the number of rows of the codebook", c.NEmbed)
 	case c.Remap != "":

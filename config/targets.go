@@ -1,11 +1,12 @@
 package config
 
-// Targets of the reference's YAML.
+// Targets of the reference's YAML, and of diffusers for what that has not.
 const (
 	TargetAutoencoderKL    = "ldm.models.autoencoder.AutoencoderKL"
 	TargetVQModel          = "ldm.models.autoencoder.VQModel"          // alone
 	TargetVQModelInterface = "ldm.models.autoencoder.VQModelInterface" // in a diffusion model
 	TargetIdentityStage    = "ldm.models.autoencoder.IdentityFirstStage"
+	TargetAutoencoderTiny  = "diffusers.AutoencoderTiny"
 	TargetLatentDiffusion  = "ldm.models.diffusion.ddpm.LatentDiffusion"
 	TargetUNet             = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
 	TargetTransformer      = "ldm.modules.encoders.modules.BERTEmbedder"
