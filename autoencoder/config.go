@@ -95,6 +95,13 @@ func (c Config) PictureChannels() int {
 	return c.DD.InChannels
 }
 
+// HasEncoder tells whether pictures can be encoded: of a tiny first stage there
+// may be one half alone.
+func (c Config) HasEncoder() bool { return c.Kind != Tiny || len(c.Tiny.EncoderBlocks) > 0 }
+
+// HasDecoder tells whether latents can be decoded.
+func (c Config) HasDecoder() bool { return c.Kind != Tiny || len(c.Tiny.DecoderBlocks) > 0 }
+
 // Validate says what is wrong with a configuration.
 func (c Config) Validate() error {
 	d := c.DD

@@ -21,12 +21,6 @@ type TinyConfig struct {
 	DecoderBlocks  []int `yaml:"num_decoder_blocks,omitempty"` // at latent size first, each twice as large
 }
 
-// HasEncoder and HasDecoder tell which halves there are.
-func (t TinyConfig) HasEncoder() bool { return len(t.EncoderBlocks) > 0 }
-
-// HasDecoder tells whether there is a decoder.
-func (t TinyConfig) HasDecoder() bool { return len(t.DecoderBlocks) > 0 }
-
 // factor is the ratio of a picture's side to its latent's.
 func (t TinyConfig) factor() int {
 	return 1 << max(len(t.EncoderBlocks)-1, len(t.DecoderBlocks)-1, 0)
@@ -41,7 +35,7 @@ func (t TinyConfig) validate() error {
 	case len(blocks) == 0 || len(blocks) > 20 || slices.Min(blocks) < 0 || slices.Max(blocks) > 100:
 		return fmt.Errorf("autoencoder: num_encoder_blocks %v, num_decoder_blocks %v: want the number of blocks for each size",
 			t.EncoderBlocks, t.DecoderBlocks)
-	case t.HasEncoder() && t.HasDecoder() && len(t.EncoderBlocks) != len(t.DecoderBlocks):
+	case len(t.EncoderBlocks) > 0 && len(t.DecoderBlocks) > 0 && len(t.EncoderBlocks) != len(t.DecoderBlocks):
 		return fmt.Errorf("autoencoder: num_encoder_blocks %v, num_decoder_blocks %v: want as many sizes", t.EncoderBlocks, t.DecoderBlocks)
 	}
 	return nil
@@ -50,7 +44,7 @@ func (t TinyConfig) validate() error {
 // encode turns pictures [N, H, W, InChannels] in [-1, 1] into latents [N, H/f,
 // W/f, LatentChannels]. The layers are numbered as in the published files.
 func (t TinyConfig) encode(b nn.Builder, x graph.Value) graph.Value {
-	if !t.HasEncoder() {
+	if len(t.EncoderBlocks) == 0 {
 		b.G.Fail("this first stage has a decoder alone")
 		return x
 	}
@@ -72,7 +66,7 @@ const latentMagnitude = 3
 // decode turns latents [N, h, w, LatentChannels] into pictures [N, f·h, f·w,
 // OutChannels], about in [-1, 1].
 func (t TinyConfig) decode(b nn.Builder, z graph.Value) graph.Value {
-	if !t.HasDecoder() {
+	if len(t.DecoderBlocks) == 0 {
 		b.G.Fail("this first stage has an encoder alone")
 		return z
 	}

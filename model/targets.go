@@ -22,19 +22,26 @@ func unknown(what, target string, known ...string) error {
 var stageKinds = map[string]autoencoder.Kind{
 	config.TargetAutoencoderKL: autoencoder.KL, config.TargetVQModel: autoencoder.VQ,
 	config.TargetVQModelInterface: autoencoder.VQ, config.TargetIdentityStage: autoencoder.Identity,
+	config.TargetAutoencoderTiny: autoencoder.Tiny,
 }
 
 // DecodeStage reads a first stage's configuration.
 func DecodeStage(t config.Target) (autoencoder.Config, error) {
 	kind, ok := stageKinds[t.Target]
 	if !ok {
-		return autoencoder.Config{}, unknown("first stage", t.Target, config.TargetAutoencoderKL, config.TargetVQModel, config.TargetVQModelInterface, config.TargetIdentityStage)
+		return autoencoder.Config{}, unknown("first stage", t.Target, config.TargetAutoencoderKL, config.TargetVQModel, config.TargetVQModelInterface, config.TargetIdentityStage, config.TargetAutoencoderTiny)
 	}
 	cfg := autoencoder.Config{Kind: kind}
 	if kind == autoencoder.Identity {
 		return cfg, nil // its arguments are of no consequence
 	}
-	if err := t.Decode(&cfg); err != nil {
+	var err error
+	if kind == autoencoder.Tiny {
+		err = t.Decode(&cfg.Tiny)
+	} else {
+		err = t.Decode(&cfg)
+	}
+	if err != nil {
 		return cfg, err
 	}
 	return cfg, cfg.Validate()
@@ -46,6 +53,9 @@ func EncodeStage(cfg autoencoder.Config, alone bool) (config.Target, error) {
 	switch {
 	case cfg.Kind == autoencoder.Identity:
 		return config.Target{Target: config.TargetIdentityStage}, nil
+	case cfg.Kind == autoencoder.Tiny:
+		params, err := config.Map(cfg.Tiny)
+		return config.Target{Target: config.TargetAutoencoderTiny, Params: params}, err
 	case cfg.Kind == autoencoder.VQ && alone:
 		name = config.TargetVQModel
 	case cfg.Kind == autoencoder.VQ:
@@ -60,8 +70,12 @@ func StageParams(cfg autoencoder.Config, prefix string) ([]nn.ParamSpec, error) 
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	f := cfg.Factor()
-	cfg.Encode(b.In(prefix), g.Input("x", 1, f, f, cfg.PictureChannels()))
-	cfg.Decode(b.In(prefix), g.Input("z", 1, 1, 1, cfg.LatentChannels()))
+	if cfg.HasEncoder() {
+		cfg.Encode(b.In(prefix), g.Input("x", 1, f, f, cfg.PictureChannels()))
+	}
+	if cfg.HasDecoder() {
+		cfg.Decode(b.In(prefix), g.Input("z", 1, 1, 1, cfg.LatentChannels()))
+	}
 	return b.Params(), g.Err()
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/checkpoint/diffusers"
 	"github.com/ldm-go/ldm/checkpoint/recognise"
+	"github.com/ldm-go/ldm/checkpoint/taesd"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
@@ -159,11 +160,30 @@ func (p place) openFile(name string, o Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Metadata()[metaConfig] == "" && taesd.Is(r) {
+		return p.openTiny(r, name, o)
+	}
 	f, err := describe(r, o)
 	if err != nil {
 		r.Close()
 	}
 	return f, err
+}
+
+// openTiny opens a tiny autoencoder, whose halves may be two files.
+func (p place) openTiny(r *checkpoint.File, name string, o Options) (*File, error) {
+	tiny, err := taesd.Open(r, name, p.open)
+	if err != nil {
+		return nil, err
+	}
+	f, err := describe(tiny.Set, o)
+	if err != nil {
+		tiny.Set.Close()
+		return nil, err
+	}
+	f.Target, f.From, f.Assumed, f.Format = tiny.Target, "the names and shapes of its tensors", tiny.Notes, r.Format
+	f.Known = "TAESD"
+	return f, nil
 }
 
 // recognise takes the configuration from the names and shapes of the tensors.

@@ -81,22 +81,22 @@ type place struct {
 
 // Open takes over a file for which Is holds; it is closed with the set, or where
 // there is an error. The other half is looked for beside it, under the same name
-// with decoder for encoder or the reverse.
-func Open(f *checkpoint.File) (*Autoencoder, error) {
+// with decoder for encoder or the reverse: open is called with that name, where
+// name is the file's own.
+func Open(f *checkpoint.File, name string, open func(name string) (*checkpoint.File, error)) (*Autoencoder, error) {
 	a := &Autoencoder{places: map[string]place{}}
 	a.Set = checkpoint.NewSet(f.Name(), a.rename)
-	err := a.open(f)
-	if err != nil {
+	if err := a.open(f, name, open); err != nil {
 		a.Set.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func (a *Autoencoder) open(f *checkpoint.File) error {
+func (a *Autoencoder) open(f *checkpoint.File, name string, open func(name string) (*checkpoint.File, error)) error {
 	a.add(f)
 	if len(a.places) < len(halves) {
-		if err := a.addOther(f.Name()); err != nil {
+		if err := a.addOther(f.Name(), name, open); err != nil {
 			return err
 		}
 	}
@@ -121,30 +121,32 @@ func (a *Autoencoder) add(f *checkpoint.File) {
 	}
 }
 
-// addOther looks for the half that is not there in the file that belongs to path.
-func (a *Autoencoder) addOther(path string) error {
+// addOther looks for the half that is not there in the file that belongs to name.
+func (a *Autoencoder) addOther(path, name string, open func(name string) (*checkpoint.File, error)) error {
 	have, want := encoder, decoder
 	if _, ok := a.places[decoder]; ok {
 		have, want = want, have
 	}
-	dir, name := filepath.Split(path)
-	i := strings.LastIndex(name, have)
+	missing := func(format string, args ...any) error {
+		a.Notes = append(a.Notes, fmt.Sprintf("%s holds the %s of a tiny autoencoder alone; ", path, have)+fmt.Sprintf(format, args...))
+		return nil
+	}
+	dir, base := name[:strings.LastIndex(name, "/")+1], name[strings.LastIndex(name, "/")+1:]
+	i := strings.LastIndex(base, have)
 	if i < 0 {
-		a.Notes = append(a.Notes, fmt.Sprintf("%s holds the %s of a tiny autoencoder; its %s is looked for only where the name says %s", path, have, want, have))
-		return nil
+		return missing("its %s is looked for where the name says %s", want, have)
 	}
-	other := filepath.Join(dir, name[:i]+want+name[i+len(have):])
-	f, err := checkpoint.Open(other)
-	if errors.Is(err, fs.ErrNotExist) {
-		a.Notes = append(a.Notes, fmt.Sprintf("%s holds the %s of a tiny autoencoder; its %s is not beside it (%s)", path, have, want, other))
-		return nil
-	}
-	if err != nil {
+	other := base[:i] + want + base[i+len(have):]
+	f, err := open(dir + other)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return missing("its %s is not beside it, as %s", want, other)
+	case err != nil:
 		return err
 	}
 	if _, ok := find(f, want); !ok {
 		f.Close()
-		return fault.Filef("%s is beside %s, but holds no %s of a tiny autoencoder", other, path, want)
+		return fault.Filef("%s is beside %s, but holds no %s of a tiny autoencoder", f.Name(), path, want)
 	}
 	a.add(f)
 	return nil

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/metric"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -42,6 +44,9 @@ reconstruction.`,
 			if err != nil {
 				return err
 			}
+			if err := bothHalves(stage.Config, f.path); err != nil {
+				return err
+			}
 			var sum quality
 			for i, file := range files {
 				if err := cmd.Context().Err(); err != nil {
@@ -63,6 +68,21 @@ reconstruction.`,
 	cmd.Flags().StringVarP(&out, "out", "o", "", "folder for PNGs of each picture beside its reconstruction")
 	cmd.Flags().IntVar(&size, "size", 0, "side in pixels of the squares that pictures are scaled to (default: their own size)")
 	return cmd
+}
+
+// bothHalves wants an encoder and a decoder: of a tiny first stage one may lie in
+// a file of its own.
+func bothHalves(c autoencoder.Config, path string) error {
+	for _, half := range []struct {
+		has        bool
+		name, want string
+	}{{c.HasEncoder(), "decoder", "encoder"}, {c.HasDecoder(), "encoder", "decoder"}} {
+		if !half.has {
+			return fault.Unsupportedf("%s holds the %s alone: want the %s beside it, under the same name with %q in place of %q",
+				path, half.name, half.want, half.want, half.name)
+		}
+	}
+	return nil
 }
 
 type quality struct{ psnr, ssim float64 }

@@ -253,3 +253,11 @@ func (c *Case) Numbers(key string) []float64 {
 	}
 	return out
 }
+
+// Decode reads what the manifest says beside what Case has.
+func (c *Case) Decode(t testing.TB, dst any) {
+	t.Helper()
+	if err := json.Unmarshal(c.Raw, dst); err != nil {
+		t.Fatalf("%s: %v", c.Name, err)
+	}
+}
