@@ -45,20 +45,20 @@ func checkModelFile(t *testing.T, c *golden.Case, path, yaml string) {
 		if !c.Has(output) {
 			continue
 		}
-		m, err := Open(path, Options{Engine: cpu.New(), File: modelfile.Options{Config: yaml, Weights: weights}})
+		m, err := Open(path, Options{Engine: cpu.New(cpu.Options{}), File: modelfile.Options{Config: yaml, Weights: weights}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
 		var cond *tensor.Tensor
 		if c.Has("c") {
-			if cond, err = m.encodeIDs("tokens", c.Input(t, "tokens")); err != nil {
+			if cond, err = m.encodeIDs(t.Context(), "tokens", c.Input(t, "tokens")); err != nil {
 				t.Fatal(err)
 			}
 			compare(t, c, "c", cond, golden.Forward)
 		}
 		comparePredictions(t, c, m, output, cond)
-		z, err := m.DecodeLatents(c.Input(t, "z").ToNHWC())
+		z, err := m.DecodeLatents(t.Context(), c.Input(t, "z").ToNHWC())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func comparePredictions(t *testing.T, c *golden.Case, m *Model, output string, c
 			}
 			return tensor.Of(v.Row(i).F32, append([]int{1}, v.Shape[1:]...)...)
 		}
-		y, err := m.Predict(one(x), float64(step), one(cond))
+		y, err := m.Predict(t.Context(), one(x), float64(step), one(cond))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,12 +94,12 @@ func checkStageFile(t *testing.T, c *golden.Case, path, yaml string) {
 		t.Fatal(err)
 	}
 	defer stage.Close()
-	moments, err := stage.Moments(c.Input(t, "x").ToNHWC())
+	moments, err := stage.Moments(t.Context(), c.Input(t, "x").ToNHWC())
 	if err != nil {
 		t.Fatal(err)
 	}
 	compare(t, c, "moments", moments, golden.Forward)
-	y, err := stage.Decode(c.Input(t, "z").ToNHWC())
+	y, err := stage.Decode(t.Context(), c.Input(t, "z").ToNHWC())
 	if err != nil {
 		t.Fatal(err)
 	}

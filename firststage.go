@@ -1,6 +1,7 @@
 package ldm
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -20,6 +21,7 @@ type FirstStage struct {
 	encoder   *programs[size]
 	decoder   *programs[size]
 	quantizer *programs[size]
+	own       engine.Weights // that are closed with it; nil if they are another's
 }
 
 // size is a batch of pictures, latents or texts.
@@ -57,18 +59,27 @@ func LoadFirstStage(f *modelfile.File, opt Options) (*FirstStage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewFirstStage(cfg, vars, opt), nil
+	if opt.Engine, err = opt.engine(); err != nil {
+		return nil, err
+	}
+	w, err := opt.Engine.Load(vars, engine.LoadOptions{Hold: opt.Hold})
+	if err != nil {
+		return nil, err
+	}
+	stage := NewFirstStage(cfg, w, opt)
+	stage.own = w
+	return stage, nil
 }
 
-// NewFirstStage makes a first stage of weights in memory, whose names have no
-// prefix.
-func NewFirstStage(cfg autoencoder.Config, vars engine.Vars, opt Options) *FirstStage {
-	return newFirstStage(cfg, "", vars, opt.engine(), opt.compile())
+// NewFirstStage makes a first stage of weights whose names have no prefix, which
+// opt.Engine has loaded and which are not closed with it.
+func NewFirstStage(cfg autoencoder.Config, w engine.Weights, opt Options) *FirstStage {
+	return newFirstStage(cfg, "", w, opt.Engine, opt.compile())
 }
 
-// newFirstStage makes a first stage of weights found in vars under prefix
-// ("" or "first_stage_model").
-func newFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng engine.Engine, opt engine.Options) *FirstStage {
+// newFirstStage makes a first stage of weights found under prefix ("" or
+// "first_stage_model").
+func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, eng engine.Engine, opt engine.Options) *FirstStage {
 	encode := func(g *graph.Graph, s size) []graph.Value {
 		return []graph.Value{cfg.Encode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.PictureChannels()))}
 	}
@@ -79,7 +90,10 @@ func newFirstStage(cfg autoencoder.Config, prefix string, vars engine.Vars, eng 
 		z, _ := cfg.Quantize(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.LatentChannels()))
 		return []graph.Value{z}
 	}
-	return &FirstStage{cfg, newPrograms(eng, vars, opt, encode), newPrograms(eng, vars, opt, decode), newPrograms(eng, vars, opt, quantize)}
+	return &FirstStage{
+		Config:  cfg,
+		encoder: newPrograms(eng, w, opt, encode), decoder: newPrograms(eng, w, opt, decode), quantizer: newPrograms(eng, w, opt, quantize),
+	}
 }
 
 // Factor is the ratio of a picture's side to its latent's.
@@ -87,7 +101,9 @@ func (f *FirstStage) Factor() int { return f.Config.Factor() }
 
 // Moments encodes pictures [N, H, W, C] in [-1, 1] to [N, H/f, W/f, 2·D], mean
 // and log-variance of the posterior (KL), or to the latent itself (see Mode).
-func (f *FirstStage) Moments(x *tensor.Tensor) (*tensor.Tensor, error) { return batched(f.encoder, x) }
+func (f *FirstStage) Moments(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
+	return batched(ctx, f.encoder, x)
+}
 
 // Mode is the latent [..., D] that an encoding stands for: the mean of a
 // posterior's moments [..., 2·D] (KL), or the encoding itself.
@@ -108,15 +124,17 @@ func (f *FirstStage) Mode(moments *tensor.Tensor) *tensor.Tensor {
 
 // Decode turns latents [N, h, w, D] (not scaled) into pictures [N, f·h, f·w, C],
 // about in [-1, 1].
-func (f *FirstStage) Decode(z *tensor.Tensor) (*tensor.Tensor, error) { return batched(f.decoder, z) }
+func (f *FirstStage) Decode(ctx context.Context, z *tensor.Tensor) (*tensor.Tensor, error) {
+	return batched(ctx, f.decoder, z)
+}
 
 // Quantize replaces the vectors of latents [N, h, w, D] (not scaled) by the
 // nearest of the codebook, in place. Only VQ first stages have one.
-func (f *FirstStage) Quantize(z *tensor.Tensor) error {
+func (f *FirstStage) Quantize(ctx context.Context, z *tensor.Tensor) error {
 	if f.Config.Kind != autoencoder.VQ {
 		return fmt.Errorf("a %s first stage has no codebook", f.Config.Kind)
 	}
-	q, err := batched(f.quantizer, z)
+	q, err := batched(ctx, f.quantizer, z)
 	if err == nil {
 		copy(z.F32, q.F32)
 	}
@@ -124,31 +142,27 @@ func (f *FirstStage) Quantize(z *tensor.Tensor) error {
 }
 
 // Reconstruct encodes and decodes pictures through the posterior's mean.
-func (f *FirstStage) Reconstruct(x *tensor.Tensor) (*tensor.Tensor, error) {
-	moments, err := f.Moments(x)
+func (f *FirstStage) Reconstruct(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
+	moments, err := f.Moments(ctx, x)
 	if err != nil {
 		return nil, err
 	}
-	return f.Decode(f.Mode(moments))
+	return f.Decode(ctx, f.Mode(moments))
 }
 
-// Refresh says that the weights were changed from outside.
-func (f *FirstStage) Refresh() {
-	f.encoder.refresh()
-	f.decoder.refresh()
-	f.quantizer.refresh()
-}
-
-// Close frees the programs.
+// Close frees the programs, and the weights if they were opened with it.
 func (f *FirstStage) Close() {
 	f.encoder.close()
 	f.decoder.close()
 	f.quantizer.close()
+	if f.own != nil {
+		f.own.Close()
+	}
 }
 
 // batched runs x through a network of one input "x" and one output, at most
 // maxBatch at a time.
-func batched(p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
+func batched(ctx context.Context, p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
 	var out *tensor.Tensor
 	total := x.Shape[0]
 	for start := 0; start < total; start += maxBatch {
@@ -159,7 +173,7 @@ func batched(p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
 		}
 		per := len(x.F32) / total
 		copy(prog.Input("x").F32, x.F32[start*per:(start+n)*per])
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(ctx); err != nil {
 			return nil, err
 		}
 		y := prog.Output(0)

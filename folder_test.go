@@ -137,7 +137,7 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "the folder as one file", predict(t, open(t, file+".saved", modelfile.Options{})), want)
-	closer, err := Open(dir, Options{Engine: cpu.New()})
+	closer, err := Open(dir, Options{Engine: cpu.New(cpu.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,5 +156,5 @@ func TestFolderMisfits(t *testing.T) {
 	writeParts(t, dir, parts)
 	wantOneLine(t, openError(dir, modelfile.Options{}), dir, "1 missing: ", "out.2.weight", "1 wrongly shaped: ", "is [4], want [3]", "1 unexpected: vae/extra.weight")
 	m := open(t, dir, modelfile.Options{IgnoreKeys: []string{"model.diffusion_model.out.2.", "first_stage_model.decoder.conv_out", "vae/extra"}})
-	same(t, "what is not ignored", m.vars["model.diffusion_model.out.0.weight"].F32, tensors["model.diffusion_model.out.0.weight"].F32)
+	same(t, "what is not ignored", weightOf(t, m, "model.diffusion_model.out.0.weight").F32, tensors["model.diffusion_model.out.0.weight"].F32)
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/sampler"
@@ -31,7 +30,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			tok := token.Tokenizer(nil)
-			m := New(net, target, tok, engine.Vars(c.Weights(t)), Options{Engine: cpu.New()})
+			m := inMemory(t, net, target, tok, engine.Vars(c.Weights(t)))
 			in := readInputs(t, c, m)
 			checkDDIM(t, c, m, in)
 		})
@@ -57,15 +56,15 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 		case name == "x0":
 			in.x0 = v.ToNHWC()
 		case name == "tokens":
-			in.cond, err = m.encodeIDs("tokens", v)
+			in.cond, err = m.encodeIDs(t.Context(), "tokens", v)
 		case name == "uncond_tokens":
-			in.uncond, err = m.encodeIDs("tokens", v)
+			in.uncond, err = m.encodeIDs(t.Context(), "tokens", v)
 		case name == "class_label":
-			in.cond, err = m.encodeIDs("labels", v)
+			in.cond, err = m.encodeIDs(t.Context(), "labels", v)
 		case name == "uncond_label":
-			in.uncond, err = m.encodeIDs("labels", v)
+			in.uncond, err = m.encodeIDs(t.Context(), "labels", v)
 		case name == "seg" || name == "lr":
-			in.cond, err = m.EncodePicture(v.ToNHWC())
+			in.cond, err = m.EncodePicture(t.Context(), v.ToNHWC())
 		default:
 			t.Skipf("input %s is not supported yet", name)
 		}
@@ -75,7 +74,7 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 	}
 	if in.image != nil { // an inpainting model: 1 is the hole
 		var err error
-		if in.cond, err = m.EncodeMasked(in.image, in.mask); err != nil {
+		if in.cond, err = m.EncodeMasked(t.Context(), in.image, in.mask); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,7 +82,7 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 }
 
 func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
-	denoise, err := m.guided(in.cond, golden.Number(c.Scale), func() (*tensor.Tensor, error) { return in.uncond, nil })
+	denoise, err := m.guided(t.Context(), in.cond, golden.Number(c.Scale), func() (*tensor.Tensor, error) { return in.uncond, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +91,7 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 		t.Fatal(err)
 	}
 	if c.QuantizeX0 {
-		denoise = sampler.Quantised(denoise, m.stage.Quantize)
+		denoise = sampler.Quantised(denoise, func(z *tensor.Tensor) error { return m.stage.Quantize(t.Context(), z) })
 	}
 	noise := draws(t, c)
 	if in.x0 != nil {
@@ -115,7 +114,7 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 	if !c.Has("decoded") {
 		return
 	}
-	y, err := m.DecodeLatents(in.x)
+	y, err := m.DecodeLatents(t.Context(), in.x)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package ldm
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/ldm-go/ldm/model"
@@ -11,7 +12,7 @@ import (
 // 1 in the hole and 0 elsewhere, into what an inpainting model joins to the
 // latent: the latent of the picture with a black hole, and the mask, as ±1,
 // shrunk to the latent's size by taking the nearest pixel.
-func (m *Model) EncodeMasked(x, mask *tensor.Tensor) (*tensor.Tensor, error) {
+func (m *Model) EncodeMasked(ctx context.Context, x, mask *tensor.Tensor) (*tensor.Tensor, error) {
 	if m.net.Key != model.KeyConcat || m.net.Kind != model.LatentOfItself {
 		return nil, fmt.Errorf("this model is not made for inpainting")
 	}
@@ -23,7 +24,7 @@ func (m *Model) EncodeMasked(x, mask *tensor.Tensor) (*tensor.Tensor, error) {
 	for i, v := range x.F32 {
 		masked.F32[i] = (1-mask.F32[i/c])*(v+1) - 1
 	}
-	z, err := m.EncodePicture(masked)
+	z, err := m.EncodePicture(ctx, masked)
 	if err != nil {
 		return nil, err
 	}

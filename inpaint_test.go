@@ -6,7 +6,6 @@ import (
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
@@ -19,13 +18,13 @@ func TestMaskedCondition(t *testing.T) {
 		Conditioner: model.Conditioner{Kind: model.LatentOfItself}, Key: model.KeyConcat, ScaleFactor: 1,
 		FirstStage: autoencoder.Config{Kind: autoencoder.Identity}, UNet: unet.Config{InChannels: 7, OutChannels: 3},
 	}
-	m := New(net, config.Target{}, nil, engine.Vars{}, Options{Engine: cpu.New()})
+	m := inMemory(t, net, config.Target{}, nil, engine.Vars{})
 	x, mask := tensor.New(1, 2, 2, 3), tensor.New(1, 2, 2, 1)
 	for i := range x.F32 {
 		x.F32[i] = 0.5
 	}
 	mask.F32[3] = 1
-	c, err := m.EncodeMasked(x, mask)
+	c, err := m.EncodeMasked(t.Context(), x, mask)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +37,7 @@ func TestMaskedCondition(t *testing.T) {
 			t.Errorf("pixel %d: %v, want %g and %g", i, got, picture, hole)
 		}
 	}
-	if _, err := m.EncodeMasked(x, tensor.New(1, 2, 2, 3)); err == nil {
+	if _, err := m.EncodeMasked(t.Context(), x, tensor.New(1, 2, 2, 3)); err == nil {
 		t.Error("a mask of three channels is accepted")
 	}
 }

@@ -23,7 +23,7 @@ import (
 // open opens a model until the test ends.
 func open(t *testing.T, path string, o modelfile.Options) *Model {
 	t.Helper()
-	m, err := Open(path, Options{Engine: cpu.New(), File: o})
+	m, err := Open(path, Options{Engine: cpu.New(cpu.Options{}), File: o})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,19 +34,19 @@ func open(t *testing.T, path string, o modelfile.Options) *Model {
 // predict is a model's prediction for a label or a text.
 func predict(t *testing.T, m *Model) []float32 {
 	t.Helper()
-	encode := func() (*tensor.Tensor, error) { return m.EncodeClasses([]int{3}) }
+	encode := func() (*tensor.Tensor, error) { return m.EncodeClasses(t.Context(), []int{3}) }
 	if m.net.Text != nil {
-		encode = func() (*tensor.Tensor, error) { return m.EncodeText([]string{"a cat"}) }
+		encode = func() (*tensor.Tensor, error) { return m.EncodeText(t.Context(), []string{"a cat"}) }
 	}
 	condition, err := encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	y, err := m.Predict(random(1, 1, 4, 4, 4), 500, condition)
+	y, err := m.Predict(t.Context(), random(1, 1, 4, 4, 4), 500, condition)
 	if err != nil {
 		t.Fatal(err)
 	}
-	z, err := m.DecodeLatents(random(2, 1, 2, 2, 4))
+	z, err := m.DecodeLatents(t.Context(), random(2, 1, 2, 2, 4))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func wantOneLine(t *testing.T, err error, parts ...string) {
 }
 
 func openError(path string, o modelfile.Options) error {
-	m, err := Open(path, Options{Engine: cpu.New(), File: o})
+	m, err := Open(path, Options{Engine: cpu.New(cpu.Options{}), File: o})
 	if err == nil {
 		m.Close()
 	}
@@ -126,13 +126,13 @@ func TestMisfits(t *testing.T) {
 	wantOneLine(t, openError(path, modelfile.Options{}), path, "--config")
 
 	m := open(t, path, modelfile.Options{Config: yaml, IgnoreKeys: []string{"model.extra", gone, "first_stage_model.decoder.conv_out"}})
-	for _, v := range m.vars[gone].F32 {
+	for _, v := range weightOf(t, m, gone).F32 {
 		if v != 0 { // as the network begins
 			t.Fatalf("%s has no initial values", gone)
 		}
 	}
 	const kept = "first_stage_model.decoder.conv_in.weight"
-	same(t, kept, m.vars[kept].F32, tensors[kept].F32)
+	same(t, kept, weightOf(t, m, kept).F32, tensors[kept].F32)
 	predict(t, m)
 }
 
@@ -172,7 +172,7 @@ func TestAverages(t *testing.T) {
 	both, averages := averaged(plain)
 	path := save(t, both, checkpoint.F32)
 	raw := predict(t, tinyModel(t))
-	ema := predict(t, New(net, tinyTarget(t), nil, averages, Options{Engine: cpu.New()}))
+	ema := predict(t, inMemory(t, net, tinyTarget(t), nil, averages))
 	yaml, without := writeConfig(t, path+".yaml"), writeConfig(t, path+".raw.yaml", tinyParams+"use_ema=false")
 	for _, c := range []struct {
 		config  string
@@ -204,7 +204,7 @@ func TestNumberFormats(t *testing.T) {
 	} {
 		m := open(t, save(t, tensors, d), modelfile.Options{})
 		for name, x := range tensors {
-			wide := m.vars[name].Float32()
+			wide := weightOf(t, m, name).Float32()
 			for i, v := range x.F32 {
 				if got := wide.F32[i]; got != round(v) {
 					t.Fatalf("%s: %s: element %d is %g, want %g", d, name, i, got, round(v))

@@ -1,13 +1,13 @@
 package ldm
 
 import (
-	"fmt"
 	"io/fs"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
@@ -22,35 +22,38 @@ type Model struct {
 	net       *model.Network
 	tokenizer token.Tokenizer // of text-conditional models
 	target    config.Target
-	vars      engine.Vars
+	weights   engine.Weights
 	stage     *FirstStage
 	denoiser  *programs[size]
 	context   *programs[size]
 	picture   *programs[size]
-	file      *modelfile.File // which holds the memory of the weights; none if they were made here
+	file      *modelfile.File // which holds the memory of the weights; none if they were given
 }
 
 // Options of a model. The zero value computes in float32 on all processors.
 type Options struct {
 	Engine    engine.Engine // nil: the processor
 	Precision engine.Precision
-	Threads   int               // 0: all processors
+	Threads   int               // of the processor, where Engine is nil; 0: all
 	Exact     bool              // see engine.Options
-	Hold      tensor.Format     // of the weights in memory; see engine.Options
+	Hold      tensor.Format     // of the weights in memory; see engine.LoadOptions
 	File      modelfile.Options // how a file is read
 }
 
 // compile are the options of the model's programs.
 func (o Options) compile() engine.Options {
-	return engine.Options{Precision: o.Precision, Threads: o.Threads, Exact: o.Exact, Hold: o.Hold}
+	return engine.Options{Precision: o.Precision, Exact: o.Exact}
 }
 
 // engine is the one that was given, or the processor.
-func (o Options) engine() engine.Engine {
-	if o.Engine != nil {
-		return o.Engine
+func (o Options) engine() (engine.Engine, error) {
+	switch {
+	case o.Engine == nil:
+		return cpu.New(cpu.Options{Threads: o.Threads}), nil
+	case o.Threads != 0:
+		return nil, fault.Inputf("%d threads: the engine that is given has its own", o.Threads)
 	}
-	return cpu.New()
+	return o.Engine, nil
 }
 
 // Open reads a model: a file of this program's or of the reference, or a
@@ -94,31 +97,34 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := assemble(net, f.Target, tok, vars, opt, func(name string) { f.Release(vars[name]) })
+	if opt.Engine, err = opt.engine(); err != nil {
+		return nil, err
+	}
+	w, err := opt.Engine.Load(vars, engine.LoadOptions{Hold: opt.Hold, Released: func(name string) { f.Release(vars[name]) }})
+	if err != nil {
+		return nil, err
+	}
+	m := New(net, f.Target, tok, w, opt)
 	m.file = f
 	return m, nil
 }
 
 // New ties a network, the configuration it came of, its tokenizer (nil if it
-// takes no texts) and weights in memory together.
-func New(net *model.Network, target config.Target, tok token.Tokenizer, vars engine.Vars, opt Options) *Model {
-	return assemble(net, target, tok, vars, opt, nil)
-}
-
-func assemble(net *model.Network, target config.Target, tok token.Tokenizer, vars engine.Vars, opt Options, packed func(string)) *Model {
-	eng, compile := opt.engine(), opt.compile()
-	compile.Ahead, compile.Packed = true, packed
-	m := &Model{net: net, tokenizer: tok, target: target, vars: vars}
-	m.stage = newFirstStage(net.FirstStage, model.PrefixFirstStage, vars, eng, compile)
-	m.denoiser = newPrograms(eng, vars, compile, func(g *graph.Graph, s size) []graph.Value {
+// takes no texts) and weights together, which opt.Engine has loaded and which are
+// not closed with the model.
+func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine.Weights, opt Options) *Model {
+	eng, compile := opt.Engine, opt.compile()
+	m := &Model{net: net, tokenizer: tok, target: target, weights: w}
+	m.stage = newFirstStage(net.FirstStage, model.PrefixFirstStage, w, eng, compile)
+	m.denoiser = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {
 		x := g.Input("x", s.n, s.h, s.w, net.LatentChannels())
-		y := net.Denoise(nn.NewBuilder(g), x, g.IntInput("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens))
+		y := net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens))
 		return []graph.Value{y}
 	})
-	m.context = newPrograms(eng, vars, compile, func(g *graph.Graph, s size) []graph.Value {
+	m.context = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {
 		return []graph.Value{net.Condition(nn.NewBuilder(g), s.n, s.tokens)}
 	})
-	m.picture = newPrograms(eng, vars, compile, func(g *graph.Graph, s size) []graph.Value {
+	m.picture = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {
 		x := g.Input("x", s.n, s.h, s.w, net.PictureChannels())
 		return []graph.Value{net.ConditionPicture(nn.NewBuilder(g), x)}
 	})
@@ -134,7 +140,11 @@ func (m *Model) Tokenizer() token.Tokenizer { return m.tokenizer }
 // Save writes the model with its configuration and tokenizer, as a safetensors
 // file that Open reads.
 func (m *Model) Save(path string, d checkpoint.DType) error {
-	return modelfile.Save(path, m.net, m.target, m.tokenizer, m.vars, d)
+	vars, err := m.weights.Pull()
+	if err != nil {
+		return err
+	}
+	return modelfile.Save(path, m.net, m.target, m.tokenizer, vars, d)
 }
 
 // Close frees the model's programs and closes its file.
@@ -146,15 +156,20 @@ func (m *Model) Close() error {
 	if m.file == nil {
 		return nil
 	}
+	m.weights.Close()
 	return m.file.Close()
 }
 
 // CopyWeights writes copies of the model's weights to vars.
 func (m *Model) CopyWeights(vars engine.Vars, specs []nn.ParamSpec) error {
+	own, err := m.weights.Pull()
+	if err != nil {
+		return err
+	}
 	for _, p := range specs {
-		t := m.vars[p.Name]
+		t := own[p.Name]
 		if t == nil || !t.Shape.Equal(p.Shape) {
-			return fmt.Errorf("the model has no %s of shape %v", p.Name, p.Shape)
+			return fault.Inputf("the model has no %s of shape %v", p.Name, p.Shape)
 		}
 		vars[p.Name] = t.Float32().Clone()
 	}
@@ -163,11 +178,3 @@ func (m *Model) CopyWeights(vars engine.Vars, specs []nn.ParamSpec) error {
 
 // FirstStage is the model's first stage.
 func (m *Model) FirstStage() *FirstStage { return m.stage }
-
-// Refresh says that the weights were changed from outside.
-func (m *Model) Refresh() {
-	m.stage.Refresh()
-	m.denoiser.refresh()
-	m.context.refresh()
-	m.picture.refresh()
-}

@@ -8,15 +8,15 @@ import (
 // programs compiles one network for every shape it is asked for and keeps
 // what it compiled.
 type programs[S comparable] struct {
-	engine engine.Engine
-	vars   engine.Vars
-	opt    engine.Options
-	build  func(g *graph.Graph, shape S) []graph.Value
-	made   map[S]engine.Program
+	engine  engine.Engine
+	weights engine.Weights
+	opt     engine.Options
+	build   func(g *graph.Graph, shape S) []graph.Value
+	made    map[S]engine.Program
 }
 
-func newPrograms[S comparable](eng engine.Engine, vars engine.Vars, opt engine.Options, build func(*graph.Graph, S) []graph.Value) *programs[S] {
-	return &programs[S]{eng, vars, opt, build, map[S]engine.Program{}}
+func newPrograms[S comparable](eng engine.Engine, w engine.Weights, opt engine.Options, build func(*graph.Graph, S) []graph.Value) *programs[S] {
+	return &programs[S]{eng, w, opt, build, map[S]engine.Program{}}
 }
 
 // get returns the program for a shape, compiled at its first use.
@@ -29,19 +29,12 @@ func (p *programs[S]) get(shape S) (engine.Program, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
 	}
-	prog, err := p.engine.Compile(g, outputs, p.vars, p.opt)
+	prog, err := p.engine.Compile(g, outputs, p.weights, p.opt)
 	if err != nil {
 		return nil, err
 	}
 	p.made[shape] = prog
 	return prog, nil
-}
-
-// refresh tells all programs that the weights were changed.
-func (p *programs[S]) refresh() {
-	for _, prog := range p.made {
-		prog.Refresh()
-	}
 }
 
 func (p *programs[S]) close() {

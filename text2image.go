@@ -44,13 +44,13 @@ func (m *Model) TextToImage(ctx context.Context, r TextRequest) (*tensor.Tensor,
 	}
 	return m.sample(ctx, len(r.Prompts), sampling{
 		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, guided: r.Scale != 1, progress: r.Progress,
-		denoiser: func(from, to int) (sampler.Denoiser, error) {
-			cond, err := m.EncodeText(r.Prompts[from:to])
+		denoiser: func(ctx context.Context, from, to int) (sampler.Denoiser, error) {
+			cond, err := m.EncodeText(ctx, r.Prompts[from:to])
 			if err != nil {
 				return nil, err
 			}
-			return m.guided(cond, r.Scale, func() (*tensor.Tensor, error) {
-				return m.EncodeText(slices.Repeat([]string{r.Negative}, to-from))
+			return m.guided(ctx, cond, r.Scale, func() (*tensor.Tensor, error) {
+				return m.EncodeText(ctx, slices.Repeat([]string{r.Negative}, to-from))
 			})
 		},
 	})
@@ -63,16 +63,16 @@ func (m *Model) ClassToImage(ctx context.Context, r ClassRequest) (*tensor.Tenso
 	}
 	return m.sample(ctx, len(r.Labels), sampling{
 		seeds: r.Seeds, steps: r.Steps, eta: r.Eta, height: r.Height, width: r.Width, guided: r.Scale != 1 && m.net.Class != nil, progress: r.Progress,
-		denoiser: func(from, to int) (sampler.Denoiser, error) {
+		denoiser: func(ctx context.Context, from, to int) (sampler.Denoiser, error) {
 			if m.net.Class == nil {
-				return m.guided(nil, 1, nil)
+				return m.guided(ctx, nil, 1, nil)
 			}
-			cond, err := m.EncodeClasses(r.Labels[from:to])
+			cond, err := m.EncodeClasses(ctx, r.Labels[from:to])
 			if err != nil {
 				return nil, err
 			}
-			return m.guided(cond, r.Scale, func() (*tensor.Tensor, error) {
-				return m.EncodeClasses(slices.Repeat([]int{m.net.Class.NClasses - 1}, to-from))
+			return m.guided(ctx, cond, r.Scale, func() (*tensor.Tensor, error) {
+				return m.EncodeClasses(ctx, slices.Repeat([]int{m.net.Class.NClasses - 1}, to-from))
 			})
 		},
 	})
@@ -86,7 +86,7 @@ type sampling struct {
 	height, width int
 	guided        bool // with an empty condition beside each
 	progress      func(done, total int)
-	denoiser      func(from, to int) (sampler.Denoiser, error) // for some of the pictures
+	denoiser      func(ctx context.Context, from, to int) (sampler.Denoiser, error) // for some of the pictures
 }
 
 // sample draws n latents with DDIM, a few at a time, and decodes them.
@@ -111,7 +111,7 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 			return nil, err
 		}
 		part := tensor.Of(z.F32[from*len(z.F32)/n:to*len(z.F32)/n], to-from, h, w, m.net.LatentChannels())
-		denoise, err := r.denoiser(from, to)
+		denoise, err := r.denoiser(ctx, from, to)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (m *Model) sample(ctx context.Context, n int, r sampling) (*tensor.Tensor, 
 			}
 		}
 	}
-	return m.DecodeLatents(z)
+	return m.DecodeLatents(ctx, z)
 }
 
 // ahead compiles the denoiser for so many pictures: its weights are packed while
@@ -145,12 +145,12 @@ func (m *Model) ahead(n, h, w int, guided bool) error {
 }
 
 // DecodeLatents turns latents as they are diffused, [N, h, w, C], into pictures.
-func (m *Model) DecodeLatents(z *tensor.Tensor) (*tensor.Tensor, error) {
+func (m *Model) DecodeLatents(ctx context.Context, z *tensor.Tensor) (*tensor.Tensor, error) {
 	scaled := tensor.New(z.Shape...)
 	for i, v := range z.F32 {
 		scaled.F32[i] = v / m.net.ScaleFactor
 	}
-	return m.stage.Decode(scaled)
+	return m.stage.Decode(ctx, scaled)
 }
 
 // latentSize turns a picture's size (0: that of training) into the latent's.
@@ -173,7 +173,7 @@ func (m *Model) latentSize(height, width int) (h, w int, err error) {
 
 // guided is the denoiser for contexts (nil for unconditional models), with
 // classifier-free guidance where scale is not 1.
-func (m *Model) guided(cond *tensor.Tensor, scale float64, empty func() (*tensor.Tensor, error)) (sampler.Denoiser, error) {
+func (m *Model) guided(ctx context.Context, cond *tensor.Tensor, scale float64, empty func() (*tensor.Tensor, error)) (sampler.Denoiser, error) {
 	conditions := []*tensor.Tensor{nil, cond}
 	var both *tensor.Tensor
 	if scale != 1 {
@@ -185,10 +185,10 @@ func (m *Model) guided(cond *tensor.Tensor, scale float64, empty func() (*tensor
 	}
 	net := func(_ context.Context, x *tensor.Tensor, t float64, want ...int) ([]*tensor.Tensor, error) {
 		if len(want) == 1 {
-			y, err := m.Predict(x, t, conditions[want[0]])
+			y, err := m.Predict(ctx, x, t, conditions[want[0]])
 			return []*tensor.Tensor{y}, err
 		}
-		y, err := m.Predict(join(x, x), t, both)
+		y, err := m.Predict(ctx, join(x, x), t, both)
 		if err != nil {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func join(a, b *tensor.Tensor) *tensor.Tensor {
 }
 
 // EncodeText turns texts into contexts [N, L, D].
-func (m *Model) EncodeText(texts []string) (*tensor.Tensor, error) {
+func (m *Model) EncodeText(ctx context.Context, texts []string) (*tensor.Tensor, error) {
 	if m.tokenizer == nil {
 		return nil, fmt.Errorf("this model is not conditioned on text")
 	}
@@ -217,20 +217,20 @@ func (m *Model) EncodeText(texts []string) (*tensor.Tensor, error) {
 	for i, text := range texts {
 		m.tokenizer.Encode(text, ids.I32[i*l:(i+1)*l])
 	}
-	return m.encodeIDs("tokens", ids)
+	return m.encodeIDs(ctx, "tokens", ids)
 }
 
 // EncodeClasses turns labels into contexts [N, 1, D].
-func (m *Model) EncodeClasses(labels []int) (*tensor.Tensor, error) {
+func (m *Model) EncodeClasses(ctx context.Context, labels []int) (*tensor.Tensor, error) {
 	ids := tensor.NewInt(len(labels))
 	for i, label := range labels {
 		ids.I32[i] = int32(label)
 	}
-	return m.encodeIDs("labels", ids)
+	return m.encodeIDs(ctx, "labels", ids)
 }
 
 // encodeIDs runs the conditioner on tokens [N, L] or labels [N].
-func (m *Model) encodeIDs(input string, ids *tensor.Tensor) (*tensor.Tensor, error) {
+func (m *Model) encodeIDs(ctx context.Context, input string, ids *tensor.Tensor) (*tensor.Tensor, error) {
 	prog, err := m.context.get(size{n: ids.Shape[0], tokens: ids.Shape[1:].Size()})
 	if err != nil {
 		return nil, err
@@ -240,7 +240,7 @@ func (m *Model) encodeIDs(input string, ids *tensor.Tensor) (*tensor.Tensor, err
 		return nil, fmt.Errorf("%s of shape %v do not fit this model's conditioner", input, ids.Shape)
 	}
 	copy(in.I32, ids.I32)
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(ctx); err != nil {
 		return nil, err
 	}
 	return prog.Output(0).Clone(), nil
@@ -249,21 +249,21 @@ func (m *Model) encodeIDs(input string, ids *tensor.Tensor) (*tensor.Tensor, err
 // EncodePicture turns pictures [N, H, W, C] in [-1, 1] into what the model joins
 // to the latent, [N, h, w, C']: shrunk segmentation maps, low-resolution
 // pictures as they are, or latents of the first stage.
-func (m *Model) EncodePicture(x *tensor.Tensor) (*tensor.Tensor, error) {
+func (m *Model) EncodePicture(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
 	if m.net.Key != model.KeyConcat {
 		return nil, fmt.Errorf("this model is not conditioned on pictures")
 	}
 	if x.Shape[3] != m.net.PictureChannels() {
 		return nil, fmt.Errorf("pictures of %d channels: this model wants %d", x.Shape[3], m.net.PictureChannels())
 	}
-	return batched(m.picture, x)
+	return batched(ctx, m.picture, x)
 }
 
 // Predict runs the network on latents [N, H, W, C] at timestep t, with the
 // condition of the model's kind: contexts [N, S, D] or what is joined to the
 // latent, [N, H, W, C']; nil for unconditional models. The result holds until
 // the next call.
-func (m *Model) Predict(x *tensor.Tensor, t float64, condition *tensor.Tensor) (*tensor.Tensor, error) {
+func (m *Model) Predict(ctx context.Context, x *tensor.Tensor, t float64, condition *tensor.Tensor) (*tensor.Tensor, error) {
 	s := size{n: x.Shape[0], h: x.Shape[1], w: x.Shape[2]}
 	if m.net.Key == model.KeyCrossAttn && condition != nil {
 		s.tokens = condition.Shape[1]
@@ -273,8 +273,8 @@ func (m *Model) Predict(x *tensor.Tensor, t float64, condition *tensor.Tensor) (
 		return nil, err
 	}
 	copy(prog.Input("x").F32, x.F32)
-	for i := range prog.Input("t").I32 {
-		prog.Input("t").I32[i] = int32(m.net.Schedule.Nearest(t))
+	for i := range prog.Input("t").F32 {
+		prog.Input("t").F32[i] = float32(t)
 	}
 	if in := prog.Input("condition"); in != nil {
 		if condition == nil || len(condition.F32) != len(in.F32) || len(condition.I32) != len(in.I32) {
@@ -283,7 +283,7 @@ func (m *Model) Predict(x *tensor.Tensor, t float64, condition *tensor.Tensor) (
 		copy(in.F32, condition.F32)
 		copy(in.I32, condition.I32)
 	}
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(ctx); err != nil {
 		return nil, err
 	}
 	return prog.Output(0), nil

@@ -15,6 +15,7 @@ import (
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/token"
 )
 
 // tinyYAML is a latent diffusion model of 32 channels with a KL first stage and
@@ -91,7 +92,28 @@ func tinyWeights(t *testing.T, net *model.Network) engine.Vars {
 func tinyModel(t *testing.T, overrides ...string) *Model {
 	t.Helper()
 	net := tinyNetwork(t, overrides...)
-	return New(net, tinyTarget(t, overrides...), nil, tinyWeights(t, net), Options{Engine: cpu.New()})
+	return inMemory(t, net, tinyTarget(t, overrides...), nil, tinyWeights(t, net))
+}
+
+// inMemory is a model of weights in memory.
+func inMemory(t *testing.T, net *model.Network, target config.Target, tok token.Tokenizer, vars engine.Vars) *Model {
+	t.Helper()
+	eng := cpu.New(cpu.Options{})
+	w, err := eng.Load(vars, engine.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(net, target, tok, w, Options{Engine: eng})
+}
+
+// weightOf is the value of a model's parameter.
+func weightOf(t *testing.T, m *Model, name string) *tensor.Tensor {
+	t.Helper()
+	vars, err := m.weights.Pull(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vars[name]
 }
 
 // save writes tensors to a new folder, without a configuration.
@@ -138,7 +160,7 @@ func compute(t *testing.T, g *graph.Graph, vars engine.Vars, inputs map[string]*
 	if err := g.Err(); err != nil {
 		t.Fatal(err)
 	}
-	prog, err := cpu.New().Compile(g, outputs, vars, engine.Options{})
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, outputs, vars, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +169,7 @@ func compute(t *testing.T, g *graph.Graph, vars engine.Vars, inputs map[string]*
 		copy(prog.Input(name).F32, x.F32)
 		copy(prog.Input(name).I32, x.I32)
 	}
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var out []*tensor.Tensor

@@ -112,7 +112,7 @@ func checkAttentionHeads(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := graph.New()
-		net.Denoise(nn.NewBuilder(g), g.Input("x", 1, 4, 4, 4), g.IntInput("t", 1), g.Input("context", 1, 1, 32))
+		net.Denoise(nn.NewBuilder(g), g.Input("x", 1, 4, 4, 4), g.Input("t", 1), g.Input("context", 1, 1, 32))
 		count := 0
 		for _, n := range g.Nodes() {
 			if op, ok := n.Op.(graph.Attention); ok {
@@ -133,7 +133,7 @@ func checkAttentionHeads(t *testing.T) {
 func savedHeads(t *testing.T) {
 	path := save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32)
 	yaml := writeConfig(t, path+".yaml", tinyUNet+"num_heads=-1", tinyUNet+"num_head_channels=8")
-	m, err := Open(path, Options{Engine: cpu.New(), File: modelfile.Options{Config: yaml, Heads: model.HeadsOne}})
+	m, err := Open(path, Options{Engine: cpu.New(cpu.Options{}), File: modelfile.Options{Config: yaml, Heads: model.HeadsOne}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,14 +167,14 @@ func scaleFactor(t *testing.T) {
 	}
 	m := open(t, path, modelfile.Options{Config: yaml})
 	z := random(1, 1, 2, 2, 4)
-	got, err := m.DecodeLatents(z)
+	got, err := m.DecodeLatents(t.Context(), z)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range z.F32 {
 		z.F32[i] *= 4
 	}
-	want, err := m.stage.Decode(z)
+	want, err := m.stage.Decode(t.Context(), z)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func scaleFactor(t *testing.T) {
 	for _, bad := range []float32{0, -1} {
 		factor.F32[0] = bad
 		path := save(t, tensors, checkpoint.F32)
-		if _, err := Open(path, Options{Engine: cpu.New()}); err == nil || !strings.Contains(err.Error(), "want one positive number") {
+		if _, err := Open(path, Options{Engine: cpu.New(cpu.Options{})}); err == nil || !strings.Contains(err.Error(), "want one positive number") {
 			t.Errorf("scale factor %g: error %v", bad, err)
 		}
 	}

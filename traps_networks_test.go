@@ -41,7 +41,7 @@ func TestNetworkTraps(t *testing.T) {
 // buildUNet adds a U-Net for one latent of side x side.
 func buildUNet(g *graph.Graph, c unet.Config, side int) (nn.Builder, graph.Value) {
 	b := nn.NewBuilder(g)
-	in := unet.Inputs{X: g.Input("x", 1, side, side, c.InChannels), T: g.IntInput("t", 1)}
+	in := unet.Inputs{X: g.Input("x", 1, side, side, c.InChannels), T: g.Input("t", 1)}
 	if c.UseSpatialTransformer {
 		in.Context = g.Input("context", 1, 3, c.ContextDim)
 	}
@@ -213,9 +213,9 @@ func partMajor(w *tensor.Tensor, heads int) *tensor.Tensor {
 
 func cosinesFirst(t *testing.T) {
 	g := graph.New()
-	y := g.TimestepEmbedding(g.IntInput("t", 2), 8)
-	steps := tensor.NewInt(2)
-	steps.I32[0], steps.I32[1] = 1, 999
+	y := g.TimestepEmbedding(g.Input("t", 2), 8)
+	steps := tensor.New(2)
+	steps.F32[0], steps.F32[1] = 1, 999
 	near(t, "sinusoids of 1 and 999", compute(t, g, nil, map[string]*tensor.Tensor{"t": steps}, y)[0].F32, []float32{
 		.540302, .995004, .999950, 1, .841471, .099833, .010000, .001000,
 		.999650, .807455, -.844470, .541144, -.026461, -.589929, -.535603, .840930,

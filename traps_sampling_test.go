@@ -101,11 +101,11 @@ func posteriors(t *testing.T) {
 	m := tinyModel(t, tinyParams+"cond_stage_config="+config.FirstStageAsCond, tinyParams+"conditioning_key=concat", tinyParams+"scale_factor=0.5",
 		tinyUNet+"in_channels=8", tinyUNet+"use_spatial_transformer=false", tinyUNet+"context_dim=0")
 	x := random(1, 1, 8, 8, 3)
-	encoded, err := m.stage.Moments(x)
+	encoded, err := m.stage.Moments(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	condition, err := m.EncodePicture(x)
+	condition, err := m.EncodePicture(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,17 +190,17 @@ func guidance(t *testing.T) {
 	var contexts [2]*tensor.Tensor
 	for i, labels := range [][]int{{4, 4}, {1, 2}} {
 		var err error
-		if contexts[i], err = m.EncodeClasses(labels); err != nil {
+		if contexts[i], err = m.EncodeClasses(t.Context(), labels); err != nil {
 			t.Fatal(err)
 		}
-		y, err := m.Predict(x, 300, contexts[i])
+		y, err := m.Predict(t.Context(), x, 300, contexts[i])
 		if err != nil {
 			t.Fatal(err)
 		}
 		e[i] = slices.Clone(y.F32)
 	}
 	for _, scale := range []float64{0, 1, 5} {
-		denoise, err := m.guided(contexts[1], scale, func() (*tensor.Tensor, error) { return contexts[0], nil })
+		denoise, err := m.guided(t.Context(), contexts[1], scale, func() (*tensor.Tensor, error) { return contexts[0], nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func pictureSizes(t *testing.T) {
 		t.Errorf("20x8 pixels: error %v", err)
 	}
 	g := graph.New()
-	transformerUNet().Build(nn.NewBuilder(g), unet.Inputs{X: g.Input("x", 1, 3, 4, 2), T: g.IntInput("t", 1), Context: g.Input("context", 1, 1, 8)})
+	transformerUNet().Build(nn.NewBuilder(g), unet.Inputs{X: g.Input("x", 1, 3, 4, 2), T: g.Input("t", 1), Context: g.Input("context", 1, 1, 8)})
 	if err := g.Err(); err == nil || !strings.Contains(err.Error(), "latents of 4x3: width and height must be multiples of 2") {
 		t.Errorf("latents of 4x3: error %v", err)
 	}

@@ -52,7 +52,7 @@ func closeTwice(t *testing.T, c io.Closer) {
 // TestClose: a model's second Close is harmless, with weights from a file or
 // from memory.
 func TestClose(t *testing.T) {
-	m, err := Open(save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32), Options{Engine: cpu.New()})
+	m, err := Open(save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32), Options{Engine: cpu.New(cpu.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}

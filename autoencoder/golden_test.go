@@ -79,14 +79,14 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph.Val
 	}
 	weights := c.Weights(t)
 	for _, m := range golden.Modes {
-		prog, err := cpu.New().Compile(b.G, outputs, weights, m.Options)
+		prog, err := engine.CompileWith(cpu.New(cpu.Options{}), b.G, outputs, weights, m.Options)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, in := range inputs {
 			copy(prog.Input(name).F32, in.F32)
 		}
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for i, name := range names {

@@ -136,7 +136,7 @@ func TestNotTrivial(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.fill(p)
-		run := stepper(p)
+		run := stepper(t.Context(), p)
 		if err := run(); err != nil {
 			t.Fatal(err)
 		}
@@ -161,16 +161,22 @@ func TestRelease(t *testing.T) {
 	}
 	var outputs [2][]float32
 	for i := range outputs {
-		opt, vars := engine.Options{Threads: 1}, b.vars(tensor.F32)
+		var opt engine.LoadOptions
+		vars := b.vars(tensor.F32)
 		if i == 1 {
-			opt.Packed = func(name string) { release(vars[name].F32) }
+			opt.Released = func(name string) { release(vars[name].F32) }
 		}
-		p, err := cpu.New().Compile(b.Graph, b.Outputs, vars, opt)
+		eng := cpu.New(cpu.Options{Threads: 1})
+		w, err := eng.Load(vars, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := eng.Compile(b.Graph, b.Outputs, w, engine.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		b.fill(p)
-		if err := p.Run(); err != nil {
+		if err := p.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		outputs[i] = p.Output(0).F32

@@ -52,6 +52,8 @@ const (
 	step  = "step"
 	decay = "decay"
 	noise = "noise"
+
+	timesteps = "t"
 )
 
 // Prefixes of what is kept beside a weight.
@@ -130,9 +132,9 @@ func (b *Built) fill(p engine.Program) {
 			continue
 		}
 		in, stream := p.Input(op.Name), tensor.NewStream(seed, uint64(n.ID))
-		if op.Type.DType == graph.Int32 { // timesteps
-			for i := range in.I32 {
-				in.I32[i] = int32(i * 1000 / len(in.I32))
+		if op.Name == timesteps {
+			for i := range in.F32 {
+				in.F32[i] = float32(i * 1000 / len(in.F32))
 			}
 			continue
 		}

@@ -77,7 +77,7 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 	defer p.Close()
 	debug.FreeOSMemory() // what building left behind
 	b.fill(p)
-	run := stepper(p)
+	run := stepper(ctx, p)
 	if err := run(); err != nil {
 		return Result{}, err
 	}
@@ -98,13 +98,15 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 // compile makes the program. The memory of weights that were packed is given
 // back, as is done with a model's file.
 func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
-	p, err := cpu.New().Compile(b.Graph, b.Outputs, vars, engine.Options{
-		Precision: opt.Precision, Threads: opt.Threads, Hold: opt.Hold,
-		Packed: func(name string) {
-			release(vars[name].F32)
-			release(vars[name].Half)
-		},
-	})
+	eng := cpu.New(cpu.Options{Threads: opt.Threads, Lazy: true})
+	w, err := eng.Load(vars, engine.LoadOptions{Hold: opt.Hold, Released: func(name string) {
+		release(vars[name].F32)
+		release(vars[name].Half)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	p, err := eng.Compile(b.Graph, b.Outputs, w, engine.Options{Precision: opt.Precision})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +115,7 @@ func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
 
 // stepper returns what one run is: that of the program and, in training, the
 // number of the step and new noise for the posterior.
-func stepper(p engine.Program) func() error {
+func stepper(ctx context.Context, p engine.Program) func() error {
 	n := 0
 	return func() error {
 		n++
@@ -123,7 +125,7 @@ func stepper(p engine.Program) func() error {
 		if in := p.Input(noise); in != nil {
 			tensor.NewStream(seed, uint64(n)).Normal(in.F32)
 		}
-		return p.Run()
+		return p.Run(ctx)
 	}
 }
 

@@ -105,7 +105,7 @@ func firstStage(width, latent int, mult ...int) autoencoder.Config {
 func denoiser(c unet.Config, tokens int) network {
 	return func(b nn.Builder, side, n int) graph.Value {
 		return c.Build(b, unet.Inputs{
-			X: b.G.Input("x", n, side, side, c.InChannels), T: b.G.IntInput("t", n),
+			X: b.G.Input("x", n, side, side, c.InChannels), T: b.G.Input(timesteps, n),
 			Context: b.G.Input("context", n, tokens, c.ContextDim),
 		})
 	}

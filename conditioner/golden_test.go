@@ -120,7 +120,7 @@ func compare(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph
 // compareIn computes one output in one mode.
 func compareIn(t *testing.T, c *golden.Case, g *graph.Graph, m golden.Mode, weights engine.Vars, name string, v graph.Value, inputs map[string]*tensor.Tensor) {
 	t.Helper()
-	prog, err := cpu.New().Compile(g, []graph.Value{v}, weights, m.Options)
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, []graph.Value{v}, weights, m.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func compareIn(t *testing.T, c *golden.Case, g *graph.Graph, m golden.Mode, weig
 		copy(prog.Input(in).F32, x.F32)
 		copy(prog.Input(in).I32, x.I32)
 	}
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want := c.Output(t, name)

@@ -1,94 +1,123 @@
-// Package engine is the interface between graphs and what computes them.
+// Package engine is the interface between graphs and what computes them: a
+// processor, or an accelerator with a memory of its own.
+//
+// Weights are loaded once and shared by all programs over them. A program is a
+// graph compiled for its shapes.
 package engine
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// Precision says how an executable may compute the float32 operations of a graph.
-type Precision uint8
-
-// F32 computes products in float32, by any algorithm whose error is of that
-// order: with Winograd's or with split bfloat16 products, up to 2e-5 of the largest
-// result (see Options.Exact). BF16 rounds the operands of products to bfloat16, but
-// for sums of few terms; sums, normalisation, softmax and weights stay float32.
-const (
-	F32 Precision = iota
-	BF16
-)
-
-func (p Precision) String() string { return [...]string{"f32", "bf16"}[p] }
-
-// ParsePrecision reads "f32" or "bf16".
-func ParsePrecision(s string) (Precision, error) {
-	for _, p := range []Precision{F32, BF16} {
-		if s == p.String() {
-			return p, nil
-		}
-	}
-	return F32, fmt.Errorf("precision %q: want f32 or bf16", s)
-}
-
-// UnmarshalText reads a precision in configurations and flags.
-func (p *Precision) UnmarshalText(b []byte) (err error) {
-	*p, err = ParsePrecision(string(b))
-	return err
-}
-
-// MarshalText writes a precision in configurations.
-func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// Vars are the parameters of one or several programs by name. Programs read
-// and update them in place, so that programs compiled over the same Vars share
-// weights.
+// Vars are parameters on the host, by name.
 type Vars map[string]*tensor.Tensor
+
+// Engine loads weights and turns graphs into programs.
+type Engine interface {
+	// Load makes weights of vars, which may lie in a mapped file. The tensors belong to
+	// the weights from then on: the caller does not change them, and the engine only
+	// where a program updates a parameter.
+	Load(vars Vars, opt LoadOptions) (Weights, error)
+	// Compile makes a program of a graph that computes outputs and carries out the
+	// updates among them. Every parameter of the graph must be in w, with its shape; w
+	// may be nil for a graph without parameters. A plan that needs more memory than opt
+	// allows is a fault.Memory, before any of it is taken.
+	Compile(g *graph.Graph, outputs []graph.Value, w Weights, opt Options) (Program, error)
+}
+
+// LoadOptions say how weights are kept.
+type LoadOptions struct {
+	// Hold is how weights stay in memory: as F16 or BF16 they take half as much and are
+	// widened as they are used, where the engine can do so.
+	Hold tensor.Format
+	// Released, if set, is told of every parameter whose tensor is not read for now,
+	// as the engine has a form of its own: pages of a mapped file may be dropped. It
+	// may be called from any goroutine.
+	Released func(name string)
+}
 
 // Options of a compilation.
 type Options struct {
 	Precision Precision
-	Threads   int // < 1: one for every processor
 	// Exact turns off what changes the order of float32 sums for speed.
 	Exact bool
-	// Hold is how packed weights stay in memory: as F16 or BF16 they take half as
-	// much and are widened as they are used, where the program can do so.
-	Hold tensor.Format
-	// Ahead packs the weights in the background from now on: vars may not change.
-	Ahead bool
-	// Packed, if set, is told of every parameter that was packed: its own memory
-	// is not read again until Refresh, so that mapped pages may be dropped.
-	Packed func(name string)
+	// MaxBytes bounds the memory that the program may add, its own and that of new
+	// forms of weights; 0: what the machine has.
+	MaxBytes int64
 }
 
-// Engine turns a graph into a program that computes outputs (and carries out
-// the updates among them). Every parameter of the graph must be in vars, with
-// its shape.
-type Engine interface {
-	Compile(g *graph.Graph, outputs []graph.Value, vars Vars, opt Options) (Program, error)
+// Weights are the parameters of one or several programs on a device. All methods may
+// be called from any goroutine, and wait for a program that is running.
+type Weights interface {
+	// Names lists the parameters, sorted.
+	Names() []string
+	// Pull returns values as they are now, on the host. The tensors must not be written
+	// to, and may be the engine's own memory: those of parameters that a program updates
+	// hold until its next Run, others for good. Without names it returns all.
+	Pull(names ...string) (Vars, error)
+	// Push replaces values, all of them or on an error none; programs see them at
+	// their next Run. The tensors belong to the weights from then on, as with Load.
+	Push(vars Vars) error
+	// Renamed is a view of the same memory in which each name of from stands for the
+	// parameter that it is mapped to, such as an averaged weight in place of the trained
+	// one; other names stay. The view is closed with what it is a view of.
+	Renamed(from map[string]string) (Weights, error)
+	// Bytes is the memory that the engine has taken for weights by now, beside the
+	// tensors that were given to it.
+	Bytes() int64
+	// Close frees the memory. Programs are closed before their weights.
+	Close()
 }
 
 // Program is a compiled graph. It may be used by one goroutine at a time.
 type Program interface {
-	// Input is the memory of an input, to be filled before Run; nil if the
-	// program has no such input.
+	// Input is the memory of an input, to be filled before Run; nil if the program has
+	// no such input.
 	Input(name string) *tensor.Tensor
-	// Run computes the outputs from the inputs. It does not allocate. An index
-	// outside an embedding's table is an error.
-	Run() error
+	// Run computes the outputs from the inputs. It allocates nothing but, after a change
+	// of the weights, what that takes. An index outside an embedding's table is an error.
+	// Cancelled, it returns ctx's error within half a second, with outputs that mean
+	// nothing and with no update carried out; a run whose updates have begun goes on to
+	// its end.
+	Run(ctx context.Context) error
 	// Output is the memory of output i of Compile; it holds until the next Run.
 	Output(i int) *tensor.Tensor
-	// Refresh tells the program that vars were changed from outside, so that
-	// packed weights are made anew at the next Run.
-	Refresh()
-	// FindNonFinite runs the program up to its first value with a NaN or an
-	// infinity and names the layer and operation it comes from ("" if none).
-	// Updates are not carried out.
+	// FindNonFinite runs the program up to its first value with a NaN or an infinity
+	// and names the layer and operation it comes from ("" if none). Updates are not
+	// carried out.
 	FindNonFinite() (string, error)
-	// PeakBytes is the planned memory: activations, scratch and packed
-	// weights, without vars.
+	// PeakBytes is the program's planned memory: inputs, activations and scratch,
+	// without weights.
 	PeakBytes() int64
-	// Close gives back threads and memory.
+	// Close gives back the program's memory, and forms of weights that no other program
+	// uses.
 	Close()
+}
+
+// CompileWith loads vars for one program alone, which are freed with it.
+func CompileWith(e Engine, g *graph.Graph, outputs []graph.Value, vars Vars, opt Options) (Program, error) {
+	w, err := e.Load(vars, LoadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.Compile(g, outputs, w, opt)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	return &alone{p, w}, nil
+}
+
+// alone is a program with weights of its own.
+type alone struct {
+	Program
+	weights Weights
+}
+
+func (a *alone) Close() {
+	a.Program.Close()
+	a.weights.Close()
 }

@@ -38,7 +38,7 @@ func (g *Graph) Embedding(table, ids Value) Value { return g.one(Embedding{}, ta
 // half = Dim/2, and a zero at the end where Dim is odd; cosines first, as in
 // the reference's U-Net.
 //
-//	t  int32 [N]
+//	t  [N], which need not be whole numbers
 //	y  [N, Dim]
 type TimestepEmbedding struct {
 	Dim       int
@@ -46,13 +46,13 @@ type TimestepEmbedding struct {
 }
 
 func (op TimestepEmbedding) infer(in []Type) ([]Type, error) {
-	if len(in) != 1 || in[0].DType != Int32 || len(in[0].Shape) != 1 || op.Dim < 2 {
-		return nil, fmt.Errorf("timesteps %v to %d channels: want int32 [n]", in, op.Dim)
+	if len(in) != 1 || in[0].DType != Float32 || len(in[0].Shape) != 1 || op.Dim < 2 {
+		return nil, fmt.Errorf("timesteps %v to %d channels: want float32 [n]", in, op.Dim)
 	}
 	return []Type{float(in[0].Shape[0], op.Dim)}, nil
 }
 
-// TimestepEmbedding returns the sinusoidal embedding [N, dim] of t int32 [N].
+// TimestepEmbedding returns the sinusoidal embedding [N, dim] of t [N].
 func (g *Graph) TimestepEmbedding(t Value, dim int) Value {
 	return g.one(TimestepEmbedding{dim, 10000}, t)
 }

@@ -183,7 +183,7 @@ func (n *Network) smallest() (nn.Builder, error) {
 	case n.Key == KeyADM:
 		condition = g.IntInput("labels", 1)
 	}
-	n.Denoise(b, g.Input("x", 1, f, f, c), g.IntInput("t", 1), condition)
+	n.Denoise(b, g.Input("x", 1, f, f, c), g.Input("t", 1), condition)
 	return b, g.Err()
 }
 

@@ -23,7 +23,7 @@ func distances(t *testing.T, net Net, vars engine.Vars, opt engine.Options, shap
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	x, y := g.Input("x", shape...), g.Input("y", shape...)
-	prog, err := cpu.New().Compile(g, []graph.Value{net.Distances(b, x, y), net.Embedding(b, x), net.Embedding(b, y)}, vars, opt)
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, []graph.Value{net.Distances(b, x, y), net.Embedding(b, x), net.Embedding(b, y)}, vars, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestGolden(t *testing.T) {
 			prog := distances(t, net, vars, engine.Options{}, x.Shape...)
 			copy(prog.Input("x").F32, x.F32)
 			copy(prog.Input("y").F32, y.F32)
-			if err := prog.Run(); err != nil {
+			if err := prog.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			for i, want := range c.Floats64(t, "lpips") {
@@ -129,7 +129,7 @@ func TestPublished(t *testing.T) {
 		}
 		copy(prog.Input("x").F32, x.F32)
 		copy(prog.Input("y").F32, y.F32)
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got := float64(prog.Output(0).F32[0]); math.Abs(got-c.want) > 1e-3 {
@@ -165,7 +165,7 @@ func TestDistance(t *testing.T) {
 			for i, v := range prog.Input("x").F32 {
 				prog.Input("y").F32[i] = v + noise*prog.Input("y").F32[i]
 			}
-			if err := prog.Run(); err != nil {
+			if err := prog.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			d := float64(prog.Output(0).F32[0])

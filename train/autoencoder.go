@@ -105,6 +105,7 @@ type firstStage struct {
 	specs  []nn.ParamSpec
 	loader *data.Loader
 	valid  *data.Set
+	means  engine.Weights // the averaged ones
 	eval   *ldm.FirstStage
 	engine engine.Engine
 }
@@ -165,18 +166,19 @@ func (s *firstStage) build(g *graph.Graph) []term {
 	return terms
 }
 
-func (s *firstStage) fill(p engine.Program, n int) error {
+func (s *firstStage) fill(_ context.Context, p engine.Program, n int) error {
 	tensor.NewStream(s.loop.Seed, drawPosterior, uint64(n)).Normal(p.Input("noise").F32)
 	return s.loader.Images(p.Input("x").F32, n-1)
 }
 
-// evaluator is the autoencoder with the averaged weights.
-func (s *firstStage) evaluator() *ldm.FirstStage {
-	if s.eval == nil {
-		s.eval = ldm.NewFirstStage(s.model, averaged(s.vars), ldm.Options{Engine: s.engine, Precision: s.loop.Precision, Threads: s.loop.Threads})
+// loaded makes the autoencoder with the averaged weights.
+func (s *firstStage) loaded(w engine.Weights) (err error) {
+	if s.means, err = averaged(w); err != nil {
+		return err
 	}
-	s.eval.Refresh()
-	return s.eval
+	s.vars = nil
+	s.eval = ldm.NewFirstStage(s.model, s.means, ldm.Options{Engine: s.engine, Precision: s.loop.Precision})
+	return nil
 }
 
 // validate reconstructs the held-out pictures from the posterior's mean.
@@ -184,7 +186,6 @@ func (s *firstStage) validate(ctx context.Context) ([]scalar, error) {
 	if s.valid == nil {
 		return nil, nil
 	}
-	eval := s.evaluator()
 	var sum float64
 	for i := range s.valid.Len() {
 		if err := ctx.Err(); err != nil {
@@ -194,7 +195,7 @@ func (s *firstStage) validate(ctx context.Context) ([]scalar, error) {
 		if err != nil {
 			return nil, err
 		}
-		y, err := eval.Reconstruct(x)
+		y, err := s.eval.Reconstruct(ctx, x)
 		if err != nil {
 			return nil, err
 		}
@@ -204,7 +205,7 @@ func (s *firstStage) validate(ctx context.Context) ([]scalar, error) {
 }
 
 // pictures shows held-out pictures (or training ones) above their reconstructions.
-func (s *firstStage) pictures(context.Context) (image.Image, error) {
+func (s *firstStage) pictures(ctx context.Context) (image.Image, error) {
 	const columns = 8
 	set := s.valid
 	if set == nil {
@@ -212,13 +213,12 @@ func (s *firstStage) pictures(context.Context) (image.Image, error) {
 	}
 	n := min(columns, set.Len())
 	shown := tensor.New(2*n, s.size, s.size, s.model.DD.InChannels)
-	eval := s.evaluator()
 	for i := range n {
 		x, err := set.Image(i * set.Len() / n)
 		if err != nil {
 			return nil, err
 		}
-		y, err := eval.Reconstruct(x)
+		y, err := s.eval.Reconstruct(ctx, x)
 		if err != nil {
 			return nil, err
 		}
@@ -229,5 +229,9 @@ func (s *firstStage) pictures(context.Context) (image.Image, error) {
 }
 
 func (s *firstStage) export(path string) error {
-	return modelfile.SaveFirstStage(path, s.model, averaged(s.vars), checkpoint.F32)
+	vars, err := s.means.Pull()
+	if err != nil {
+		return err
+	}
+	return modelfile.SaveFirstStage(path, s.model, vars, checkpoint.F32)
 }

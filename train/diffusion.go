@@ -60,7 +60,8 @@ type secondStage struct {
 	valid   *latents // none without a validation folder
 	scale   float32
 	times   diffusion.Timesteps
-	model   *ldm.Model // with the averaged weights
+	means   engine.Weights // the averaged ones
+	model   *ldm.Model     // with these
 	engine  engine.Engine
 	loss    engine.Program // of validation
 }
@@ -79,7 +80,7 @@ func Diffusion(ctx context.Context, cfg DiffusionConfig, dir string, eng engine.
 		return err
 	}
 	s.loader = &data.Loader{Set: train, Batch: cfg.Train.BatchSize, Seed: cfg.Train.Seed, Mirror: cfg.Data.Flip}
-	if err := s.assemble(train, valid); err != nil {
+	if err := s.assemble(ctx, train, valid); err != nil {
 		return err
 	}
 	return start(ctx, dir, s.cfg, &loop{cfg: cfg.Train, stage: s, vars: s.vars}, eng, line)
@@ -87,7 +88,7 @@ func Diffusion(ctx context.Context, cfg DiffusionConfig, dir string, eng engine.
 
 // assemble joins the trained first stage, the tokenizer or the classes of the
 // data, and the new networks.
-func (s *secondStage) assemble(train, valid *data.Set) error {
+func (s *secondStage) assemble(ctx context.Context, train, valid *data.Set) error {
 	if s.cfg.FirstStage == "" {
 		return fmt.Errorf("first_stage is empty: name the model file of a trained first stage")
 	}
@@ -111,7 +112,11 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 	for name, t := range stageVars {
 		s.vars[model.PrefixFirstStage+"."+name] = t
 	}
-	stage := ldm.NewFirstStage(stageConfig, stageVars, ldm.Options{Engine: s.engine, Threads: s.cfg.Train.Threads})
+	frozen, err := s.engine.Load(stageVars, engine.LoadOptions{})
+	if err != nil {
+		return err
+	}
+	stage := ldm.NewFirstStage(stageConfig, frozen, ldm.Options{Engine: s.engine})
 	s.latents = newLatents(stage, train)
 	if valid != nil {
 		s.valid = newLatents(stage, valid)
@@ -121,7 +126,7 @@ func (s *secondStage) assemble(train, valid *data.Set) error {
 		return s.initialize()
 	}
 	if s.net.Params.ScaleByStd {
-		std, err := s.latents.std(s.cfg.Train.Seed)
+		std, err := s.latents.std(ctx, s.cfg.Train.Seed)
 		if err != nil {
 			return err
 		}
@@ -207,7 +212,7 @@ func (s *secondStage) objective(g *graph.Graph, n int) graph.Value {
 	side := s.cfg.Data.Size / s.net.FirstStage.Factor()
 	c := s.net.FirstStage.LatentChannels()
 	x := g.Input("x", n, side, side, c)
-	predicted := s.net.Denoise(b, x, g.IntInput("t", n), s.net.Condition(b, n, s.net.TextLength()))
+	predicted := s.net.Denoise(b, x, g.Input("t", n), s.net.Condition(b, n, s.net.TextLength()))
 	target := g.Input("target", n, side, side, c)
 	if s.net.Params.LossType == diffusion.L1 {
 		return g.L1(predicted, target)
@@ -215,7 +220,7 @@ func (s *secondStage) objective(g *graph.Graph, n int) graph.Value {
 	return g.L2(predicted, target)
 }
 
-func (s *secondStage) fill(p engine.Program, n int) error {
+func (s *secondStage) fill(ctx context.Context, p engine.Program, n int) error {
 	for i, pick := range s.loader.Picks(n - 1) {
 		at := uint64((n-1)*s.cfg.Train.BatchSize + i)
 		if tensor.NewStream(s.cfg.Train.Seed, drawDropout, at).Float64() < s.cfg.Dropout {
@@ -224,7 +229,7 @@ func (s *secondStage) fill(p engine.Program, n int) error {
 		} else {
 			s.fillLabel(p, i, s.loader.Set.Items[pick.Index].Class)
 		}
-		if err := s.example(p, s.latents, i, pick, s.times, s.cfg.Train.Seed, at); err != nil {
+		if err := s.example(ctx, p, s.latents, i, pick, s.times, s.cfg.Train.Seed, at); err != nil {
 			return err
 		}
 	}
@@ -239,21 +244,21 @@ func (s *secondStage) fillLabel(p engine.Program, i, class int) {
 
 // example writes place i of a batch: a latent drawn from the posterior, noised
 // to a random timestep, its noise (or itself) as target, its caption.
-func (s *secondStage) example(p engine.Program, from *latents, i int, pick data.Pick, times diffusion.Timesteps, seed, at uint64) error {
+func (s *secondStage) example(ctx context.Context, p engine.Program, from *latents, i int, pick data.Pick, times diffusion.Timesteps, seed, at uint64) error {
 	if s.tok != nil {
 		l := s.net.TextLength()
 		s.tok.Encode(pick.Text, p.Input("tokens").I32[i*l:(i+1)*l])
 	}
 	x, target := p.Input("x").Row(i).F32, p.Input("target").Row(i).F32
 	z := make([]float32, len(x))
-	if err := from.sample(z, pick, tensor.NewStream(seed, drawPosterior, at)); err != nil {
+	if err := from.sample(ctx, z, pick, tensor.NewStream(seed, drawPosterior, at)); err != nil {
 		return err
 	}
 	for k := range z {
 		z[k] *= s.scale
 	}
 	t := times.At(tensor.NewStream(seed, drawTimestep, at).Float64())
-	p.Input("t").I32[i] = int32(t)
+	p.Input("t").F32[i] = float32(t)
 	noise := make([]float32, len(z))
 	tensor.NewStream(seed, drawNoise, at).Normal(noise)
 	s.net.Schedule.QSample(x, z, noise, t)
@@ -272,11 +277,10 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 		g := graph.New()
 		v := s.objective(g, n)
 		var err error
-		if s.loss, err = s.engine.Compile(g, []graph.Value{v}, averaged(s.vars), engine.Options{Precision: s.cfg.Train.Precision, Threads: s.cfg.Train.Threads}); err != nil {
+		if s.loss, err = s.engine.Compile(g, []graph.Value{v}, s.means, engine.Options{Precision: s.cfg.Train.Precision}); err != nil {
 			return nil, err
 		}
 	}
-	s.loss.Refresh()
 	even, err := diffusion.NewTimesteps(s.net.Schedule, 0)
 	if err != nil {
 		return nil, err
@@ -294,11 +298,11 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 			if len(item.Texts) > 0 {
 				pick.Text = item.Texts[0]
 			}
-			if err := s.example(s.loss, s.valid, i, pick, even, drawValidation, uint64(r*n+i)); err != nil {
+			if err := s.example(ctx, s.loss, s.valid, i, pick, even, drawValidation, uint64(r*n+i)); err != nil {
 				return nil, err
 			}
 		}
-		if err := s.loss.Run(); err != nil {
+		if err := s.loss.Run(ctx); err != nil {
 			return nil, err
 		}
 		sum += float64(s.loss.Output(0).F32[0])
@@ -306,21 +310,20 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 	return []scalar{{"loss", sum / rounds}}, nil
 }
 
-// averagedModel is the whole model with the averaged weights.
-func (s *secondStage) averagedModel() *ldm.Model {
-	if s.model == nil {
-		s.model = ldm.New(s.net, s.target, s.tok, averaged(s.vars), ldm.Options{
-			Engine: s.engine, Precision: s.cfg.Train.Precision, Threads: s.cfg.Train.Threads,
-		})
+// loaded makes the whole model with the averaged weights.
+func (s *secondStage) loaded(w engine.Weights) (err error) {
+	if s.means, err = averaged(w); err != nil {
+		return err
 	}
-	s.model.Refresh()
-	return s.model
+	s.vars = nil
+	s.model = ldm.New(s.net, s.target, s.tok, s.means, ldm.Options{Engine: s.engine, Precision: s.cfg.Train.Precision})
+	return nil
 }
 
 // pictures samples the configured prompts, or the first captions or classes.
 func (s *secondStage) pictures(ctx context.Context) (image.Image, error) {
 	const most = 16
-	m := s.averagedModel()
+	m := s.model
 	var out *tensor.Tensor
 	var err error
 	switch {
@@ -353,5 +356,5 @@ func seeds(n int) []uint64 {
 }
 
 func (s *secondStage) export(path string) error {
-	return s.averagedModel().Save(path, checkpoint.F32)
+	return s.model.Save(path, checkpoint.F32)
 }

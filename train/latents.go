@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"math"
 
 	"github.com/ldm-go/ldm"
@@ -27,7 +28,7 @@ func newLatents(stage *ldm.FirstStage, set *data.Set) *latents {
 }
 
 // sample draws a latent [h, w, D] of a picture from its posterior.
-func (l *latents) sample(dst []float32, pick data.Pick, noise tensor.Stream) error {
+func (l *latents) sample(ctx context.Context, dst []float32, pick data.Pick, noise tensor.Stream) error {
 	side := 0
 	if pick.Mirror {
 		side = 1
@@ -39,7 +40,7 @@ func (l *latents) sample(dst []float32, pick data.Pick, noise tensor.Stream) err
 		if err != nil {
 			return err
 		}
-		if m, err = l.stage.Moments(x); err != nil {
+		if m, err = l.stage.Moments(ctx, x); err != nil {
 			return err
 		}
 		l.moments[side][pick.Index] = m
@@ -54,14 +55,14 @@ func (l *latents) sample(dst []float32, pick data.Pick, noise tensor.Stream) err
 }
 
 // std is the standard deviation of the latents of a sample of the pictures.
-func (l *latents) std(seed uint64) (float64, error) {
+func (l *latents) std(ctx context.Context, seed uint64) (float64, error) {
 	const most = 256
 	f := l.stage.Factor()
 	z := make([]float32, l.set.Size/f*l.set.Size/f*l.stage.Config.EmbedDim)
 	var sum, square, n float64
 	for k := range min(most, l.set.Len()) {
 		i := k * l.set.Len() / min(most, l.set.Len())
-		if err := l.sample(z, data.Pick{Index: i}, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
+		if err := l.sample(ctx, z, data.Pick{Index: i}, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
 			return 0, err
 		}
 		for _, v := range z {

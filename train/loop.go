@@ -22,9 +22,11 @@ type stage interface {
 	build(g *graph.Graph) []term
 	// weights lists the parameters that are trained, after build.
 	weights() []nn.ParamSpec
+	// loaded gives it all parameters, with those of the optimiser, once they are on the device.
+	loaded(w engine.Weights) error
 	// fill writes the inputs of the program for step n, counted from 1. What it
 	// writes depends on the seed and n alone.
-	fill(p engine.Program, n int) error
+	fill(ctx context.Context, p engine.Program, n int) error
 	// validate measures the averaged weights on held-out data; none if there is none.
 	validate(ctx context.Context) ([]scalar, error)
 	// pictures draws reconstructions or samples with the averaged weights.
@@ -60,7 +62,8 @@ type loop struct {
 	config  string // the whole configuration as YAML, kept in the checkpoint
 	cfg     Loop
 	stage   stage
-	vars    engine.Vars
+	vars    engine.Vars // until they are loaded
+	loaded  engine.Weights
 	program engine.Program
 	names   []string // of the logged outputs, the objective first
 	out     *log
@@ -74,19 +77,22 @@ func (l *loop) run(ctx context.Context, eng engine.Engine) error {
 	if err := l.prepare(eng); err != nil {
 		return err
 	}
+	defer l.loaded.Close()
 	defer l.program.Close()
 	l.out.begin(l.step, l.cfg.Steps)
 	for l.step < l.cfg.Steps {
 		if ctx.Err() != nil {
 			return errors.Join(ctx.Err(), l.save())
 		}
-		if err := l.update(); err != nil {
-			return err
+		err := l.update(ctx)
+		if err == nil {
+			err = l.periodic(ctx)
 		}
-		if err := l.periodic(ctx); err != nil {
-			if ctx.Err() != nil {
-				return errors.Join(ctx.Err(), l.save())
-			}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return errors.Join(ctx.Err(), l.save())
+		default:
 			return err
 		}
 	}
@@ -115,20 +121,27 @@ func (l *loop) prepare(eng engine.Engine) error {
 		return err
 	}
 	var err error
-	l.program, err = eng.Compile(g, outputs, l.vars, engine.Options{Precision: l.cfg.Precision, Threads: l.cfg.Threads})
-	return err
+	if l.loaded, err = eng.Load(l.vars, engine.LoadOptions{}); err != nil {
+		return err
+	}
+	l.vars = nil
+	if l.program, err = eng.Compile(g, outputs, l.loaded, engine.Options{Precision: l.cfg.Precision}); err != nil {
+		l.loaded.Close()
+		return err
+	}
+	return l.stage.loaded(l.loaded)
 }
 
 // update does one step.
-func (l *loop) update() error {
+func (l *loop) update(ctx context.Context) error {
 	n := l.step + 1
-	if err := l.stage.fill(l.program, n); err != nil {
+	if err := l.stage.fill(ctx, l.program, n); err != nil {
 		return fmt.Errorf("step %d: %w", n, err)
 	}
 	l.setScalar("rate", l.cfg.rate(n))
 	l.setScalar("step", float64(n))
 	l.setScalar("decay", l.cfg.decay(n))
-	if err := l.program.Run(); err != nil {
+	if err := l.program.Run(ctx); err != nil {
 		return fmt.Errorf("step %d: %w", n, err)
 	}
 	norm2 := l.program.Output(len(l.names)).F32[0]

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/tensor"
 )
 
 // Keys of a checkpoint's metadata.
@@ -19,16 +19,18 @@ const (
 )
 
 // trained lists what changes in training: weights, moments, shadows.
-func (l *loop) trained() map[string]*tensor.Tensor {
-	all := map[string]*tensor.Tensor{}
+func (l *loop) trained() []string {
+	prefixes := []string{"", firstMoment, secondMoment}
+	if l.cfg.EMA > 0 {
+		prefixes = append(prefixes, emaShadow)
+	}
+	var names []string
 	for _, w := range l.stage.weights() {
-		for _, prefix := range []string{"", firstMoment, secondMoment, emaShadow} {
-			if t := l.vars[prefix+w.Name]; t != nil {
-				all[prefix+w.Name] = t
-			}
+		for _, prefix := range prefixes {
+			names = append(names, prefix+w.Name)
 		}
 	}
-	return all
+	return names
 }
 
 // save writes the checkpoint, and the model as it stands, each in one atomic
@@ -36,7 +38,11 @@ func (l *loop) trained() map[string]*tensor.Tensor {
 // own, as every step's draws follow from the seed and the step's number.
 func (l *loop) save() error {
 	meta := map[string]string{metaStep: strconv.Itoa(l.step), metaConfig: l.config}
-	if err := checkpoint.Save(filepath.Join(l.dir, CheckpointFile), l.trained(), meta, checkpoint.F32); err != nil {
+	tensors, err := l.loaded.Pull(l.trained()...)
+	if err != nil {
+		return err
+	}
+	if err := checkpoint.Save(filepath.Join(l.dir, CheckpointFile), tensors, meta, checkpoint.F32); err != nil {
 		return err
 	}
 	return l.stage.export(filepath.Join(l.dir, ModelFile))
@@ -57,7 +63,8 @@ func (l *loop) restore() error {
 	if err != nil || step < 0 {
 		return fmt.Errorf("%s: not a checkpoint of a training run: metadata has no %s", path, metaStep)
 	}
-	for name, t := range l.trained() {
+	for _, name := range l.trained() {
+		t := l.vars[name]
 		have, err := f.Read(name)
 		if err != nil {
 			return fmt.Errorf("%w (was the model's configuration changed since?)", err)
@@ -71,15 +78,14 @@ func (l *loop) restore() error {
 	return nil
 }
 
-// averaged maps the weights' names to their EMA shadows (to the weights
-// themselves where none are kept), for programs that validate and sample.
-func averaged(vars engine.Vars) engine.Vars {
-	out := engine.Vars{}
-	for name, t := range vars {
-		if shadow := vars[emaShadow+name]; shadow != nil {
-			t = shadow
+// averaged are the weights with their EMA shadows in their place, where such are
+// kept: for programs that validate and sample.
+func averaged(w engine.Weights) (engine.Weights, error) {
+	from := map[string]string{}
+	for _, name := range w.Names() {
+		if of, ok := strings.CutPrefix(name, emaShadow); ok {
+			from[of] = name
 		}
-		out[name] = t
 	}
-	return out
+	return w.Renamed(from)
 }

@@ -77,7 +77,7 @@ func autoencoderConfig(t testing.TB, overrides ...string) AutoencoderConfig {
 
 func trainAutoencoder(t testing.TB, folder, run string, overrides ...string) error {
 	cfg := autoencoderConfig(t, append(overrides, "data.train="+folder, "data.validation="+folder)...)
-	return Autoencoder(context.Background(), cfg, run, cpu.New(), func(string) {})
+	return Autoencoder(context.Background(), cfg, run, cpu.New(cpu.Options{}), func(string) {})
 }
 
 func sameTensors(t *testing.T, a, b string) {
@@ -128,12 +128,12 @@ func TestResume(t *testing.T) {
 		if err := config.Parse(&cfg, "tiny", []byte(tinyDiffusion), []string{"first_stage=" + first, "data.train=" + folder, "data.validation=" + folder, "train.steps=" + call.steps}); err != nil {
 			t.Fatal(err)
 		}
-		if err := Diffusion(context.Background(), cfg, call.run, cpu.New(), func(string) {}); err != nil {
+		if err := Diffusion(context.Background(), cfg, call.run, cpu.New(cpu.Options{}), func(string) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	sameTensors(t, filepath.Join(whole, CheckpointFile), filepath.Join(halves, CheckpointFile))
-	m, err := ldm.Open(filepath.Join(whole, ModelFile), ldm.Options{Engine: cpu.New()})
+	m, err := ldm.Open(filepath.Join(whole, ModelFile), ldm.Options{Engine: cpu.New(cpu.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestStop(t *testing.T) {
 	pictures(t, folder)
 	ctx, cancel := context.WithCancel(context.Background())
 	cfg := autoencoderConfig(t, "data.train="+folder, "train.steps=1000", "train.save_every=1000")
-	err := Autoencoder(ctx, cfg, run, cpu.New(), func(line string) {
+	err := Autoencoder(ctx, cfg, run, cpu.New(cpu.Options{}), func(line string) {
 		if strings.HasPrefix(line, "step 4/") {
 			cancel()
 		}

@@ -43,13 +43,13 @@ func decayOnEverything(t *testing.T) {
 	}
 	updates := addUpdates(g, sum, weights, cfg)
 	addOptimizerVars(vars, weights, cfg)
-	prog, err := cpu.New().Compile(g, updates, vars, engine.Options{})
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, updates, vars, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const rate = 0.5
 	prog.Input("rate").F32[0], prog.Input("step").F32[0] = rate, 1
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range weights {
@@ -77,18 +77,23 @@ func latentsAreDrawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stage := ldm.NewFirstStage(cfg, nn.Initialize(specs, 1), ldm.Options{})
+	eng := cpu.New(cpu.Options{})
+	w, err := eng.Load(nn.Initialize(specs, 1), engine.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage := ldm.NewFirstStage(cfg, w, ldm.Options{Engine: eng})
 	x, err := set.Image(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	moments, err := stage.Moments(tensor.Of(x.F32, 1, 16, 16, 3))
+	moments, err := stage.Moments(t.Context(), tensor.Of(x.F32, 1, 16, 16, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
 	mean := stage.Mode(moments)
 	z, noise := make([]float32, len(mean.F32)), make([]float32, len(mean.F32))
-	if err := newLatents(stage, set).sample(z, data.Pick{Index: 0}, tensor.NewStream(5)); err != nil {
+	if err := newLatents(stage, set).sample(t.Context(), z, data.Pick{Index: 0}, tensor.NewStream(5)); err != nil {
 		t.Fatal(err)
 	}
 	tensor.NewStream(5).Normal(noise)

@@ -18,7 +18,7 @@ func TestTooManyHeads(t *testing.T) {
 			cfg.ContextDim = 8
 		}
 		g := graph.New()
-		cfg.Build(nn.NewBuilder(g), Inputs{X: g.Input("x", 1, 4, 4, 4), T: g.IntInput("t", 1), Context: g.Input("context", 1, 2, 8)})
+		cfg.Build(nn.NewBuilder(g), Inputs{X: g.Input("x", 1, 4, 4, 4), T: g.Input("t", 1), Context: g.Input("context", 1, 2, 8)})
 		if err := g.Err(); err == nil || !strings.Contains(err.Error(), "cannot be cut into 100 heads") {
 			t.Errorf("spatial transformer %v: error %v", transformer, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
@@ -72,7 +73,7 @@ func inputs(t *testing.T, c *golden.Case, g *graph.Graph) unet.Inputs {
 		case name == "x":
 			in.X = g.Input(name, value.Shape...)
 		case name == "t":
-			in.T = g.IntInput(name, value.Shape...)
+			in.T = g.Input(name, value.Shape...)
 		case name == "y":
 			in.Y = g.IntInput(name, value.Shape...)
 		case name == "c_concat":
@@ -97,7 +98,7 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, y graph.Value) {
 	c.CheckParams(t, b.Params())
 	weights := c.Weights(t)
 	for _, m := range golden.Modes {
-		prog, err := cpu.New().Compile(b.G, []graph.Value{y}, weights, m.Options)
+		prog, err := engine.CompileWith(cpu.New(cpu.Options{}), b.G, []graph.Value{y}, weights, m.Options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,9 +106,14 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, y graph.Value) {
 			if in, value := prog.Input(name), nhwc(c.Input(t, name)); in != nil { // adm models may ignore a context
 				copy(in.F32, value.F32)
 				copy(in.I32, value.I32)
+				for i := range in.F32 { // timesteps are whole numbers there
+					if value.I32 != nil {
+						in.F32[i] = float32(value.I32[i])
+					}
+				}
 			}
 		}
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for name := range c.Outputs {

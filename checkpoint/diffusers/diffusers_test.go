@@ -82,7 +82,7 @@ func (p parts) params(t *testing.T) (counts [3]int, names []string) {
 	b := nn.NewBuilder(g)
 	f := p.unet.Factor()
 	p.unet.Build(b.In("model").In("diffusion_model"), unet.Inputs{
-		X: g.Input("x", 1, f, f, p.unet.InChannels), T: g.IntInput("t", 1), Context: g.Input("context", 1, 1, p.unet.ContextDim)})
+		X: g.Input("x", 1, f, f, p.unet.InChannels), T: g.Input("t", 1), Context: g.Input("context", 1, 1, p.unet.ContextDim)})
 	counts[0] = len(b.Params())
 	f = p.kl.Factor()
 	p.kl.Encode(b.In("first_stage_model"), g.Input("picture", 1, f, f, p.kl.DD.InChannels))

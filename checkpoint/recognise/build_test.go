@@ -66,7 +66,7 @@ func (p parts) shapes(t *testing.T) map[string][]int {
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	f := p.unet.Factor()
-	in := unet.Inputs{X: g.Input("x", 1, f, f, p.unet.InChannels), T: g.IntInput("t", 1)}
+	in := unet.Inputs{X: g.Input("x", 1, f, f, p.unet.InChannels), T: g.Input("t", 1)}
 	if p.unet.UseSpatialTransformer {
 		in.Context = g.Input("context", 1, 1, p.unet.ContextDim)
 	}

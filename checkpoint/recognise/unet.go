@@ -125,7 +125,7 @@ func checkUNet(t config.Target, names []string, shapes map[string][]int) error {
 	}
 	g := graph.New()
 	f := c.Factor()
-	in := unet.Inputs{X: g.Input("x", 1, f, f, c.InChannels), T: g.IntInput("t", 1)}
+	in := unet.Inputs{X: g.Input("x", 1, f, f, c.InChannels), T: g.Input("t", 1)}
 	if c.UseSpatialTransformer {
 		in.Context = g.Input("context", 1, 1, c.ContextDim)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"sort"
 
@@ -62,7 +63,7 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 			if err != nil {
 				return err
 			}
-			ranks, err := rank(samples, set, asked)
+			ranks, err := rank(cmd.Context(), samples, set, asked)
 			if err != nil {
 				return err
 			}
@@ -88,14 +89,14 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 
 // rank tells for every sample how many pictures of the set are nearer to it
 // than the one asked for.
-func rank(samples *tensor.Tensor, set *data.Set, asked []int) ([]int, error) {
-	embedder, err := perceptual.NewEmbedder(cpu.New(), engine.Options{}, 1, set.Size)
+func rank(ctx context.Context, samples *tensor.Tensor, set *data.Set, asked []int) ([]int, error) {
+	embedder, err := perceptual.NewEmbedder(cpu.New(cpu.Options{}), engine.Options{}, 1, set.Size)
 	if err != nil {
 		return nil, err
 	}
 	vectors := make([][]float32, samples.Shape[0])
 	for i := range vectors {
-		v, err := embedder.Embed(samples.Row(i).F32)
+		v, err := embedder.Embed(ctx, samples.Row(i).F32)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +111,7 @@ func rank(samples *tensor.Tensor, set *data.Set, asked []int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, err := embedder.Embed(x.F32)
+		v, err := embedder.Embed(ctx, x.F32)
 		if err != nil {
 			return nil, err
 		}

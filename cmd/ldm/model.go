@@ -42,7 +42,7 @@ func (f *modelFlags) registerLoad(cmd *cobra.Command) {
 
 func (f *modelFlags) options() (ldm.Options, error) {
 	precision, err := engine.ParsePrecision(f.precision)
-	return ldm.Options{Engine: cpu.New(), Precision: precision, Threads: f.threads, Exact: f.exact, Hold: f.hold, File: f.load}, err
+	return ldm.Options{Engine: cpu.New(cpu.Options{Threads: f.threads}), Precision: precision, Exact: f.exact, Hold: f.hold, File: f.load}, err
 }
 
 func (f *modelFlags) open() (*ldm.Model, error) {

@@ -88,11 +88,11 @@ func TestConvert(t *testing.T) {
 	}
 	var contexts [2][]float32
 	for i, file := range []string{half, full} {
-		m, err := ldm.Open(file, ldm.Options{Engine: cpu.New()})
+		m, err := ldm.Open(file, ldm.Options{Engine: cpu.New(cpu.Options{})})
 		if err != nil {
 			t.Fatal(err)
 		}
-		y, err := m.EncodeText([]string{"a red heart"})
+		y, err := m.EncodeText(t.Context(), []string{"a red heart"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ reconstruction.`,
 				if err := cmd.Context().Err(); err != nil {
 					return err
 				}
-				q, err := reconstructOne(stage, file, size, pairPath(out, file, i))
+				q, err := reconstructOne(cmd.Context(), stage, file, size, pairPath(out, file, i))
 				if err != nil {
 					return err
 				}
@@ -96,12 +97,12 @@ func pairPath(folder, file string, i int) string {
 	return filepath.Join(folder, fmt.Sprintf("%04d-%s.png", i, base))
 }
 
-func reconstructOne(stage *ldm.FirstStage, file string, size int, out string) (q quality, err error) {
+func reconstructOne(ctx context.Context, stage *ldm.FirstStage, file string, size int, out string) (q quality, err error) {
 	x, err := data.Read(file, size, stage.Factor())
 	if err != nil {
 		return q, err
 	}
-	y, err := stage.Reconstruct(x)
+	y, err := stage.Reconstruct(ctx, x)
 	if err != nil {
 		return q, fmt.Errorf("%s: %w", file, err)
 	}

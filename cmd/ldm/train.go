@@ -63,7 +63,7 @@ func trainAutoencoder() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, f.out, cpu.New(), status))
+			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, f.out, cpu.New(cpu.Options{Threads: cfg.Train.Threads}), status))
 		},
 	}
 	f.register(cmd)
@@ -82,7 +82,7 @@ func trainDiffusion() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, f.out, cpu.New(), status))
+			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, f.out, cpu.New(cpu.Options{Threads: cfg.Train.Threads}), status))
 		},
 	}
 	f.register(cmd)

@@ -8,10 +8,10 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
-	"sync"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu/gemm"
@@ -19,32 +19,6 @@ import (
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/tensor"
 )
-
-// Engine compiles graphs for the processor. Programs of one engine with the
-// same number of threads share them, and run one at a time.
-type Engine struct {
-	mu    sync.Mutex
-	pools map[int]*pool
-}
-
-type pool struct {
-	sync.Mutex
-	*par.Pool
-}
-
-// New returns an engine.
-func New() *Engine { return &Engine{pools: map[int]*pool{}} }
-
-func (e *Engine) pool(threads int) *pool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	p := e.pools[threads]
-	if p == nil {
-		p = &pool{Pool: par.NewPool(threads)}
-		e.pools[threads] = p
-	}
-	return p
-}
 
 // step is one or several fused nodes.
 type step struct {
@@ -66,7 +40,7 @@ type lowered struct {
 	algorithm string // of products
 	flops     int64
 	update    bool  // writes parameters
-	halves    []int // inputs that may be parameters of 16 bits
+	unread    []int // inputs that, if parameters, are not read at their place: packed, looked up
 	bind      func(b *binding) []par.Phase
 }
 
@@ -85,28 +59,34 @@ type compiler struct {
 	opt       engine.Options
 	prec      gemm.Precision
 	workers   int
-	vars      engine.Vars
+	weights   *weights
 	updated   map[*graph.Node]bool // parameters written by the graph
 	uses      map[graph.Value]int
 	prog      *Program
 	fused     fusions
 	smalls    []*gemm.Small // of every worker
 	staging   int           // words that packing needs
-	packed    []float32     // room for packed weights, what is left of packedLen words
+	wanted    map[wantedLayout]bool
+	packed    []float32 // room for new layouts, what is left of packedLen words
 	packedLen int
-	wide      map[*graph.Node][]float32 // float32 copies of parameters of 16 bits
+	read      map[*graph.Node]bool // parameters that are read at their place
 }
 
 // Compile implements engine.Engine.
-func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars, opt engine.Options) (engine.Program, error) {
+func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, w engine.Weights, opt engine.Options) (engine.Program, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
 	}
-	p := e.pool(opt.Threads)
+	own, err := e.own(w)
+	if err != nil {
+		return nil, err
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
 	c := &compiler{
-		g: g, opt: opt, workers: p.Workers(), vars: vars,
-		updated: map[*graph.Node]bool{}, uses: map[graph.Value]int{}, wide: map[*graph.Node][]float32{},
-		prog: &Program{pool: p, inputs: map[string]*tensor.Tensor{}},
+		g: g, opt: opt, workers: e.pool.Workers(), weights: own,
+		updated: map[*graph.Node]bool{}, uses: map[graph.Value]int{}, read: map[*graph.Node]bool{}, wanted: map[wantedLayout]bool{},
+		prog: &Program{pool: e.pool, store: own.store, inputs: map[string]*tensor.Tensor{}},
 	}
 	switch {
 	case opt.Precision == engine.BF16:
@@ -115,18 +95,32 @@ func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars
 		c.prec = gemm.Exact
 	}
 	nodes := c.live(outputs)
-	if err := c.checkVars(nodes); err != nil {
+	if err := c.checkParams(nodes); err != nil {
 		return nil, err
 	}
 	steps, err := c.steps(nodes)
 	if err != nil {
 		return nil, err
 	}
-	c.layOut(steps, outputs)
-	if opt.Ahead {
-		go c.prog.packAhead()
+	if err := c.layOut(steps, outputs); err != nil {
+		return nil, err
+	}
+	if !e.opt.Lazy && len(c.prog.frozen) > 0 {
+		go c.prog.packAhead(c.prog.frozen, c.prog.staging)
 	}
 	return c.prog, nil
+}
+
+// own are weights of this engine.
+func (e *Engine) own(w engine.Weights) (*weights, error) {
+	if w == nil {
+		return e.weights(0), nil
+	}
+	own, ok := w.(*weights)
+	if !ok || own.pool != e.pool {
+		return nil, errors.New("the weights belong to another engine")
+	}
+	return own, nil
 }
 
 // live lists the nodes that outputs need, counts the uses of their values, and
@@ -162,18 +156,20 @@ func (c *compiler) live(outputs []graph.Value) []*graph.Node {
 	return nodes
 }
 
-// checkVars wants every parameter to be there with its shape.
-func (c *compiler) checkVars(nodes []*graph.Node) error {
+// checkParams wants every parameter to be there with its shape.
+func (c *compiler) checkParams(nodes []*graph.Node) error {
 	var bad []string
 	for _, n := range nodes {
 		op, ok := n.Op.(graph.Param)
 		if !ok {
 			continue
 		}
-		t := c.vars[op.Name]
-		switch {
-		case t == nil:
+		cell := c.weights.cells[op.Name]
+		if cell == nil {
 			bad = append(bad, op.Name+" is missing")
+			continue
+		}
+		switch t := cell.value.Load(); {
 		case !t.Shape.Equal(op.Shape):
 			bad = append(bad, fmt.Sprintf("%s is %v, want %v", op.Name, t.Shape, op.Shape))
 		case t.Half != nil && c.updated[n]:

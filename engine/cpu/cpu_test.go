@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -130,9 +131,9 @@ func networks() []network {
 	add("Upsample", func(g *graph.Graph) graph.Value { return g.Upsample(g.Param("x", 3, 2, 3, 5), 2) })
 	add("AvgPool", func(g *graph.Graph) graph.Value { return g.AvgPool(g.Param("x", 3, 4, 6, 5), 2) })
 	add("MaxPool", func(g *graph.Graph) graph.Value { return g.MaxPool(g.Param("x", 3, 6, 7, 5), 3, 2) })
-	all = append(all, network{"Embedding", map[string][]int32{"ids": {3, 0, 3, 1}, "t": {1, 999}}, func(g *graph.Graph) graph.Value {
+	all = append(all, network{"Embedding", map[string][]int32{"ids": {3, 0, 3, 1}}, func(g *graph.Graph) graph.Value {
 		e := g.Embedding(g.Param("table", 5, 12), g.IntInput("ids", 2, 2))
-		t := g.Reshape(g.TimestepEmbedding(g.IntInput("t", 2), 12), 2, 1, 12)
+		t := g.Reshape(g.TimestepEmbedding(g.Concat(0, g.Fill(1, 1), g.Fill(998.25, 1)), 12), 2, 1, 12)
 		return g.Add(e, t)
 	}})
 	add("SquaredNorm", func(g *graph.Graph) graph.Value {
@@ -141,6 +142,20 @@ func networks() []network {
 		return g.Mul(x, n)
 	})
 	return all
+}
+
+// compile loads vars for one program.
+func compile(g *graph.Graph, outputs []graph.Value, vars engine.Vars, opt engine.Options, with Options) (*Program, error) {
+	e := New(with)
+	w, err := e.Load(vars, engine.LoadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.Compile(g, outputs, w, opt)
+	if err != nil {
+		return nil, err
+	}
+	return p.(*Program), nil
 }
 
 // objective is a weighted sum of the network's result, so that every element
@@ -219,9 +234,9 @@ func checkNetwork(t *testing.T, n network, precision engine.Precision, seen map[
 	if precision == engine.BF16 {
 		valueTol, gradTol = 2e-2, 5e-2
 	}
-	opt := engine.Options{Precision: precision, Threads: 2}
+	opt := engine.Options{Precision: precision}
 	run := func(outputs ...graph.Value) engine.Program {
-		prog, err := New().Compile(g, outputs, vars, opt)
+		prog, err := compile(g, outputs, vars, opt, Options{Threads: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +247,7 @@ func checkNetwork(t *testing.T, n network, precision engine.Precision, seen map[
 		for name, ids := range n.ids {
 			copy(prog.Input(name).I32, ids)
 		}
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		return prog
@@ -288,7 +303,7 @@ func TestSameBits(t *testing.T) {
 				vars[name] = fill(name, p.Shape())
 			}
 			outputs := append([]graph.Value{y, loss}, grads...)
-			prog, err := New().Compile(g, outputs, vars, engine.Options{Threads: threads})
+			prog, err := compile(g, outputs, vars, engine.Options{}, Options{Threads: threads})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -297,7 +312,7 @@ func TestSameBits(t *testing.T) {
 			for name, ids := range n.ids {
 				copy(prog.Input(name).I32, ids)
 			}
-			if err := prog.Run(); err != nil {
+			if err := prog.Run(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			for i := range outputs {
@@ -318,15 +333,15 @@ func TestSameBits(t *testing.T) {
 func TestErrors(t *testing.T) {
 	g := graph.New()
 	y := g.Embedding(g.Param("table", 4, 3), g.IntInput("ids", 2))
-	if _, err := New().Compile(g, []graph.Value{y}, engine.Vars{"table": tensor.New(5, 3)}, engine.Options{}); err == nil || !strings.Contains(err.Error(), "table is [5 3], want [4 3]") {
+	if _, err := compile(g, []graph.Value{y}, engine.Vars{"table": tensor.New(5, 3)}, engine.Options{}, Options{}); err == nil || !strings.Contains(err.Error(), "table is [5 3], want [4 3]") {
 		t.Errorf("misshapen parameter: %v", err)
 	}
-	prog, err := New().Compile(g, []graph.Value{y}, engine.Vars{"table": tensor.New(4, 3)}, engine.Options{})
+	prog, err := compile(g, []graph.Value{y}, engine.Vars{"table": tensor.New(4, 3)}, engine.Options{}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	prog.Input("ids").I32[1] = 4
-	if err := prog.Run(); err == nil || !strings.Contains(err.Error(), "index 4: want 0 to 3") {
+	if err := prog.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "index 4: want 0 to 3") {
 		t.Errorf("index outside of the table: %v", err)
 	}
 }

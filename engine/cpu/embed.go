@@ -13,28 +13,36 @@ import (
 // outside of it fails the run.
 func (c *compiler) lowerEmbedding(n *graph.Node) lowered {
 	rows, width := n.Inputs[0].Dim(0), n.Inputs[0].Dim(1)
-	var raw *tensor.Tensor
-	if op, ok := unshaped(n.Inputs[0].Node).Op.(graph.Param); ok && c.vars[op.Name].Half != nil {
-		raw = c.vars[op.Name]
+	l := lowered{}
+	var param *cell
+	if op, ok := unshaped(n.Inputs[0].Node).Op.(graph.Param); ok {
+		l.unread, param = []int{0}, c.weights.cells[op.Name]
+		param.reread.Store(true)
 	}
 	p := c.prog
-	return lowered{halves: []int{0}, bind: func(b *binding) []par.Phase {
-		table, ids, y := b.in[0], b.ints[1], b.out[0]
+	l.bind = func(b *binding) []par.Phase {
+		ids, y := b.ints[1], b.out[0]
 		return []par.Phase{par.Serial("embedding", func() {
+			table, raw := b.in[0], (*tensor.Tensor)(nil)
+			if param != nil {
+				raw = param.value.Load()
+				table = raw.F32
+			}
 			for i, id := range ids {
 				if id < 0 || int(id) >= rows {
 					p.failed.CompareAndSwap(nil, &indexError{n.Scope, int(id), rows})
 					id = 0
 				}
 				row, from := y[i*width:][:width], int(id)*width
-				if raw != nil {
+				if table == nil {
 					vec.Widen(raw.Format, row, raw.Half[from:][:width])
 				} else {
 					copy(row, table[from:])
 				}
 			}
 		})}
-	}}
+	}
+	return l
 }
 
 // lowerEmbeddingGrad adds rows in the order of the indices.
@@ -64,7 +72,7 @@ func lowerTimesteps(op graph.TimestepEmbedding) lowered {
 		freqs[i] = float64(float32(math.Exp(float64(exponent))))
 	}
 	return bound(func(b *binding) []par.Phase {
-		t, y := b.ints[0], b.out[0]
+		t, y := b.in[0], b.out[0]
 		return []par.Phase{par.Serial("timesteps", func() {
 			for n, step := range t {
 				row := y[n*op.Dim:][:op.Dim]

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -37,8 +38,8 @@ func TestFuseFeedForward(t *testing.T) {
 		name := p.Node.Op.(graph.Param).Name
 		vars[name] = fill(name, p.Shape())
 	}
-	run := func(outputs []graph.Value, opt engine.Options) (got [][]float32, steps int) {
-		prog, err := New().Compile(g, outputs, vars, opt)
+	run := func(outputs []graph.Value, opt engine.Options, threads int) (got [][]float32, steps int) {
+		prog, err := compile(g, outputs, vars, opt, Options{Threads: threads})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,10 +47,10 @@ func TestFuseFeedForward(t *testing.T) {
 		if in := prog.Input("weight"); in != nil {
 			copy(in.F32, fill("weight", y.Shape()).F32)
 		}
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range prog.(*Program).Profile() {
+		for _, s := range prog.Profile() {
 			if s.Op == "FeedForward" || s.Op == "FeedForwardGrad" {
 				steps++
 			}
@@ -60,19 +61,19 @@ func TestFuseFeedForward(t *testing.T) {
 		return got, steps
 	}
 	all := append([]graph.Value{y}, grads...)
-	want, steps := run(all, engine.Options{Threads: 1, Exact: true})
+	want, steps := run(all, engine.Options{Exact: true}, 1)
 	if steps != 0 {
 		t.Errorf("%d steps of feed-forwards in exact products", steps)
 	}
-	if _, steps := run(all[:1], engine.Options{Threads: 1}); steps != 0 {
+	if _, steps := run(all[:1], engine.Options{}, 1); steps != 0 {
 		t.Errorf("%d steps of feed-forwards without gradients", steps)
 	}
 	tiles := 0
 	if (gemm.MatMul{M: 32, K: 160, N: 40}).Tiled(gemm.F32) {
 		tiles = 4
 	}
-	one, steps := run(all, engine.Options{Threads: 1})
-	three, _ := run(all, engine.Options{Threads: 3})
+	one, steps := run(all, engine.Options{}, 1)
+	three, _ := run(all, engine.Options{}, 3)
 	if steps != tiles {
 		t.Errorf("%d steps of feed-forwards, want %d", steps, tiles)
 	}
@@ -85,7 +86,7 @@ func TestFuseFeedForward(t *testing.T) {
 		}
 	}
 	// A part of the gradients leaves products of their own.
-	part, steps := run([]graph.Value{y, grads[0]}, engine.Options{Threads: 2})
+	part, steps := run([]graph.Value{y, grads[0]}, engine.Options{}, 2)
 	if e := relErr(part[1], floats64(want[1])); !(e <= 3e-5) || steps != 0 {
 		t.Errorf("of x alone: error %g, %d steps of feed-forwards", e, steps)
 	}

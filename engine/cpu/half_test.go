@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"math"
 	"testing"
 
@@ -34,14 +35,14 @@ func TestHalves(t *testing.T) {
 		if gamma > 0 {
 			vars["g"].F32[7] = gamma
 		}
-		prog, err := New().Compile(g, values[:outputs], vars, engine.Options{Precision: engine.BF16, Threads: threads})
+		prog, err := compile(g, values[:outputs], vars, engine.Options{Precision: engine.BF16}, Options{Threads: threads})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		return prog.(*Program), prog.Output(0).F32
+		return prog, prog.Output(0).F32
 	}
 	_, want := run(3, 1, 3, 0)
 	for _, c := range []struct{ n, threads int }{{3, 1}, {3, 3}, {1, 2}} {

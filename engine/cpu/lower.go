@@ -114,9 +114,9 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 	param, isParam := weight.Op.(graph.Param)
 	l := lowered{scratch: plan.ScratchLen, algorithm: plan.Algorithm, flops: plan.Flops}
 	packsOnce := isParam && !c.updated[weight] && plan.PackedLen > 0
-	var once frozen
+	var once layoutKey
 	if packsOnce {
-		l.halves = []int{1}
+		l.unread = []int{1}
 		if once = c.freeze(param.Name, plan); once.hold != tensor.F32 {
 			l.scratch += plan.HalfLen
 		}
@@ -145,7 +145,8 @@ func (c *compiler) lowerProduct(n *graph.Node, opt productOptions) (lowered, err
 			phases = norm.bind(b, &a)
 		}
 		if packsOnce {
-			once.bind(c, &a)
+			packed := c.use(param.Name, once, plan)
+			a.W, a.Half, a.Format = packed.F32, packed.Half, packed.Format
 		} else if plan.PackedLen > 0 {
 			packed, rest := a.Scratch[:plan.PackedLen], a.Scratch[roundUp(plan.PackedLen, align):]
 			phases = append(phases, plan.Pack(gemm.Weights{F32: packed}, gemm.Weights{F32: a.W}, rest)...)

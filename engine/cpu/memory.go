@@ -33,9 +33,9 @@ func (p *place) at() *place {
 }
 
 // layOut gives all values their places and binds the steps.
-func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
+func (c *compiler) layOut(steps []*step, outputs []graph.Value) error {
 	places := map[graph.Value]*place{}
-	c.widen(steps, outputs)
+	c.findRead(steps, outputs)
 	var kept []*step
 	for _, s := range steps {
 		if c.leaf(s.node, places) {
@@ -59,16 +59,15 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) {
 	takeOver(kept, places)
 	top := arrange(arenaOf(kept, places))
 	c.prog.link(c, kept, places, tensor.Memory[float32](max(top, c.staging)), outputs)
+	return nil
 }
 
-// widen makes float32 copies of those parameters of 16 bits that are read by more
-// than packing and looking up: biases and norms.
-func (c *compiler) widen(steps []*step, outputs []graph.Value) {
+// findRead finds the parameters that are read at their place, by more than packing and
+// looking up: biases and norms.
+func (c *compiler) findRead(steps []*step, outputs []graph.Value) {
 	read := func(v graph.Value) {
-		n := unshaped(v.Node)
-		if op, ok := n.Op.(graph.Param); ok && c.vars[op.Name].Half != nil && c.wide[n] == nil {
-			c.wide[n] = c.vars[op.Name].Float32().F32
-			c.prog.peak += int64(len(c.wide[n])) * 4
+		if n := unshaped(v.Node); isParam(n) {
+			c.read[n] = true
 		}
 	}
 	for _, s := range steps {
@@ -77,7 +76,7 @@ func (c *compiler) widen(steps []*step, outputs []graph.Value) {
 			continue
 		}
 		for k, v := range s.inputs {
-			if !slices.Contains(s.halves, k) {
+			if !slices.Contains(s.unread, k) {
 				read(v)
 			}
 		}
@@ -85,6 +84,24 @@ func (c *compiler) widen(steps []*step, outputs []graph.Value) {
 	for _, v := range outputs {
 		read(v)
 	}
+}
+
+func isParam(n *graph.Node) bool {
+	_, ok := n.Op.(graph.Param)
+	return ok
+}
+
+// param is the place of a parameter.
+func (c *compiler) param(n *graph.Node) *place {
+	cell := c.weights.cells[n.Op.(graph.Param).Name]
+	switch {
+	case c.updated[n]:
+		c.prog.updates = append(c.prog.updates, cell)
+		return &place{own: cell.writable()}
+	case c.read[n]:
+		return &place{own: cell.readable()}
+	}
+	return &place{own: []float32{}} // which no step reads
 }
 
 // leaf places values that need no step: inputs, parameters, constants, and
@@ -102,10 +119,7 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 		c.prog.inputs[op.Name] = t
 		places[v] = &place{own: t.F32, ints: t.I32}
 	case graph.Param:
-		places[v] = &place{own: c.vars[op.Name].F32}
-		if wide := c.wide[n]; wide != nil {
-			places[v].own = wide
-		}
+		places[v] = c.param(n)
 	case graph.Fill:
 		constant := tensor.Memory[float32](op.Shape.Size())
 		for i := range constant {

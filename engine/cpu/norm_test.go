@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"math"
 	"strings"
 	"testing"
@@ -57,21 +58,21 @@ func runNormed(t *testing.T, conv bool, n, threads int, fused bool) []float32 {
 	if fused {
 		outputs = outputs[:1]
 	}
-	prog, err := New().Compile(g, outputs, vars, engine.Options{Precision: engine.BF16, Threads: threads})
+	prog, err := compile(g, outputs, vars, engine.Options{Precision: engine.BF16}, Options{Threads: threads})
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := false
-	for _, s := range prog.(*Program).Profile() {
+	for _, s := range prog.Profile() {
 		found = found || strings.HasSuffix(s.Algorithm, ", group norm")
 	}
 	if want := fused && gemm.BF16.TakesNorm(1, 160, false); found != want {
 		t.Errorf("fused: %v, want %v", found, want)
 	}
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(3, func() { prog.Run() }); n != 0 {
+	if n := testing.AllocsPerRun(3, func() { prog.Run(context.Background()) }); n != 0 {
 		t.Errorf("%g allocations", n)
 	}
 	return prog.Output(0).F32

@@ -1,12 +1,13 @@
 package cpu
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
 
-	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -17,15 +18,19 @@ type Program struct {
 	inputs  map[string]*tensor.Tensor
 	outputs []*tensor.Tensor
 	steps   []*step
-	packing []par.Phase // of frozen weights, before the first run
-	packed  int         // phases of it that are done
-	staging []float32   // memory for it: the arena, which holds nothing yet
-	misfit  error       // why a weight cannot be packed
+	store   *store
+	frozen  []frozen  // weights that it reads packed
+	updates []*cell   // weights that it changes
+	staging []float32 // memory for packing: the arena, which holds nothing before a run
+	version uint64    // of the store, that is packed
+	begun   bool      // there was a run: the arena holds its results
+	closed  atomic.Bool
 	peak    int64
 	failed  atomic.Pointer[indexError]
 	profile []time.Duration
 	values  func(graph.Value) []float32
 	halves  map[graph.Value]bool // those in bfloat16
+	params  map[string]*cell
 }
 
 // indexError is an index outside of a table.
@@ -47,7 +52,7 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 		}
 		return arena[pl.offset:][:pl.size:pl.size]
 	}
-	p.halves = c.fused.halves
+	p.halves, p.params = c.fused.halves, c.weights.cells
 	p.values = func(v graph.Value) []float32 {
 		m := memory(places[v])
 		return m[:min(v.Shape().Size(), len(m))] // the place may have grown
@@ -103,45 +108,71 @@ func (p *Program) Input(name string) *tensor.Tensor { return p.inputs[name] }
 // Output implements engine.Program.
 func (p *Program) Output(i int) *tensor.Tensor { return p.outputs[i] }
 
-// Refresh implements engine.Program.
-func (p *Program) Refresh() {
-	p.pool.Lock()
-	defer p.pool.Unlock()
-	p.packed, p.misfit = 0, nil
-}
-
 // PeakBytes implements engine.Program.
 func (p *Program) PeakBytes() int64 { return p.peak }
 
-// Close implements engine.Program. The threads belong to the engine, and packAhead
-// may still wait for them: the pool stays as it is.
+// Close implements engine.Program. The threads belong to the engine.
 func (p *Program) Close() {
-	p.pool.Lock()
-	defer p.pool.Unlock()
+	if p.closed.Swap(true) {
+		return
+	}
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	for _, f := range p.frozen {
+		f.drop()
+	}
 	p.inputs, p.outputs, p.values, p.profile = nil, nil, nil, nil
-	p.steps, p.staging = nil, nil
-	p.packing, p.packed = nil, 0
+	p.steps, p.frozen, p.updates, p.staging, p.params = nil, nil, nil, nil, nil
 }
 
 // Run implements engine.Program.
-func (p *Program) Run() error {
-	p.pool.Lock()
-	defer p.pool.Unlock()
-	if err := p.pack(); err != nil {
+func (p *Program) Run(ctx context.Context) error {
+	if p.closed.Load() {
+		return errClosed
+	}
+	if err := p.pool.lock(ctx); err != nil {
 		return err
 	}
-	if p.profile != nil {
-		for i, s := range p.steps {
-			start := time.Now()
-			p.pool.Run(s.phases)
+	defer p.pool.unlock()
+	if err := p.pack(ctx); err != nil {
+		return err
+	}
+	updating := false
+	for i, s := range p.steps {
+		if s.update && !updating {
+			updating, ctx = true, always // half of the updates would be worse than all
+			p.changes()
+		}
+		start := p.clock()
+		if err := p.pool.RunUntil(ctx, s.phases); err != nil {
+			p.failed.Store(nil)
+			return err
+		}
+		if p.profile != nil {
 			p.profile[i] += time.Since(start)
 		}
-		return p.failure()
-	}
-	for _, s := range p.steps {
-		p.pool.Run(s.phases)
 	}
 	return p.failure()
+}
+
+var (
+	always    = context.Background()
+	errClosed = errors.New("the program is closed")
+)
+
+// changes makes packed copies of the weights that the program updates stale.
+func (p *Program) changes() {
+	for _, c := range p.updates {
+		c.changed()
+	}
+}
+
+// clock is the time, if it is wanted.
+func (p *Program) clock() (t time.Time) {
+	if p.profile != nil {
+		t = time.Now()
+	}
+	return t
 }
 
 // failure is an error that a task of the last run met.
@@ -152,38 +183,45 @@ func (p *Program) failure() error {
 	return nil
 }
 
-// pack does what is left of packing.
-func (p *Program) pack() error {
-	for p.packOne() {
+// pack packs the weights that changed.
+func (p *Program) pack(ctx context.Context) error {
+	p.begun = true
+	if p.version == p.store.version+1 {
+		return nil
 	}
-	return p.misfit
-}
-
-// packOne does one phase of packing, if there is one left.
-func (p *Program) packOne() bool {
-	if p.packed == len(p.packing) {
-		return false
+	for _, f := range p.frozen {
+		if err := f.pack(ctx, p.pool, p.staging); err != nil {
+			return err
+		}
 	}
-	p.pool.RunPhase(&p.packing[p.packed])
-	p.packed++
-	return true
+	p.version = p.store.version + 1
+	return nil
 }
 
 // packAhead packs while the threads have nothing else to do: other programs may run
-// between any two phases, and a run of this one does the rest.
-func (p *Program) packAhead() {
-	for more := true; more; {
-		p.pool.Lock()
-		more = p.packOne()
-		p.pool.Unlock()
+// after any weight, and the first run of this one does the rest.
+func (p *Program) packAhead(all []frozen, staging []float32) {
+	for _, f := range all {
+		more := true
+		p.pool.locked(func() {
+			if more = !p.begun && !p.closed.Load(); more {
+				f.pack(always, p.pool, staging) // an error comes again with the run
+			}
+		})
+		if !more {
+			return
+		}
 	}
 }
 
 // FindNonFinite implements engine.Program.
-func (p *Program) FindNonFinite() (string, error) {
-	p.pool.Lock()
-	defer p.pool.Unlock()
-	if err := p.pack(); err != nil {
+func (p *Program) FindNonFinite() (where string, err error) {
+	p.pool.locked(func() { where, err = p.findNonFinite() })
+	return where, err
+}
+
+func (p *Program) findNonFinite() (string, error) {
+	if err := p.pack(always); err != nil {
 		return "", err
 	}
 	for name, t := range p.inputs {
@@ -196,7 +234,7 @@ func (p *Program) FindNonFinite() (string, error) {
 			continue
 		}
 		for _, v := range s.inputs {
-			if op, ok := v.Node.Op.(graph.Param); ok && !finite(p.values(v)) {
+			if op, ok := v.Node.Op.(graph.Param); ok && !finiteTensor(p.params[op.Name].value.Load()) {
 				return "parameter " + op.Name, nil
 			}
 		}
@@ -209,7 +247,7 @@ func (p *Program) FindNonFinite() (string, error) {
 			switch {
 			case ok:
 			case p.halves[v]:
-				ok = finiteHalves(tensor.Halves(p.values(v))[:v.Shape().Size()])
+				ok = finiteHalves(tensor.BF16, tensor.Halves(p.values(v))[:v.Shape().Size()])
 			default:
 				ok = finite(p.values(v))
 			}
@@ -221,9 +259,20 @@ func (p *Program) FindNonFinite() (string, error) {
 	return "", nil
 }
 
-func finiteHalves(x []uint16) bool {
+func finiteTensor(t *tensor.Tensor) bool {
+	if t.Half != nil {
+		return finiteHalves(t.Format, t.Half)
+	}
+	return finite(t.F32)
+}
+
+func finiteHalves(f tensor.Format, x []uint16) bool {
+	exponent := uint16(0x7f80)
+	if f == tensor.F16 {
+		exponent = 0x7c00
+	}
 	for _, v := range x {
-		if v&0x7f80 == 0x7f80 {
+		if v&exponent == exponent {
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"math"
 	"slices"
 	"testing"
@@ -23,11 +24,11 @@ func TestNearest(t *testing.T) {
 		"z":    tensor.Of([]float32{0, 0, 1, .9, .4, .5, 5, 5, -1, 0, .5, .5}, 2, 3, 2),
 		"book": tensor.Of([]float32{1, 1, 0, 0, 1, 1, -3, 0}, 4, 2),
 	}
-	prog, err := New().Compile(g, []graph.Value{ids, q, grads[0], grads[1]}, vars, engine.Options{})
+	prog, err := compile(g, []graph.Value{ids, q, grads[0], grads[1]}, vars, engine.Options{}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if got := prog.Output(0).I32; !slices.Equal(got, []int32{1, 0, 1, 0, 1, 0}) {
@@ -60,11 +61,11 @@ func TestResize(t *testing.T) {
 	} {
 		g := graph.New()
 		y := g.Resize(g.Param("x", 1, 3, 5, 1), c.method, c.scale)
-		prog, err := New().Compile(g, []graph.Value{y}, engine.Vars{"x": tensor.Of(x, 1, 3, 5, 1)}, engine.Options{})
+		prog, err := compile(g, []graph.Value{y}, engine.Vars{"x": tensor.Of(x, 1, 3, 5, 1)}, engine.Options{}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		for i, w := range c.want {

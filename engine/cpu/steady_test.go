@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -16,7 +17,7 @@ import (
 )
 
 // trainingStep compiles a U-Net's forward and backward pass with AdamW and EMA.
-func trainingStep(t testing.TB, threads int) engine.Program {
+func trainingStep(t testing.TB, threads int) *Program {
 	t.Helper()
 	cfg := unet.Default()
 	cfg.InChannels, cfg.OutChannels, cfg.ModelChannels, cfg.NumResBlocks = 4, 4, 64, 1
@@ -25,7 +26,7 @@ func trainingStep(t testing.TB, threads int) engine.Program {
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	x := g.Input("x", 4, 16, 16, 4)
-	y := cfg.Build(b, unet.Inputs{X: x, T: g.IntInput("t", 4), Context: g.Input("context", 4, 7, 32)})
+	y := cfg.Build(b, unet.Inputs{X: x, T: g.Input("t", 4), Context: g.Input("context", 4, 7, 32)})
 	loss := g.L2(y, g.Input("target", 4, 16, 16, 4))
 	vars := nn.Initialize(b.Params(), 1)
 	outputs := []graph.Value{loss}
@@ -43,7 +44,7 @@ func trainingStep(t testing.TB, threads int) engine.Program {
 		outputs = append(outputs, g.AdamW(op, p, state("m."), state("v."), grads[i], g.Input("rate"), g.Input("step"), norm2))
 		outputs = append(outputs, g.EMA(state("ema."), p, g.Input("decay"), norm2))
 	}
-	prog, err := New().Compile(g, outputs, vars, engine.Options{Threads: threads})
+	prog, err := compile(g, outputs, vars, engine.Options{}, Options{Threads: threads})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +59,11 @@ func trainingStep(t testing.TB, threads int) engine.Program {
 // TestSteadyState: a training step lowers the loss and does not allocate.
 func TestSteadyState(t *testing.T) {
 	prog := trainingStep(t, 2)
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	first := prog.Output(0).F32[0]
-	if n := testing.AllocsPerRun(5, func() { prog.Run() }); n != 0 {
+	if n := testing.AllocsPerRun(5, func() { prog.Run(context.Background()) }); n != 0 {
 		t.Errorf("%g allocations in a step", n)
 	}
 	if last := prog.Output(0).F32[0]; !(last < first) {
@@ -80,11 +81,11 @@ func TestSteadyState(t *testing.T) {
 // BenchmarkUNetStep times a training step; it reports 0 allocs/op.
 func BenchmarkUNetStep(b *testing.B) {
 	prog := trainingStep(b, 0)
-	prog.Run()
+	prog.Run(context.Background())
 	b.ReportAllocs()
 	b.ReportMetric(float64(prog.PeakBytes())/(1<<20), "MiB-planned")
 	for b.Loop() {
-		prog.Run()
+		prog.Run(context.Background())
 	}
 }
 
@@ -97,15 +98,15 @@ func TestGoldenTimesteps(t *testing.T) {
 			}
 			want := c.Output(t, name)
 			g := graph.New()
-			y := g.TimestepEmbedding(g.IntInput("t", want.Shape[0]), want.Shape[1])
-			prog, err := New().Compile(g, []graph.Value{y}, nil, engine.Options{})
+			y := g.TimestepEmbedding(g.Input("t", want.Shape[0]), want.Shape[1])
+			prog, err := compile(g, []graph.Value{y}, nil, engine.Options{}, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i, v := range c.Numbers("t") {
-				prog.Input("t").I32[i] = int32(v)
+				prog.Input("t").F32[i] = float32(v)
 			}
-			if err := prog.Run(); err != nil {
+			if err := prog.Run(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			for i, w := range want.F32 {
@@ -135,11 +136,11 @@ func TestRemake(t *testing.T) {
 			if training {
 				outputs = append(outputs, grads...)
 			}
-			prog, err := New().Compile(g, outputs, vars, engine.Options{Threads: 1})
+			prog, err := compile(g, outputs, vars, engine.Options{}, Options{Threads: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, s := range prog.(*Program).Profile() {
+			for _, s := range prog.Profile() {
 				if s.Op == "GEGLU" && s.Flops == 0 {
 					steps++
 				}
@@ -173,16 +174,16 @@ func TestRemakeGroupNorm(t *testing.T) {
 		vars[name] = fill(name, p.Shape())
 	}
 	run := func(precision engine.Precision) (got [][]float32, norms int) {
-		prog, err := New().Compile(g, append([]graph.Value{y}, grads...), vars, engine.Options{Threads: 2, Precision: precision})
+		prog, err := compile(g, append([]graph.Value{y}, grads...), vars, engine.Options{Precision: precision}, Options{Threads: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer prog.Close()
 		copy(prog.Input("weight").F32, fill("weight", y.Shape()).F32)
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range prog.(*Program).Profile() {
+		for _, s := range prog.Profile() {
 			if s.Op == "GroupNorm" {
 				norms++
 			}
@@ -215,17 +216,17 @@ func TestConcatGrows(t *testing.T) {
 		g := graph.New()
 		x, y := g.Input("x", rows, a), g.Input("y", rows, b)
 		z := g.Concat(1, g.Affine(x, 2, 0), y, y)
-		prog, err := New().Compile(g, []graph.Value{g.Affine(z, 1, 1)}, nil, engine.Options{Threads: 2})
+		prog, err := compile(g, []graph.Value{g.Affine(z, 1, 1)}, nil, engine.Options{}, Options{Threads: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := prog.(*Program).steps[1].phases; got[len(got)-1].Tasks != 1 || got[len(got)-1].Name != "concat" || &prog.(*Program).values(z)[0] != &prog.(*Program).values(z.Node.Inputs[0])[0] {
+		if got := prog.steps[1].phases; got[len(got)-1].Tasks != 1 || got[len(got)-1].Name != "concat" || &prog.values(z)[0] != &prog.values(z.Node.Inputs[0])[0] {
 			t.Errorf("%v: the result did not grow out of its input", s)
 		}
 		for _, in := range []string{"x", "y"} {
 			copy(prog.Input(in).F32, fill(in, prog.Input(in).Shape).F32)
 		}
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		at := 0
@@ -261,12 +262,12 @@ func TestAttentionInPlace(t *testing.T) {
 			if kept {
 				outputs = append(outputs, q)
 			}
-			prog, err := New().Compile(g, outputs, nil, engine.Options{Threads: 2})
+			prog, err := compile(g, outputs, nil, engine.Options{}, Options{Threads: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer prog.Close()
-			if p := prog.(*Program); (&p.values(y)[0] == &p.values(q)[0]) == (kept || self) {
+			if p := prog; (&p.values(y)[0] == &p.values(q)[0]) == (kept || self) {
 				t.Errorf("%v: kept %v, self %v: in the wrong place", s, kept, self)
 			}
 			for _, in := range []string{"q", "k"} {
@@ -274,7 +275,7 @@ func TestAttentionInPlace(t *testing.T) {
 					copy(x.F32, fill(in, x.Shape).F32)
 				}
 			}
-			if err := prog.Run(); err != nil {
+			if err := prog.Run(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			return slices.Clone(prog.Output(0).F32)

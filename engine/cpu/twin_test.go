@@ -115,9 +115,9 @@ func (t *evaluation) compute(n *graph.Node) []float64 {
 		}
 	case graph.TimestepEmbedding:
 		half := op.Dim / 2
-		for i, step := range t.ints[n.Inputs[0].Node.Op.(graph.Input).Name] {
+		for i, step := range in(0) {
 			for k := range half {
-				f := float64(step) * math.Pow(float64(op.MaxPeriod), -float64(k)/float64(half))
+				f := step * math.Pow(float64(op.MaxPeriod), -float64(k)/float64(half))
 				y[i*op.Dim+k], y[i*op.Dim+half+k] = math.Cos(f), math.Sin(f)
 			}
 		}

@@ -11,7 +11,7 @@ func (p *tilesPlan) packing(workers int) packing {
 		longest = max(longest, s.size)
 	}
 	return packing{
-		weights: p.weights, cols: side, tasks: len(p.classes) * panels, longest: longest, memory: step * p.weights.taps * side, workers: workers,
+		key: p.layout(), weights: p.weights, cols: side, tasks: len(p.classes) * panels, longest: longest, memory: step * p.weights.taps * side, workers: workers,
 		stretch: func(task int) (panel, at, size int) {
 			panel, s := task%panels, &p.sums[task/panels]
 			return panel, s.start + panel*s.size, s.size
@@ -20,6 +20,15 @@ func (p *tilesPlan) packing(workers int) packing {
 			p.packPanel(&p.workers[worker].round, task/panels, n, wordsOf(out), raw, block)
 		},
 	}
+}
+
+// layout is all that the order of the weights depends on.
+func (p *tilesPlan) layout() string {
+	parts := []any{p.weights, p.split, p.part, p.chunk}
+	for k, s := range p.sums {
+		parts = append(parts, p.classes[k].taps, s.start, s.size, s.units)
+	}
+	return key("tiles", parts...)
 }
 
 // packPanel packs n columns for class k, some channels of all taps at a time, through

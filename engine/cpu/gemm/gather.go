@@ -35,7 +35,7 @@ func planGathered(c Conv, workers int, k kernel) *Plan {
 	src := forwardSource(c)
 	rows, _, _ := src.size()
 	dot := planDot(rowSource{rows, width}, weights{cols: c.O, depth: width, taps: 1}, workers, k)
-	packing := panelPacking(c.weights(), k.cols, width*k.cols, workers, func(n int, out, raw []float32) {
+	packing := panelPacking(key("gathered", c.weights(), k.cols, width), c.weights(), k.cols, width*k.cols, workers, func(n int, out, raw []float32) {
 		clear(out)
 		for col := range n {
 			for ch := range c.C {

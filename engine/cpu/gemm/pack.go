@@ -1,6 +1,9 @@
 package gemm
 
 import (
+	"fmt"
+	"hash/fnv"
+
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
@@ -17,6 +20,7 @@ type Weights struct {
 // packing says how weights are brought into a plan's order: in tasks, of which each
 // fills a stretch of the packed weights with the columns of one panel.
 type packing struct {
+	key     string // of the order; see Plan.Layout
 	weights weights
 	cols    int // of a panel
 	tasks   int
@@ -27,10 +31,21 @@ type packing struct {
 	workers int
 }
 
+// Layout names the order of the packed weights: plans of the same layout read the same
+// packed weights, whatever shape, algorithm or number of workers they are for.
+func (p *Plan) Layout() string { return p.packing.key }
+
+// key is a short name for whatever decides the order of packed weights.
+func key(kind string, parts ...any) string {
+	h := fnv.New128a()
+	fmt.Fprintf(h, "%+v", parts)
+	return fmt.Sprintf("%s %x", kind, h.Sum(nil))
+}
+
 // panelPacking is the packing of panels that lie one behind the other.
-func panelPacking(w weights, cols, size, workers int, fill func(n int, out, raw []float32)) packing {
+func panelPacking(key string, w weights, cols, size, workers int, fill func(n int, out, raw []float32)) packing {
 	return packing{
-		weights: w, cols: cols, tasks: w.panels(cols), longest: size, workers: workers,
+		key: key, weights: w, cols: cols, tasks: w.panels(cols), longest: size, workers: workers,
 		stretch: func(task int) (int, int, int) { return task, task * size, size },
 		fill:    func(_, _, n int, out, raw, _ []float32) { fill(n, out, raw) },
 	}
@@ -109,7 +124,7 @@ func widen(dst []float32, raw Weights) par.Phase {
 // packPanels brings weights into panels [panel][tap][depth][cols], zero where
 // there is no column.
 func packPanels(w weights, cols, workers int) packing {
-	return panelPacking(w, cols, w.taps*w.depth*cols, workers, func(n int, out, raw []float32) {
+	return panelPacking(key("panels", w, cols), w, cols, w.taps*w.depth*cols, workers, func(n int, out, raw []float32) {
 		if n < cols {
 			clear(out)
 		}

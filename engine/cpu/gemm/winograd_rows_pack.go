@@ -23,7 +23,7 @@ func (p *winogradRows) panelLen() int { return 4 * 3 * p.part * side }
 func (p *winogradRows) packing(workers int) packing {
 	size := p.panelLen()
 	return packing{
-		weights: p.weights, cols: side, tasks: p.passes * p.panels, longest: size, workers: workers,
+		key: key("winograd rows", p.weights, p.flipped, p.passes, p.part), weights: p.weights, cols: side, tasks: p.passes * p.panels, longest: size, workers: workers,
 		memory:  packBlock,
 		stretch: func(task int) (panel, at, n int) { return task % p.panels, task * size, size },
 		fill: func(task, worker, n int, out, raw, block []float32) {

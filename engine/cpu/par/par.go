@@ -7,6 +7,7 @@
 package par
 
 import (
+	"context"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type Pool struct {
 	helpers []*sleeper
 	caller  sleeper
 	closed  atomic.Bool
+	context context.Context // of the run; may be nil
 	failed  atomic.Pointer[failure]
 }
 
@@ -120,14 +122,33 @@ func (p *Pool) Close() {
 // task is raised again in the caller.
 func (p *Pool) Run(phases []Phase) {
 	for i := range phases {
-		p.RunPhase(&phases[i])
+		p.runPhase(&phases[i])
 	}
 }
 
-// RunPhase runs one phase to its end.
-func (p *Pool) RunPhase(ph *Phase) {
+// RunUntil is Run, but once ctx is cancelled no further task is begun; it then returns
+// ctx's error.
+func (p *Pool) RunUntil(ctx context.Context, phases []Phase) error {
+	p.context = ctx
+	defer p.endUntil()
+	for i := range phases {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p.runPhase(&phases[i])
+	}
+	return ctx.Err()
+}
+
+func (p *Pool) endUntil() { p.context = nil }
+
+// cancelled tells whether the tasks that are left are not wanted any more.
+func (p *Pool) cancelled() bool { return p.context != nil && p.context.Err() != nil }
+
+// runPhase runs one phase to its end.
+func (p *Pool) runPhase(ph *Phase) {
 	if ph.Tasks == 1 || p.workers == 1 {
-		for t := range ph.Tasks {
+		for t := 0; t < ph.Tasks && !p.cancelled(); t++ {
 			ph.Run(t, 0)
 		}
 		return
@@ -181,6 +202,10 @@ func (p *Pool) work(worker int) {
 	for {
 		t := int(p.next.Add(1)) - 1
 		if t >= ph.Tasks {
+			return
+		}
+		if worker == 0 && p.cancelled() {
+			p.next.Store(int64(ph.Tasks))
 			return
 		}
 		ph.Run(t, worker)

@@ -53,7 +53,7 @@ func TestPanic(t *testing.T) {
 					t.Errorf("recovered %v", v)
 				}
 			}()
-			p.RunPhase(&Phase{Tasks: 8, Run: func(task, _ int) {
+			p.runPhase(&Phase{Tasks: 8, Run: func(task, _ int) {
 				if task == 5 {
 					panic("no")
 				}

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -23,12 +24,17 @@ func mixed(g *graph.Graph) graph.Value {
 	return g.Linear(gate, g.Param("out", 5, 64), graph.Value{})
 }
 
-func runMixed(t *testing.T, vars engine.Vars, opt engine.Options) ([]float32, error) {
+func runMixed(t *testing.T, vars engine.Vars, load engine.LoadOptions, opt engine.Options, lazy bool) ([]float32, error) {
 	t.Helper()
 	g := graph.New()
 	y := mixed(g)
-	opt.Threads = 2
-	prog, err := New().Compile(g, []graph.Value{y}, vars, opt)
+	e := New(Options{Threads: 2, Lazy: lazy})
+	w, err := e.Load(vars, load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	prog, err := e.Compile(g, []graph.Value{y}, w, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +43,7 @@ func runMixed(t *testing.T, vars engine.Vars, opt engine.Options) ([]float32, er
 	for i := range prog.Input("ids").I32 {
 		prog.Input("ids").I32[i] = int32(i % 7)
 	}
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(context.Background()); err != nil {
 		return nil, err
 	}
 	return slices.Clone(prog.Output(0).F32), nil
@@ -67,18 +73,20 @@ func mixedVars(f tensor.Format, half bool) engine.Vars {
 func TestHold(t *testing.T) {
 	for _, f := range []tensor.Format{tensor.F16, tensor.BF16} {
 		for _, precision := range []engine.Precision{engine.F32, engine.BF16} {
-			want, err := runMixed(t, mixedVars(f, false), engine.Options{Precision: precision})
+			want, err := runMixed(t, mixedVars(f, false), engine.LoadOptions{}, engine.Options{Precision: precision}, true)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, opt := range []engine.Options{{}, {Hold: f}, {Hold: f, Ahead: true}} {
-				opt.Precision = precision
-				got, err := runMixed(t, mixedVars(f, true), opt)
+			for _, c := range []struct {
+				hold tensor.Format
+				lazy bool
+			}{{tensor.F32, true}, {f, true}, {f, false}} {
+				got, err := runMixed(t, mixedVars(f, true), engine.LoadOptions{Hold: c.hold}, engine.Options{Precision: precision}, c.lazy)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if !slices.Equal(got, want) {
-					t.Errorf("%s %s %+v: results differ from those of float32 weights by %g", f, precision, opt, relErr(got, floats64(want)))
+					t.Errorf("%s %s %+v: results differ from those of float32 weights by %g", f, precision, c, relErr(got, floats64(want)))
 				}
 			}
 		}
@@ -90,11 +98,11 @@ func TestHold(t *testing.T) {
 func TestHoldTooLarge(t *testing.T) {
 	vars := mixedVars(tensor.F32, false)
 	vars["gate"].F32[7] = 7e4
-	_, err := runMixed(t, vars, engine.Options{Hold: tensor.F16, Exact: true})
+	_, err := runMixed(t, vars, engine.LoadOptions{Hold: tensor.F16}, engine.Options{Exact: true}, false)
 	if err == nil || !strings.Contains(err.Error(), "gate") {
 		t.Errorf("error %v: want one about gate", err)
 	}
-	if _, err := runMixed(t, vars, engine.Options{Hold: tensor.BF16}); err != nil {
+	if _, err := runMixed(t, vars, engine.LoadOptions{Hold: tensor.BF16}, engine.Options{}, false); err != nil {
 		t.Error(err)
 	}
 }
@@ -104,7 +112,7 @@ func TestCloseWhilePacking(t *testing.T) {
 	for range 20 {
 		g := graph.New()
 		y := mixed(g)
-		prog, err := New().Compile(g, []graph.Value{y}, mixedVars(tensor.F32, false), engine.Options{Threads: 2, Ahead: true})
+		prog, err := compile(g, []graph.Value{y}, mixedVars(tensor.F32, false), engine.Options{}, Options{Threads: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
