@@ -50,7 +50,7 @@ func (n *network) run(kind string, x *tensor.Tensor, build func(g *graph.Graph, 
 		g := graph.New()
 		y := build(g, nn.NewBuilder(g))
 		var err error
-		if prog, err = cpu.New().Compile(g, []graph.Value{y}, n.vars, engine.Options{}); err != nil {
+		if prog, err = engine.CompileWith(cpu.New(cpu.Options{}), g, []graph.Value{y}, n.vars, engine.Options{}); err != nil {
 			n.t.Fatal(err)
 		}
 		n.t.Cleanup(prog.Close)
@@ -58,7 +58,7 @@ func (n *network) run(kind string, x *tensor.Tensor, build func(g *graph.Graph, 
 	}
 	copy(prog.Input("x").F32, x.F32)
 	fill(prog)
-	if err := prog.Run(); err != nil {
+	if err := prog.Run(n.t.Context()); err != nil {
 		n.t.Fatal(err)
 	}
 	return tensor.Of(slices.Clone(prog.Output(0).F32), prog.Output(0).Shape...)
@@ -107,9 +107,13 @@ func (n *network) denoise(t *tensor.Tensor, given *tensor.Tensor) func(context.C
 	}
 }
 
-func timesteps(g *graph.Graph, n int) graph.Value { return g.IntInput("t", n) }
+func timesteps(g *graph.Graph, n int) graph.Value { return g.Input("t", n) }
 
-func setTimesteps(p engine.Program, t []int32) { copy(p.Input("t").I32, t) }
+func setTimesteps(p engine.Program, t []int32) {
+	for i, v := range t {
+		p.Input("t").F32[i] = float32(v)
+	}
+}
 
 // TestGolden holds encoding, denoising and decoding by patches against the
 // reference.

@@ -75,7 +75,7 @@ func TestPublished(t *testing.T) {
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	z := cfg.Encode(b, g.Input("x", 1, 512, 512, 3))
-	prog, err := cpu.New().Compile(g, []graph.Value{z, cfg.Decode(b, z)}, vars, engine.Options{})
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, []graph.Value{z, cfg.Decode(b, z)}, vars, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestPublished(t *testing.T) {
 			t.Fatal(err)
 		}
 		copy(prog.Input("x").F32, x.F32)
-		if err := prog.Run(); err != nil {
+		if err := prog.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		want := []float64{22.5273, 20.6700, 24.2119, 19.9016, 23.0472, 20.8579, 24.3195, 20.7124}[i]
