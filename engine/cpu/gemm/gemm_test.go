@@ -3,6 +3,7 @@ package gemm
 import (
 	"fmt"
 	"math"
+	"sync"
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/isa"
@@ -92,20 +93,20 @@ func naiveMatMul(s MatMul, a, b []float32) []float64 {
 }
 
 func TestMatMul(t *testing.T) {
-	for _, m := range modes() {
-		for i, s := range []MatMul{{M: 1, N: 1, K: 1}, {M: 5, N: 7, K: 3}, {M: 33, N: 65, K: 130}, {M: 64, N: 96, K: 7000}, {M: 3, N: 17, K: 40}, {M: 100, N: 32, K: 64}} {
-			for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
-				s.TransA, s.TransB = trans.TransA, trans.TransB
-				a, b := random(s.M*s.K, uint64(i)), random(s.K*s.N, uint64(i+100))
-				bias, add := random(s.N, 1), random(s.M*s.N, 2)
-				want := naiveMatMul(s, a, b)
-				args := Args{X: a, W: b, Y: make([]float32, s.M*s.N)}
-				if !s.TransA {
-					args.Bias, args.Add = bias, add
-					for j := range want {
-						want[j] += float64(bias[j%s.N]) + float64(add[j])
-					}
+	for i, s := range []MatMul{{M: 1, N: 1, K: 1}, {M: 5, N: 7, K: 3}, {M: 33, N: 65, K: 130}, {M: 64, N: 96, K: 7000}, {M: 3, N: 17, K: 40}, {M: 100, N: 32, K: 64}} {
+		for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
+			s.TransA, s.TransB = trans.TransA, trans.TransB
+			a, b := random(s.M*s.K, uint64(i)), random(s.K*s.N, uint64(i+100))
+			args := Args{X: a, W: b}
+			want := naiveMatMul(s, a, b)
+			if !s.TransA {
+				args.Bias, args.Add = random(s.N, 1), random(s.M*s.N, 2)
+				for j := range want {
+					want[j] += float64(args.Bias[j%s.N]) + float64(args.Add[j])
 				}
+			}
+			for _, m := range modes() {
+				args.Y = make([]float32, s.M*s.N)
 				run(planMatMul(s, m.prec, 2, m.level), 2, args)
 				if e := relErr(args.Y, want); !(e < tolerance(m.level, m.prec)) {
 					t.Errorf("%v %v %+v: error %g", m.level, m.prec, s, e)
@@ -151,33 +152,56 @@ var convs = []Conv{
 	{N: 1, H: 40, W: 40, C: 18, O: 9, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 }
 
+// summed is a convolution with its results and gradients by plain sums.
+type summed struct {
+	x, w, dy, bias, add []float32
+	y, gradX, gradW     []float64
+}
+
+var (
+	sums     = map[Conv]*summed{}
+	sumsLock sync.Mutex
+)
+
+// sumsOf sums a convolution once for all tests that compare with it.
+func sumsOf(c Conv) *summed {
+	sumsLock.Lock()
+	defer sumsLock.Unlock()
+	if s := sums[c]; s != nil {
+		return s
+	}
+	oh, ow := c.OutSize()
+	outs := c.N * oh * ow * c.O
+	s := &summed{x: random(c.N*c.H*c.W*c.C, 1), w: random(c.O*c.C*c.KH*c.KW, 2), dy: random(outs, 3), bias: random(c.O, 4), add: random(outs, 5)}
+	s.y, s.gradX, s.gradW = make([]float64, outs), make([]float64, len(s.x)), make([]float64, len(s.w))
+	for i := range s.y {
+		s.y[i] = float64(s.bias[i%c.O]) + float64(s.add[i])
+	}
+	naiveConv(c, s.x, s.w, func(yi, xi, wi int) {
+		s.y[yi] += float64(s.x[xi]) * float64(s.w[wi])
+		s.gradX[xi] += float64(s.dy[yi]) * float64(s.w[wi])
+		s.gradW[wi] += float64(s.dy[yi]) * float64(s.x[xi])
+	})
+	sums[c] = s
+	return s
+}
+
 func TestConv(t *testing.T) {
-	for _, m := range modes() {
-		for i, c := range convs {
-			oh, ow := c.OutSize()
-			x, w, dy := random(c.N*c.H*c.W*c.C, uint64(i)), random(c.O*c.C*c.KH*c.KW, uint64(i+50)), random(c.N*oh*ow*c.O, uint64(i+99))
-			bias, add := random(c.O, 3), random(len(dy), 4)
-			y, dx, dw := make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
-			for j := range y {
-				y[j] = float64(bias[j%c.O]) + float64(add[j])
-			}
-			naiveConv(c, x, w, func(yi, xi, wi int) {
-				y[yi] += float64(x[xi]) * float64(w[wi])
-				dx[xi] += float64(dy[yi]) * float64(w[wi])
-				dw[wi] += float64(dy[yi]) * float64(x[xi])
-			})
+	for _, c := range convs {
+		s := sumsOf(c)
+		for _, m := range modes() {
 			check := func(what string, got []float32, want []float64) {
 				if e := relErr(got, want); !(e < tolerance(m.level, m.prec)) {
 					t.Errorf("%v %v %s %+v: error %g", m.level, m.prec, what, c, e)
 				}
 			}
-			gotY, gotX, gotW := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
-			run(planConv(c, m.prec, 2, m.level), 2, Args{X: x, W: w, Y: gotY, Bias: bias, Add: add})
-			check("forward", gotY, y)
-			run(planConvGradX(c, m.prec, 2, m.level), 2, Args{X: dy, W: w, Y: gotX})
-			check("gradient to x", gotX, dx)
-			run(planConvGradW(c, m.prec, 2, m.level), 2, Args{X: x, W: dy, Y: gotW})
-			check("gradient to w", gotW, dw)
+			y, dx, dw := make([]float32, len(s.y)), make([]float32, len(s.x)), make([]float32, len(s.w))
+			run(planConv(c, m.prec, 2, m.level), 2, Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
+			check("forward", y, s.y)
+			run(planConvGradX(c, m.prec, 2, m.level), 2, Args{X: s.dy, W: s.w, Y: dx})
+			check("gradient to x", dx, s.gradX)
+			run(planConvGradW(c, m.prec, 2, m.level), 2, Args{X: s.x, W: s.dy, Y: dw})
+			check("gradient to w", dw, s.gradW)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package gemm
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/isa"
@@ -58,17 +59,9 @@ func TestWinogradRows(t *testing.T) {
 		if !takesWinogradRows(c) {
 			t.Fatal("cannot be computed so")
 		}
-		oh, ow := c.OutSize()
-		x, w, dy := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*9, 2), random(c.N*oh*ow*c.O, 3)
-		bias, add := random(c.O, 4), random(len(dy), 5)
-		y, dx := make([]float64, len(dy)), make([]float64, len(x))
-		for i := range y {
-			y[i] = float64(bias[i%c.O]) + float64(add[i])
-		}
-		naiveConv(c, x, w, func(yi, xi, wi int) {
-			y[yi] += float64(x[xi]) * float64(w[wi])
-			dx[xi] += float64(dy[yi]) * float64(w[wi])
-		})
+		s := sumsOf(c)
+		x, w, dy, bias, y, dx := s.x, s.w, s.dy, s.bias, s.y, s.gradX
+		add := slices.Clone(s.add)
 		got := make([]float32, len(y))
 		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: got, Bias: bias, Add: add})
 		if e := relErr(got, y); !(e < 1.2e-5) {
@@ -79,7 +72,7 @@ func TestWinogradRows(t *testing.T) {
 		fresh := c
 		fresh.Fresh = true
 		again := make([]float32, len(y))
-		copy(again, random(len(dy), 5))
+		copy(again, s.add)
 		run(rowsPlan(fresh, 2, tl), 2, Args{X: x, W: w, Y: again, Bias: bias, Add: again})
 		same(t, "filters packed on the way", again, got)
 		if back := c.full(); takesWinogradRows(back) {

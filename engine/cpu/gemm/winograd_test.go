@@ -52,22 +52,11 @@ func TestWinograd(t *testing.T) {
 }
 
 func checkWinograd(t *testing.T, c Conv, k kernel, size winogradSize) {
-	oh, ow := c.OutSize()
-	x, w, dy := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*9, 2), random(c.N*oh*ow*c.O, 3)
-	bias, add := random(c.O, 4), random(len(dy), 5)
-	y, dx, dw := make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
-	for i := range y {
-		y[i] = float64(bias[i%c.O]) + float64(add[i])
-	}
-	naiveConv(c, x, w, func(yi, xi, wi int) {
-		y[yi] += float64(x[xi]) * float64(w[wi])
-		dx[xi] += float64(dy[yi]) * float64(w[wi])
-		dw[wi] += float64(dy[yi]) * float64(x[xi])
-	})
-	gotY, gotX, gotW := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
-	run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: x, W: w, Y: gotY, Bias: bias, Add: add})
-	run(planWinograd(c.full(), c.weightsBackward(), true, 2, k, size), 2, Args{X: dy, W: w, Y: gotX})
-	run(planWinogradGradW(c, 2, k, size), 2, Args{X: x, W: dy, Y: gotW})
+	s := sumsOf(c)
+	y, dx, dw := make([]float32, len(s.y)), make([]float32, len(s.x)), make([]float32, len(s.w))
+	run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
+	run(planWinograd(c.full(), c.weightsBackward(), true, 2, k, size), 2, Args{X: s.dy, W: s.w, Y: dx})
+	run(planWinogradGradW(c, 2, k, size), 2, Args{X: s.x, W: s.dy, Y: dw})
 	limit := 1e-5
 	if size.out == 2 {
 		limit = 1e-6 // as direct sums
@@ -76,7 +65,7 @@ func checkWinograd(t *testing.T, c Conv, k kernel, size winogradSize) {
 		what string
 		got  []float32
 		want []float64
-	}{{"forward", gotY, y}, {"gradient to x", gotX, dx}, {"gradient to w", gotW, dw}} {
+	}{{"forward", y, s.y}, {"gradient to x", dx, s.gradX}, {"gradient to w", dw, s.gradW}} {
 		if e := relErr(r.got, r.want); !(e < limit) {
 			t.Errorf("%s: error %g", r.what, e)
 		}
