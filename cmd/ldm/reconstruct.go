@@ -57,11 +57,11 @@ reconstruction.`,
 				if err != nil {
 					return err
 				}
-				fmt.Printf("%s\tPSNR %.2f dB\tSSIM %.4f\n", file, q.psnr, q.ssim)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\tPSNR %.2f dB\tSSIM %.4f\n", file, q.psnr, q.ssim)
 				sum.psnr, sum.ssim = sum.psnr+q.psnr, sum.ssim+q.ssim
 			}
 			n := float64(len(files))
-			fmt.Printf("%d pictures\tPSNR %.2f dB\tSSIM %.4f\n", len(files), sum.psnr/n, sum.ssim/n)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d pictures\tPSNR %.2f dB\tSSIM %.4f\n", len(files), sum.psnr/n, sum.ssim/n)
 			return nil
 		},
 	}
