@@ -2,7 +2,6 @@ package data
 
 import (
 	"image"
-	"os"
 
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
@@ -28,28 +27,4 @@ func Grid(t *tensor.Tensor, columns int) *image.RGBA { return picture.Grid(t, co
 // SavePNG writes a picture in the format of its name: see package picture.
 func SavePNG(path string, img image.Image) error {
 	return picture.Save(path, img, picture.Options{})
-}
-
-// Pictures lists the pictures that paths name: files, and those in folders and
-// below them.
-func Pictures(paths []string) ([]string, error) {
-	var files []string
-	for _, path := range paths {
-		st, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		if !st.IsDir() {
-			files = append(files, path)
-			continue
-		}
-		set, err := Open(path, 1)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range set.Items {
-			files = append(files, item.File)
-		}
-	}
-	return files, nil
 }

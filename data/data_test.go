@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/picture"
 )
 
 // paint writes a picture whose left half is red and whose right half is see-through.
@@ -21,7 +21,7 @@ func paint(t *testing.T, path string) {
 	for i := range 6 * 8 {
 		img.SetNRGBA(i%6, i/6, color.NRGBA{255, 0, 0, 255})
 	}
-	if err := SavePNG(path, img); err != nil {
+	if err := picture.Save(path, img, picture.Options{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -65,6 +65,7 @@ func TestMetadata(t *testing.T) {
 		`{"file_name":"../x.png"}`: "metadata.jsonl:1: file_name",
 		"{\n":                      "metadata.jsonl:1",
 		"":                         "no pictures",
+		`{"file_name":"y.png"}`:    "y.png: file does not exist",
 	} {
 		write(text)
 		if _, err := Open(dir, 4); err == nil || !strings.Contains(err.Error(), want) {
@@ -99,23 +100,4 @@ func TestLoader(t *testing.T) {
 			t.Errorf("step 3 is %v and %v", p, steps[3][i])
 		}
 	}
-}
-
-func TestGrid(t *testing.T) {
-	x := tensor.New(3, 2, 2, 3)
-	x.F32[0] = 5
-	img := Grid(x, 2)
-	if img.Bounds().Dx() != 5 || img.Bounds().Dy() != 5 || img.RGBAAt(0, 0) != (color.RGBA{255, 128, 128, 255}) || img.RGBAAt(2, 0) != (color.RGBA{255, 255, 255, 255}) {
-		t.Errorf("%v %v", img.Bounds(), img.RGBAAt(0, 0))
-	}
-}
-
-func FuzzMetadata(f *testing.F) {
-	f.Add([]byte(`{"file_name":"a.png","text":"x","texts":["y"]}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		item, err := parseMetadata(line, "dir")
-		if err == nil && !strings.HasPrefix(filepath.ToSlash(item.File), "dir") {
-			t.Errorf("%q leads to %s", line, item.File)
-		}
-	})
 }

@@ -1,197 +1,228 @@
-// Package data reads picture folders for training: class folders, captions in
-// metadata.jsonl, and the pictures themselves, as channels-last float32 in
-// [-1, 1]; and it writes PNGs.
+// Package data reads sets of pictures for training: folders, archives and
+// shards of them, with classes, captions, boxes and companions in the forms
+// that people have them in; and it deals them out in batches, as channels-last
+// float32 in [-1, 1].
 package data
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
-	"sync"
 
+	"github.com/ldm-go/ldm/data/files"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
-	"github.com/ldm-go/ldm/tensor"
 )
-
-// MetadataFile holds one JSON object a line: file_name, text, and optionally
-// texts, more captions of the same picture.
-const MetadataFile = "metadata.jsonl"
 
 // Item is a picture with what is known about it.
 type Item struct {
-	File  string   // path
-	Class int      // place in Set.Classes, or -1
-	Texts []string // captions, the first the main one
+	File    string          // where it lies, for messages and lists
+	Class   int             // place in Set.Classes, or -1
+	Texts   []string        // captions, the first the main one
+	Repeats int             // how often an epoch shows it, at least 1
+	Boxes   []Box           // what is where in it
+	Others  map[string]File // companions: "mask", "input", ... by their names
+	Width   int             // pixels, upright; 0 where the header was not read
+	Height  int
+
+	source files.File
 }
 
-// Set is a folder of pictures, cut to squares of one size.
+// File is a companion of a picture.
+type File struct{ source files.File }
+
+// Path says where it lies.
+func (f File) Path() string { return f.source.Path() }
+
+// Read returns its content.
+func (f File) Read() ([]byte, error) { return f.source.Read(maxPicture) }
+
+const maxPicture = 1 << 30 // bytes of a file
+
+// Set is a set of pictures of one size.
 type Set struct {
 	Items   []Item
-	Classes []string // names of the class folders, sorted
-	Size    int      // pixels
+	Classes []string // names, of which Item.Class is a place
+	Size    int      // side of the squares that Fill gives, in pixels
+	Summary Summary  // what was found
 
-	mu     sync.Mutex
-	pixels [][]byte // RGB, read at first use
-	cached int
+	Categories []string // names of what boxes hold, of which Box.Class is a place
+
+	tree    *files.Tree
+	pixels  pixels
+	broken  brokenList
+	state   states
+	options Options
 }
 
-// cacheBytes bounds the memory for decoded pictures.
-const cacheBytes = 2 << 30
+// Options of OpenSet.
+type Options struct {
+	Size      int      // side in pixels
+	Split     string   // train, validation or test, where there are folders of these names; empty: train
+	Classes   []string // the names that classes must have, in this order: a validation set's are those of training
+	MaxBroken float64  // the share of pictures that may be broken; 0: a tenth. One always may
+	NoHeaders bool     // do not read the pictures' headers: for lists of files that are read one by one
+}
 
-var extensions = []string{".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
+// Open lists the pictures at a place for training at size x size: see OpenSet.
+func Open(place string, size int) (*Set, error) { return OpenSet(place, Options{Size: size}) }
 
-// Open lists the pictures in a folder. If it has a metadata.jsonl, that names
-// the pictures and their captions; otherwise all pictures in it and below are
-// taken, and the first folder under dir is a picture's class.
-func Open(dir string, size int) (*Set, error) {
-	if size < 1 {
-		return nil, fmt.Errorf("pictures of %d pixels: want at least 1", size)
+// OpenSet lists the pictures at a place: a folder, an archive (zip, tar, tgz),
+// or a pattern of shards; see package files. What is said of them is found
+// where the common conventions have it:
+//
+//   - metadata.jsonl and metadata.csv, in any folder, as Hugging Face's
+//     imagefolder has them, with file_name and text (or another usual key);
+//   - a.txt or a.caption beside a.png, a line a caption; in shards of
+//     WebDataset also a.json and a.cls;
+//   - folders of classes: the first below the place names the class, and is the
+//     caption where there is no other; of kohya's folders 10_name, name is the
+//     class and 10 how often an epoch shows their pictures;
+//   - COCO's instances and captions, in a JSON file anywhere in the set.
+//
+// Folders train, validation and test at the top are splits of a set.
+func OpenSet(place string, o Options) (*Set, error) {
+	if o.Size < 1 {
+		return nil, fault.Inputf("pictures of %d pixels: want at least 1", o.Size)
 	}
-	if st, err := os.Stat(dir); err != nil {
-		return nil, err
-	} else if !st.IsDir() {
-		return nil, fmt.Errorf("%s is not a folder", dir)
+	if o.MaxBroken < 0 || o.MaxBroken > 1 {
+		return nil, fault.Inputf("a share of %g broken pictures: want 0 to 1", o.MaxBroken)
 	}
-	s := &Set{Size: size}
-	err := s.readMetadata(filepath.Join(dir, MetadataFile), dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = s.walk(dir)
-	}
+	tree, err := files.Open(place)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Items) == 0 {
-		return nil, fmt.Errorf("%s: no pictures (%s) in it", dir, strings.Join(extensions, ", "))
+	s := &Set{Size: o.Size, tree: tree, options: o}
+	if err := s.assemble(place); err != nil {
+		tree.Close()
+		return nil, err
 	}
-	s.pixels = make([][]byte, len(s.Items))
+	s.pixels.init(len(s.Items))
+	s.state.list = make([]byte, len(s.Items))
 	return s, nil
 }
 
-func (s *Set) readMetadata(path, dir string) error {
-	f, err := os.Open(path)
+// Close closes the archives that the set reads from.
+func (s *Set) Close() error {
+	if s.tree == nil {
+		return nil
+	}
+	return s.tree.Close()
+}
+
+// assemble puts the items together from what the tree holds.
+func (s *Set) assemble(place string) error {
+	l, err := newListing(s.tree, s.options.Split)
 	if err != nil {
+		return fmt.Errorf("%s: %w", place, err)
+	}
+	if err := l.describe(); err != nil {
 		return err
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for n := 1; lines.Scan(); n++ {
-		if strings.TrimSpace(lines.Text()) == "" {
+	s.Items, s.Categories = l.items(), l.categories
+	if err := s.number(l.classes(), l.labels, place); err != nil {
+		return err
+	}
+	s.Summary = l.summary()
+	if len(s.Items) == 0 {
+		return s.empty(place)
+	}
+	if !s.options.NoHeaders {
+		if err := s.checkHeaders(); err != nil {
+			return fmt.Errorf("%s: %w", place, err)
+		}
+	}
+	s.summarise()
+	return nil
+}
+
+// number turns the names of classes into numbers.
+func (s *Set) number(names []string, labels bool, place string) error {
+	given := s.options.Classes
+	s.Classes = given
+	if given == nil {
+		s.Classes = sortClasses(names, labels)
+	}
+	places := make(map[string]int, len(s.Classes))
+	for i, name := range s.Classes {
+		places[name] = i
+	}
+	for i, name := range names {
+		s.Items[i].Class = -1
+		if name == "" {
 			continue
 		}
-		item, err := parseMetadata(lines.Bytes(), dir)
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", path, n, err)
+		at, known := places[name]
+		if !known {
+			return fault.Inputf("%s: %s has the class %q, which is not among those of training: %s",
+				place, s.Items[i].File, name, strings.Join(given, ", "))
 		}
-		s.Items = append(s.Items, item)
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		s.Items[i].Class = at
 	}
 	return nil
 }
 
-// parseMetadata reads one line; file_name must stay inside dir.
-func parseMetadata(line []byte, dir string) (Item, error) {
-	var m struct {
-		FileName string   `json:"file_name"`
-		Text     string   `json:"text"`
-		Texts    []string `json:"texts"`
+func (s *Set) empty(place string) error {
+	reason := "no pictures (" + strings.Join(picture.Extensions, ", ") + ") in it"
+	if n := s.Summary.UnusedCount; n > 0 {
+		reason += fmt.Sprintf("; %d other files, such as %s", n, s.Summary.Unused[0])
 	}
-	if err := json.Unmarshal(line, &m); err != nil {
-		return Item{}, err
-	}
-	if !filepath.IsLocal(m.FileName) {
-		return Item{}, fmt.Errorf("file_name %q is not a path inside the folder", m.FileName)
-	}
-	return Item{File: filepath.Join(dir, m.FileName), Class: -1, Texts: append([]string{m.Text}, m.Texts...)}, nil
-}
-
-func (s *Set) walk(dir string) error {
-	var classes []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || !slices.Contains(extensions, strings.ToLower(filepath.Ext(path))) {
-			return err
-		}
-		class := ""
-		if rel, _ := filepath.Rel(dir, path); strings.Contains(filepath.ToSlash(rel), "/") {
-			class, _, _ = strings.Cut(filepath.ToSlash(rel), "/")
-		}
-		classes = append(classes, class)
-		s.Items = append(s.Items, Item{File: path, Class: -1, Texts: []string{class}})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	s.Classes = slices.Compact(slices.Sorted(slices.Values(classes)))
-	if len(s.Classes) > 0 && s.Classes[0] == "" {
-		s.Classes = s.Classes[1:]
-	}
-	for i, class := range classes {
-		if class != "" {
-			s.Items[i].Class = sort.SearchStrings(s.Classes, class)
-		}
-	}
-	return nil
+	return fault.Inputf("%s: %s", place, reason)
 }
 
 // Len is the number of pictures.
 func (s *Set) Len() int { return len(s.Items) }
 
-// Image returns picture i as [1, Size, Size, 3].
-func (s *Set) Image(i int) (*tensor.Tensor, error) {
-	t := tensor.New(1, s.Size, s.Size, 3)
-	return t, s.Fill(t.F32, i, false)
+// RequireClasses is an error unless every picture has a class.
+func (s *Set) RequireClasses() error {
+	if len(s.Classes) == 0 {
+		return fault.Inputf("no picture has a class: want a folder for each class, with its name, or a label in the metadata")
+	}
+	i := slices.IndexFunc(s.Items, func(it Item) bool { return it.Class < 0 })
+	if i < 0 {
+		return nil
+	}
+	return fault.Inputf("%s has no class: it lies beside the class folders (%s); move it into one of them, or away",
+		s.Items[i].File, strings.Join(s.Classes[:min(4, len(s.Classes))], ", "))
 }
 
-// Fill writes picture i, mirrored if asked for, to dst [Size, Size, 3].
-func (s *Set) Fill(dst []float32, i int, mirror bool) error {
-	pixels, err := s.read(i)
-	if err != nil {
-		return err
+// RequireCaptions is an error if no picture has a caption.
+func (s *Set) RequireCaptions() error {
+	if slices.ContainsFunc(s.Items, func(it Item) bool { return len(it.Texts) > 0 }) {
+		return nil
 	}
-	row := s.Size * 3
-	for at, v := range pixels {
-		to := at
-		if mirror {
-			x := at % row / 3
-			to = at + (s.Size-1-2*x)*3
+	hint := ""
+	if len(s.Summary.UnknownKeys) > 0 {
+		hint = fmt.Sprintf(" (the metadata has the keys %s)", strings.Join(s.Summary.UnknownKeys, ", "))
+	}
+	return fault.Inputf("no picture has a caption%s: want one of %s in %s or %s, a .txt or .caption file beside each picture, or folders whose names say what is in them",
+		hint, strings.Join(captionKeys[:4], ", "), MetadataFile, "metadata.csv")
+}
+
+// Pictures lists the pictures that paths name: files, and those in folders and
+// below them.
+func Pictures(paths []string) ([]string, error) {
+	var list []string
+	for _, path := range paths {
+		if picture.IsPicture(path) {
+			list = append(list, path)
+			continue
 		}
-		dst[to] = float32(v)/127.5 - 1
+		tree, err := files.Open(filepath.Clean(path))
+		if err != nil {
+			return nil, err
+		}
+		tree.Close()
+		found := len(list)
+		for _, f := range tree.Files {
+			if picture.IsPicture(f.Name) && tree.Shards == 0 {
+				list = append(list, f.Path())
+			}
+		}
+		if found == len(list) {
+			return nil, fault.Inputf("%s: no pictures (%s) in it", path, strings.Join(picture.Extensions, ", "))
+		}
 	}
-	return nil
-}
-
-// read returns the RGB pixels of picture i, keeping them while memory allows.
-func (s *Set) read(i int) ([]byte, error) {
-	s.mu.Lock()
-	pixels := s.pixels[i]
-	s.mu.Unlock()
-	if pixels != nil {
-		return pixels, nil
-	}
-	img, err := picture.Decode(s.Items[i].File)
-	if err != nil {
-		return nil, err
-	}
-	square := picture.Square(img, s.Size)
-	pixels = make([]byte, 0, s.Size*s.Size*3)
-	for i := 0; i < len(square.Pix); i += 4 {
-		pixels = append(pixels, square.Pix[i], square.Pix[i+1], square.Pix[i+2])
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cached+len(pixels) <= cacheBytes {
-		s.pixels[i] = pixels
-		s.cached += len(pixels)
-	}
-	return pixels, nil
+	return list, nil
 }

@@ -100,9 +100,9 @@ func Size(path string) (width, height int, err error) {
 	return sizeOf(f, st.Size(), path)
 }
 
-// SizeBytes is Size of a file's content.
-func SizeBytes(raw []byte) (width, height int, err error) {
-	return sizeOf(bytes.NewReader(raw), int64(len(raw)), "")
+// SizeAt is Size of a file of so many bytes that is open.
+func SizeAt(r io.ReaderAt, size int64) (width, height int, err error) {
+	return sizeOf(r, size, "")
 }
 
 func sizeOf(r io.ReaderAt, size int64, path string) (int, int, error) {

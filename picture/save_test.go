@@ -13,6 +13,7 @@ import (
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture/container"
 	"github.com/ldm-go/ldm/picture/exif"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 func sample(w, h int, alpha byte) *image.NRGBA {
@@ -115,6 +116,15 @@ func must(raw []byte, err error) []byte {
 	return raw
 }
 
+func TestGrid(t *testing.T) {
+	x := tensor.New(3, 2, 2, 3)
+	x.F32[0] = 5
+	img := Grid(x, 2)
+	if img.Bounds().Dx() != 5 || img.Bounds().Dy() != 5 || img.RGBAAt(0, 0) != (color.RGBA{255, 128, 128, 255}) || img.RGBAAt(2, 0) != (color.RGBA{255, 255, 255, 255}) {
+		t.Errorf("%v %v", img.Bounds(), img.RGBAAt(0, 0))
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.*")
 	for _, file := range files {
@@ -123,7 +133,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		w, h, err := SizeBytes(raw)
+		w, h, err := SizeAt(bytes.NewReader(raw), int64(len(raw)))
 		if err == nil && w*h > 1<<16 {
 			return // slow, and the same code
 		}

@@ -254,7 +254,9 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%v: error %v, want one with %q", call, err, want)
 		}
 	}
-	os.WriteFile(filepath.Join(folder, "3.png"), []byte("not a picture"), 0o644)
+	for _, name := range []string{"3.png", "4.png"} { // one alone would be left out
+		os.WriteFile(filepath.Join(folder, name), []byte("not a picture"), 0o644)
+	}
 	if err := trainAutoencoder(t, folder, t.TempDir(), "train.steps=9"); err == nil || !strings.Contains(err.Error(), "3.png") {
 		t.Errorf("an unreadable picture: %v", err)
 	}
