@@ -118,7 +118,7 @@ func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine
 	m.stage = newFirstStage(net.FirstStage, model.PrefixFirstStage, w, eng, compile)
 	m.denoiser = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {
 		x := g.Input("x", s.n, s.h, s.w, net.LatentChannels())
-		y := net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens))
+		y := net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens)...)
 		return []graph.Value{y}
 	})
 	m.context = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {

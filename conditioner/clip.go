@@ -1,9 +1,9 @@
 package conditioner
 
 import (
-	"fmt"
 	"strconv"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
 )
@@ -18,27 +18,60 @@ type CLIP struct {
 	Layers int
 	Vocab  int
 	MaxLen int // positions
+	Skip   int // layers left out at the end, before the final norm ("clip skip" less one)
 }
 
 // ViTL14 is the text tower of openai/clip-vit-large-patch14.
 var ViTL14 = CLIP{Width: 768, Heads: 12, Layers: 12, Vocab: 49408, MaxLen: 77}
 
-// FrozenCLIP holds the arguments of the reference's FrozenCLIPEmbedder.
+// The values of FrozenCLIP's argument layer.
+const (
+	layerLast   = "last"
+	layerHidden = "hidden"
+)
+
+// FrozenCLIP holds the arguments of FrozenCLIPEmbedder in the reference and its
+// successors.
 type FrozenCLIP struct {
 	Version   string `yaml:"version"`    // openai/clip-vit-large-patch14, the default
 	Device    string `yaml:"device"`     // of no consequence
 	MaxLength int    `yaml:"max_length"` // 77
+	Freeze    *bool  `yaml:"freeze"`     // of no consequence: see cond_stage_trainable
+	Layer     string `yaml:"layer"`      // last, the default, or hidden
+	LayerIdx  *int   `yaml:"layer_idx"`  // of hidden, which of the 13 hidden states: -2 is that before the last layer
 }
 
-// Tower is the text tower that the arguments name.
+// Tower is the text tower that the arguments name. The final norm follows
+// whichever layer is the last, as in the programs whose configurations have
+// layer_idx.
 func (f FrozenCLIP) Tower() (CLIP, error) {
 	if f.Version != "" && f.Version != "openai/clip-vit-large-patch14" {
-		return CLIP{}, fmt.Errorf("clip version %q: want openai/clip-vit-large-patch14", f.Version)
+		return CLIP{}, fault.Unsupportedf("clip version %q: want openai/clip-vit-large-patch14", f.Version)
 	}
 	if f.MaxLength != 0 && f.MaxLength != ViTL14.MaxLen {
-		return CLIP{}, fmt.Errorf("clip max_length %d: want %d", f.MaxLength, ViTL14.MaxLen)
+		return CLIP{}, fault.Unsupportedf("clip max_length %d: want %d", f.MaxLength, ViTL14.MaxLen)
 	}
-	return ViTL14, nil
+	tower := ViTL14
+	switch {
+	case f.Layer == "" || f.Layer == layerLast:
+		if f.LayerIdx != nil && *f.LayerIdx != -1 && *f.LayerIdx != tower.Layers {
+			return CLIP{}, fault.Inputf("clip layer_idx %d: it wants layer: %s", *f.LayerIdx, layerHidden)
+		}
+		return tower, nil
+	case f.Layer != layerHidden:
+		return CLIP{}, fault.Unsupportedf("clip layer %q: want %s or %s", f.Layer, layerLast, layerHidden)
+	case f.LayerIdx == nil:
+		return CLIP{}, fault.Inputf("clip layer %s: it wants layer_idx", layerHidden)
+	}
+	at := *f.LayerIdx
+	if at < 0 {
+		at += tower.Layers + 1
+	}
+	if at < 1 || at > tower.Layers {
+		return CLIP{}, fault.Inputf("clip layer_idx %d: want -1 to %d, or 1 to %d", *f.LayerIdx, -tower.Layers, tower.Layers)
+	}
+	tower.Skip = tower.Layers - at
+	return tower, nil
 }
 
 // Build turns tokens int32 [N, L] into the last hidden state after the final
@@ -52,6 +85,7 @@ func (c CLIP) Build(b nn.Builder, tokens graph.Value) graph.Value {
 	e := b.In("embeddings")
 	x := nn.Embedding(e.In("token_embedding"), tokens, c.Vocab, c.Width)
 	x = c.addPositions(b, x, e.In("position_embedding").Param("weight", nn.Normal, c.MaxLen, c.Width))
+	last := x // of the layers that count; the others are declared, as files hold them
 	for i := range c.Layers {
 		l := b.In("encoder").In("layers").In(strconv.Itoa(i))
 		h := nn.LayerNorm(l.In("layer_norm1"), x)
@@ -60,8 +94,11 @@ func (c CLIP) Build(b nn.Builder, tokens graph.Value) graph.Value {
 		x = b.G.Add(x, nn.Linear(a.In("out_proj"), c.attend(b, q, k, v), c.Width))
 		h = nn.LayerNorm(l.In("layer_norm2"), x)
 		x = b.G.Add(x, c.feedForward(l.In("mlp").In("fc1"), l.In("mlp").In("fc2"), h))
+		if i < c.Layers-c.Skip {
+			last = x
+		}
 	}
-	return nn.LayerNorm(b.In("final_layer_norm"), x)
+	return nn.LayerNorm(b.In("final_layer_norm"), last)
 }
 
 // BuildPooled turns tokens int32 [N, L] into one vector a text, [N, projection]:
@@ -113,7 +150,7 @@ func Normalize(g *graph.Graph, x graph.Value) graph.Value {
 
 func (c CLIP) check(b nn.Builder, tokens graph.Value) bool {
 	switch {
-	case c.Width < 1 || c.Heads < 1 || c.Width%c.Heads != 0 || c.Layers < 1 || c.Vocab < 1 || c.MaxLen < 1:
+	case c.Width < 1 || c.Heads < 1 || c.Width%c.Heads != 0 || c.Layers < 1 || c.Vocab < 1 || c.MaxLen < 1 || c.Skip < 0 || c.Skip > c.Layers:
 		b.G.Fail("clip: %+v is no text tower", c)
 	case tokens.Dim(1) > c.MaxLen:
 		b.G.Fail("clip: %d tokens: want at most %d", tokens.Dim(1), c.MaxLen)

@@ -7,7 +7,10 @@ const (
 	TargetVQModelInterface = "ldm.models.autoencoder.VQModelInterface" // in a diffusion model
 	TargetIdentityStage    = "ldm.models.autoencoder.IdentityFirstStage"
 	TargetAutoencoderTiny  = "diffusers.AutoencoderTiny"
+	TargetTamingVQModel    = "taming.models.vqgan.VQModel" // the same network
 	TargetLatentDiffusion  = "ldm.models.diffusion.ddpm.LatentDiffusion"
+	TargetLatentInpaint    = "ldm.models.diffusion.ddpm.LatentInpaintDiffusion" // of Stable Diffusion's inpainting
+	TargetLatentEdit       = "ldm.models.diffusion.ddpm_edit.LatentDiffusion"   // of instruct-pix2pix
 	TargetUNet             = "ldm.modules.diffusionmodules.openaimodel.UNetModel"
 	TargetTransformer      = "ldm.modules.encoders.modules.BERTEmbedder"
 	TargetPlainTransformer = "ldm.modules.encoders.modules.TransformerEmbedder"

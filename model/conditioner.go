@@ -51,22 +51,26 @@ type Conditioner struct {
 	Rescaler *conditioner.SpatialRescaler
 }
 
-// decodeConditioner reads cond_stage_config: a name, or a target.
-func decodeConditioner(v any) (Conditioner, error) {
-	switch v := v.(type) {
+// decodeConditioner reads cond_stage_config of a diffusion model: a name, or a
+// target.
+func decodeConditioner(diffusion config.Target) (Conditioner, error) {
+	const key = "cond_stage_config"
+	switch v := diffusion.Params[key].(type) {
+	case nil:
+		return Conditioner{}, fault.Inputf("%s is missing", key)
 	case string:
 		if v != config.Unconditional && v != config.FirstStageAsCond {
-			return Conditioner{}, unknown("cond_stage_config", v, config.Unconditional, config.FirstStageAsCond)
+			return Conditioner{}, unknown(key, v, config.Unconditional, config.FirstStageAsCond)
 		}
 		return Conditioner{Kind: kindNames[v]}, nil
-	case map[string]any:
-		var t config.Target
-		if err := (config.Target{Target: "cond_stage_config", Params: v}).Decode(&t); err != nil {
-			return Conditioner{}, err
-		}
-		return buildConditioner(t)
+	case config.Target:
+		return buildConditioner(v)
 	}
-	return Conditioner{}, fault.Inputf("cond_stage_config is missing")
+	var t config.Target
+	if err := diffusion.Inside(key, &t); err != nil {
+		return Conditioner{}, err
+	}
+	return buildConditioner(t)
 }
 
 func buildConditioner(t config.Target) (Conditioner, error) {

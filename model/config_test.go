@@ -113,14 +113,14 @@ func TestEveryConfig(t *testing.T) {
 // TestUnknownTarget: the error lists what is known.
 func TestUnknownTarget(t *testing.T) {
 	for _, yaml := range []string{
-		"model: {target: ldm.models.Other}",
+		"model: {target: ldm.models.diffusion.Other}",
 		"model: {target: ldm.models.diffusion.ddpm.LatentDiffusion, params: {first_stage_config: {target: no.Stage}}}",
 	} {
 		target, err := model.ParseConfig("test.yaml", []byte(yaml))
 		if err == nil {
-			_, err = model.New(target)
+			_, err = model.ParamsOf(target)
 		}
-		if err == nil || !strings.Contains(err.Error(), "known are ldm.models.") {
+		if err == nil || !strings.Contains(err.Error(), "ldm.models.autoencoder.AutoencoderKL") {
 			t.Errorf("%s: error %v", yaml, err)
 		}
 	}

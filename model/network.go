@@ -9,6 +9,7 @@ import (
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/diffusion"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/unet"
@@ -23,14 +24,19 @@ type Network struct {
 	FirstStage  autoencoder.Config
 	Key         Key
 	ScaleFactor float32
+	Ignored     []string // keys of the YAML that matter to training alone, in programs other than this
 }
 
 // New decodes the configuration of a LatentDiffusion.
 func New(t config.Target) (*Network, error) {
-	if t.Target != config.TargetLatentDiffusion {
-		return nil, unknown("model", t.Target, config.TargetLatentDiffusion)
+	if !IsDiffusion(t) {
+		return nil, unknown("model", t.Target, diffusionTargets...)
+	}
+	if err := checkVersion(t); err != nil {
+		return nil, err
 	}
 	n := &Network{Params: Params{Config: diffusion.Default()}}
+	t, n.Ignored = t.Without(trainingKeys...)
 	if err := t.Decode(&n.Params); err != nil {
 		return nil, err
 	}
@@ -38,7 +44,11 @@ func New(t config.Target) (*Network, error) {
 	if n.Schedule, err = diffusion.NewSchedule(n.Params.Config); err != nil {
 		return nil, err
 	}
-	if n.FirstStage, err = DecodeStage(n.Params.FirstStage); err != nil {
+	stage, ignored := n.Params.FirstStage.Without(stageTrainingKeys...)
+	for _, key := range ignored {
+		n.Ignored = append(n.Ignored, "first_stage_config.params."+key)
+	}
+	if n.FirstStage, err = DecodeStage(stage); err != nil {
 		return nil, err
 	}
 	if n.UNet, err = decodeUNet(n.Params.UNet); err != nil {
@@ -48,7 +58,7 @@ func New(t config.Target) (*Network, error) {
 	if n.ScaleFactor == 0 {
 		n.ScaleFactor = 1
 	}
-	if n.Conditioner, err = decodeConditioner(n.Params.CondStage); err != nil {
+	if n.Conditioner, err = decodeConditioner(t); err != nil {
 		return nil, err
 	}
 	n.Key = n.Params.key(n.Conditioner.Kind)
@@ -61,8 +71,12 @@ func (n *Network) checkKey() error {
 	case n.Key == KeyConcat && n.UNet.InChannels <= n.UNet.OutChannels:
 		return fmt.Errorf("the condition is joined to the latent (conditioning_key concat, the default), but in_channels %d leaves no room beside %d channels: want conditioning_key crossattn?",
 			n.UNet.InChannels, n.UNet.OutChannels)
-	case n.Key == KeyCrossAttn && n.UNet.ContextDim == 0:
-		return fmt.Errorf("conditioning_key is crossattn, but unet_config has no context_dim")
+	case n.Key == KeyHybrid && n.UNet.InChannels <= n.UNet.OutChannels:
+		return fault.Inputf("conditioning_key is hybrid, but in_channels %d leaves no room for pictures beside %d channels", n.UNet.InChannels, n.UNet.OutChannels)
+	case n.Key == KeyHybrid && n.TextLength() == 0:
+		return fault.Unsupportedf("conditioning_key is hybrid, which is supported with a text encoder alone, not with %v", n.Conditioner.Kind)
+	case (n.Key == KeyCrossAttn || n.Key == KeyHybrid) && n.UNet.ContextDim == 0:
+		return fmt.Errorf("conditioning_key is %v, but unet_config has no context_dim", n.Key)
 	case n.Key == KeyADM && n.UNet.NumClasses == 0:
 		return fmt.Errorf("conditioning_key is adm, but unet_config has no num_classes")
 	}
@@ -106,7 +120,7 @@ func (n *Network) ConditionPicture(b nn.Builder, x graph.Value) graph.Value {
 		return n.Rescaler.Build(b.In(PrefixConditioner), x)
 	case n.Kind == Itself:
 		return x
-	case n.Kind == LatentOfItself:
+	case n.Kind == LatentOfItself || n.Key == KeyHybrid:
 		z := n.FirstStage.Encode(b.In(PrefixFirstStage), x)
 		if n.FirstStage.Kind == autoencoder.KL {
 			z = autoencoder.NewGaussian(b.G, z).Mean
@@ -130,30 +144,44 @@ func (n *Network) PictureChannels() int {
 
 // ConditionInput declares the input "condition" of a denoiser of n latents of
 // height h and width w, in the shape in which the U-Net wants it: what is joined
-// to the latent [n, h, w, C'], contexts [n, tokens, D], or labels int32 [n].
-func (n *Network) ConditionInput(g *graph.Graph, batch, h, w, tokens int) graph.Value {
+// to the latent [n, h, w, C'], contexts [n, tokens, D], or labels int32 [n]. A
+// hybrid has contexts, and a second input "joined" [n, h, w, C'].
+func (n *Network) ConditionInput(g *graph.Graph, batch, h, w, tokens int) []graph.Value {
+	joined := func(name string) graph.Value { return g.Input(name, batch, h, w, n.UNet.InChannels-n.LatentChannels()) }
 	switch n.Key {
 	case KeyConcat:
-		return g.Input("condition", batch, h, w, n.UNet.InChannels-n.LatentChannels())
+		return []graph.Value{joined("condition")}
 	case KeyCrossAttn:
-		return g.Input("condition", batch, tokens, n.UNet.ContextDim)
+		return []graph.Value{g.Input("condition", batch, tokens, n.UNet.ContextDim)}
+	case KeyHybrid:
+		return []graph.Value{g.Input("condition", batch, tokens, n.UNet.ContextDim), joined("joined")}
 	case KeyADM:
-		return g.IntInput("condition", batch)
+		return []graph.Value{g.IntInput("condition", batch)}
 	}
-	return graph.Value{}
+	return nil
 }
 
 // Denoise adds the U-Net for latents x, timesteps t and the condition, which
-// goes where the conditioning key says.
-func (n *Network) Denoise(b nn.Builder, x, t, condition graph.Value) graph.Value {
+// goes where the conditioning key says: one value, of a hybrid the context and
+// what is joined, or none.
+func (n *Network) Denoise(b nn.Builder, x, t graph.Value, condition ...graph.Value) graph.Value {
 	in := unet.Inputs{X: x, T: t}
+	if len(condition) == 0 {
+		return n.UNet.Build(b.In(PrefixUNet), in)
+	}
 	switch n.Key {
 	case KeyConcat:
-		in.Concat = condition
+		in.Concat = condition[0]
 	case KeyADM:
-		in.Y = condition
+		in.Y = condition[0]
+	case KeyHybrid:
+		if len(condition) < 2 {
+			b.G.Fail("this model wants pictures joined to the latent, besides its context")
+			return x
+		}
+		in.Context, in.Concat = condition[0], condition[1]
 	default:
-		in.Context = condition
+		in.Context = condition[0]
 	}
 	return n.UNet.Build(b.In(PrefixUNet), in)
 }
@@ -172,18 +200,23 @@ func (n *Network) smallest() (nn.Builder, error) {
 	f := n.UNet.Factor()
 	c := n.LatentChannels()
 	condition := n.Condition(b, 1, 1)
+	joined := func() graph.Value { return g.Input("joined", 1, f, f, max(n.UNet.InChannels-c, 1)) }
+	inputs := func(values ...graph.Value) { n.Denoise(b, g.Input("x", 1, f, f, c), g.Input("t", 1), values...) }
 	switch {
 	case n.Rescaler != nil: // its parameters do not depend on the size
 		n.Rescaler.Build(b.In(PrefixConditioner), g.Input("picture", 1, 1<<min(n.Rescaler.NStages, 12), 1<<min(n.Rescaler.NStages, 12), n.Rescaler.InChannels))
-		condition = g.Input("condition", 1, f, f, max(n.UNet.InChannels-c, 1))
+		inputs(joined())
 	case n.Key == KeyConcat:
-		condition = g.Input("condition", 1, f, f, max(n.UNet.InChannels-c, 1))
+		inputs(joined())
+	case n.Key == KeyHybrid:
+		inputs(condition, joined())
 	case n.Key == KeyCrossAttn && !condition.Valid():
-		condition = g.Input("condition", 1, 1, max(n.UNet.ContextDim, 1))
+		inputs(g.Input("condition", 1, 1, max(n.UNet.ContextDim, 1)))
 	case n.Key == KeyADM:
-		condition = g.IntInput("labels", 1)
+		inputs(g.IntInput("labels", 1))
+	default:
+		inputs(condition)
 	}
-	n.Denoise(b, g.Input("x", 1, f, f, c), g.Input("t", 1), condition)
 	return b, g.Err()
 }
 
@@ -215,7 +248,7 @@ func (n *Network) AllParams() ([]nn.ParamSpec, error) {
 // ParamsOf lists the parameters of the model that a configuration describes:
 // a whole latent diffusion model or a first stage.
 func ParamsOf(t config.Target) ([]nn.ParamSpec, error) {
-	if t.Target != config.TargetLatentDiffusion {
+	if !IsDiffusion(t) {
 		cfg, err := DecodeStage(t)
 		if err != nil {
 			return nil, err

@@ -25,12 +25,24 @@ type Params struct {
 	Monitor          string        `yaml:"monitor,omitempty"`
 	UseEMA           *bool         `yaml:"use_ema,omitempty"` // default true
 	Scheduler        config.Target `yaml:"scheduler_config,omitempty"`
-	CkptPath         string        `yaml:"ckpt_path,omitempty"`
-	IgnoreKeys       []string      `yaml:"ignore_keys,omitempty"`
+	ConcatKeys       []string      `yaml:"concat_keys,omitempty"`      // of LatentInpaintDiffusion: what is joined, in a batch
+	MaskedImageKey   string        `yaml:"masked_image_key,omitempty"` // of LatentInpaintDiffusion
 	UNet             config.Target `yaml:"unet_config"`
 	FirstStage       config.Target `yaml:"first_stage_config"`
 	CondStage        any           `yaml:"cond_stage_config"` // a target, Unconditional or FirstStageAsCond
 }
+
+// trainingKeys are arguments of LatentDiffusion in the reference and its forks
+// that change training alone: embeddings that are learnt, weights that a run
+// begins with, parts that are trained.
+var trainingKeys = []string{
+	"personalization_config", "embedding_reg_weight", "reg_weight", "unfreeze_model", "model_lr", "ckpt_path", "ignore_keys", "load_only_unet",
+	"load_ema", "reset_ema", "reset_num_ema_updates", "make_it_fit", "ucg_training", "finetune_keys", "keep_finetune_dims", "c_concat_log_start",
+	"c_concat_log_end", "freeze_model",
+}
+
+// stageTrainingKeys are the same of first stages.
+var stageTrainingKeys = []string{"ckpt_path", "ignore_keys", "ema_decay", "learn_logvar", "use_ema", "lr_g_factor", "scheduler_config"}
 
 // Key is a conditioning key: how the condition reaches the U-Net.
 type Key uint8
@@ -41,9 +53,10 @@ const (
 	KeyConcat               // joined to the latent's channels
 	KeyCrossAttn            // by cross-attention
 	KeyADM                  // a label added to the time embedding
+	KeyHybrid               // by cross-attention, and pictures joined to the latent's channels
 )
 
-var keyNames = map[Key]string{KeyNone: "none", KeyConcat: "concat", KeyCrossAttn: "crossattn", KeyADM: "adm"}
+var keyNames = map[Key]string{KeyNone: "none", KeyConcat: "concat", KeyCrossAttn: "crossattn", KeyADM: "adm", KeyHybrid: "hybrid"}
 
 func (k Key) String() string { return keyNames[k] }
 
@@ -55,7 +68,7 @@ func (k *Key) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fault.Inputf("conditioning_key %q: want concat, crossattn or adm", b)
+	return fault.Inputf("conditioning_key %q: want concat, crossattn, adm or hybrid", b)
 }
 
 // MarshalText writes a key.

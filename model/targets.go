@@ -1,7 +1,7 @@
 package model
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,24 +12,21 @@ import (
 	"github.com/ldm-go/ldm/unet"
 )
 
-// unknown is the error for a target that is not among those known.
-func unknown(what, target string, known ...string) error {
-	slices.Sort(known)
-	return fmt.Errorf("%s: unknown target %q; known are %s", what, target, strings.Join(known, ", "))
-}
-
 // stageKinds are the targets of first stages.
 var stageKinds = map[string]autoencoder.Kind{
 	config.TargetAutoencoderKL: autoencoder.KL, config.TargetVQModel: autoencoder.VQ,
-	config.TargetVQModelInterface: autoencoder.VQ, config.TargetIdentityStage: autoencoder.Identity,
+	config.TargetVQModelInterface: autoencoder.VQ, config.TargetTamingVQModel: autoencoder.VQ, config.TargetIdentityStage: autoencoder.Identity,
 	config.TargetAutoencoderTiny: autoencoder.Tiny,
 }
 
 // DecodeStage reads a first stage's configuration.
 func DecodeStage(t config.Target) (autoencoder.Config, error) {
 	kind, ok := stageKinds[t.Target]
-	if !ok {
-		return autoencoder.Config{}, unknown("first stage", t.Target, config.TargetAutoencoderKL, config.TargetVQModel, config.TargetVQModelInterface, config.TargetIdentityStage, config.TargetAutoencoderTiny)
+	switch {
+	case !ok && (t.Params["unet_config"] != nil || strings.Contains(t.Target, ".diffusion.")): // a whole model
+		return autoencoder.Config{}, unknown("model", t.Target, append(slices.Collect(maps.Keys(stageKinds)), diffusionTargets...)...)
+	case !ok:
+		return autoencoder.Config{}, unknown("first stage", t.Target, slices.Collect(maps.Keys(stageKinds))...)
 	}
 	cfg := autoencoder.Config{Kind: kind}
 	if kind == autoencoder.Identity {
