@@ -58,7 +58,7 @@ func checkModelFile(t *testing.T, c *golden.Case, path, yaml string) {
 			compare(t, c, "c", cond, golden.Forward)
 		}
 		comparePredictions(t, c, m, output, cond)
-		z, err := m.DecodeLatents(t.Context(), c.Input(t, "z").ToNHWC())
+		z, err := m.decode(t.Context(), c.Input(t, "z").ToNHWC())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,13 +72,12 @@ func comparePredictions(t *testing.T, c *golden.Case, m *Model, output string, c
 	t.Helper()
 	x, want := c.Input(t, "x").ToNHWC(), c.Output(t, output).ToNHWC()
 	for i, step := range c.Input(t, "t").I32 {
-		one := func(v *tensor.Tensor) *tensor.Tensor {
-			if v == nil {
-				return nil
-			}
-			return tensor.Of(v.Row(i).F32, append([]int{1}, v.Shape[1:]...)...)
+		var condition Encoding
+		if cond != nil {
+			condition.Context = cond.Row(i)
 		}
-		y, err := m.Predict(t.Context(), one(x), float64(step), one(cond))
+		one := tensor.Of(x.Row(i).F32, append([]int{1}, x.Shape[1:]...)...)
+		y, err := m.Predict(t.Context(), one, float64(step), []Encoding{condition})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,12 +2,12 @@ package ldm
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"slices"
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
@@ -15,12 +15,12 @@ import (
 )
 
 // FirstStage compresses pictures to latents and back: the autoencoder of
-// section 3.1. Its methods may be called by one goroutine at a time.
+// section 3.1. It is safe for concurrent use.
 type FirstStage struct {
 	Config    autoencoder.Config
-	encoder   *programs[size]
-	decoder   *programs[size]
-	quantizer *programs[size]
+	encoder   *programs
+	decoder   *programs
+	quantizer *programs
 	own       engine.Weights // that are closed with it; nil if they are another's
 }
 
@@ -74,25 +74,26 @@ func LoadFirstStage(f *modelfile.File, opt Options) (*FirstStage, error) {
 // NewFirstStage makes a first stage of weights whose names have no prefix, which
 // opt.Engine has loaded and which are not closed with it.
 func NewFirstStage(cfg autoencoder.Config, w engine.Weights, opt Options) *FirstStage {
-	return newFirstStage(cfg, "", w, opt.Engine, opt.compile())
+	return newFirstStage(cfg, "", w, opt, newTurn())
 }
 
 // newFirstStage makes a first stage of weights found under prefix ("" or
-// "first_stage_model").
-func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, eng engine.Engine, opt engine.Options) *FirstStage {
-	encode := func(g *graph.Graph, s size) []graph.Value {
-		return []graph.Value{cfg.Encode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.PictureChannels()))}
+// "first_stage_model"), whose programs wait for a turn.
+func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, opt Options, t turn) *FirstStage {
+	programs := func(build func(b nn.Builder, x graph.Value) graph.Value, channels int) *programs {
+		return newPrograms(opt, w, t, func(g *graph.Graph, s size) graph.Value {
+			return build(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, channels))
+		})
 	}
-	decode := func(g *graph.Graph, s size) []graph.Value {
-		return []graph.Value{cfg.Decode(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.LatentChannels()))}
-	}
-	quantize := func(g *graph.Graph, s size) []graph.Value {
-		z, _ := cfg.Quantize(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, cfg.LatentChannels()))
-		return []graph.Value{z}
+	quantize := func(b nn.Builder, x graph.Value) graph.Value {
+		z, _ := cfg.Quantize(b, x)
+		return z
 	}
 	return &FirstStage{
-		Config:  cfg,
-		encoder: newPrograms(eng, w, opt, encode), decoder: newPrograms(eng, w, opt, decode), quantizer: newPrograms(eng, w, opt, quantize),
+		Config:    cfg,
+		encoder:   programs(cfg.Encode, cfg.PictureChannels()),
+		decoder:   programs(cfg.Decode, cfg.LatentChannels()),
+		quantizer: programs(quantize, cfg.LatentChannels()),
 	}
 }
 
@@ -101,8 +102,12 @@ func (f *FirstStage) Factor() int { return f.Config.Factor() }
 
 // Moments encodes pictures [N, H, W, C] in [-1, 1] to [N, H/f, W/f, 2·D], mean
 // and log-variance of the posterior (KL), or to the latent itself (see Mode).
+// Height and width are multiples of f.
 func (f *FirstStage) Moments(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
-	return batched(ctx, f.encoder, x)
+	if err := checkPictures(x, f.Config.PictureChannels(), f.Factor()); err != nil {
+		return nil, err
+	}
+	return f.batched(ctx, f.encoder, x, x.Shape[1]*x.Shape[2])
 }
 
 // Mode is the latent [..., D] that an encoding stands for: the mean of a
@@ -125,29 +130,51 @@ func (f *FirstStage) Mode(moments *tensor.Tensor) *tensor.Tensor {
 // Decode turns latents [N, h, w, D] (not scaled) into pictures [N, f·h, f·w, C],
 // about in [-1, 1].
 func (f *FirstStage) Decode(ctx context.Context, z *tensor.Tensor) (*tensor.Tensor, error) {
-	return batched(ctx, f.decoder, z)
+	if err := checkPictures(z, f.Config.LatentChannels(), 1); err != nil {
+		return nil, err
+	}
+	return f.batched(ctx, f.decoder, z, z.Shape[1]*z.Shape[2]*f.Factor()*f.Factor())
 }
 
 // Quantize replaces the vectors of latents [N, h, w, D] (not scaled) by the
 // nearest of the codebook, in place. Only VQ first stages have one.
 func (f *FirstStage) Quantize(ctx context.Context, z *tensor.Tensor) error {
 	if f.Config.Kind != autoencoder.VQ {
-		return fmt.Errorf("a %s first stage has no codebook", f.Config.Kind)
+		return fault.Unsupportedf("a %s first stage has no codebook", f.Config.Kind)
 	}
-	q, err := batched(ctx, f.quantizer, z)
+	if err := checkPictures(z, f.Config.LatentChannels(), 1); err != nil {
+		return err
+	}
+	q, err := f.batched(ctx, f.quantizer, z, z.Shape[1]*z.Shape[2])
 	if err == nil {
 		copy(z.F32, q.F32)
 	}
 	return err
 }
 
-// Reconstruct encodes and decodes pictures through the posterior's mean.
+// Reconstruct encodes and decodes pictures [N, H, W, C] in [-1, 1], through the
+// posterior's mean.
 func (f *FirstStage) Reconstruct(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
 	moments, err := f.Moments(ctx, x)
 	if err != nil {
 		return nil, err
 	}
 	return f.Decode(ctx, f.Mode(moments))
+}
+
+// checkPictures wants [N, H, W, channels] of which unit divides height and width.
+func checkPictures(x *tensor.Tensor, channels, unit int) error {
+	if x == nil || len(x.Shape) != 4 || x.Shape[3] != channels || len(x.F32) == 0 || len(x.F32) != x.Shape.Size() {
+		shape := tensor.Shape(nil)
+		if x != nil {
+			shape = x.Shape
+		}
+		return fault.Inputf("an array of shape %v: want [N, H, W, %d], at least one of at least one pixel", shape, channels)
+	}
+	if x.Shape[1]%unit != 0 || x.Shape[2]%unit != 0 {
+		return fault.Inputf("pictures of %dx%d pixels: want multiples of %d", x.Shape[2], x.Shape[1], unit)
+	}
+	return nil
 }
 
 // Close frees the programs, and the weights if they were opened with it.
@@ -160,29 +187,45 @@ func (f *FirstStage) Close() {
 	}
 }
 
-// batched runs x through a network of one input "x" and one output, at most
-// maxBatch at a time.
-func batched(ctx context.Context, p *programs[size], x *tensor.Tensor) (*tensor.Tensor, error) {
+// pixelsAtOnce bounds how many pixels go through a first stage at once, where
+// there are several pictures.
+const pixelsAtOnce = 1 << 19
+
+// batched runs x, which stands for pictures of so many pixels, through a network
+// of one input "x" and one output.
+func (f *FirstStage) batched(ctx context.Context, p *programs, x *tensor.Tensor, pixels int) (*tensor.Tensor, error) {
+	most := min(max(pixelsAtOnce/pixels, 1), maxBatch)
+	if f.Config.DD.AttnType == "linear" {
+		most = 1 // its attention takes one picture
+	}
+	return batched(ctx, p, x, most)
+}
+
+// batched runs x through a network of one input "x" and one output, at most so
+// many pictures at a time.
+func batched(ctx context.Context, p *programs, x *tensor.Tensor, most int) (*tensor.Tensor, error) {
 	var out *tensor.Tensor
-	total := x.Shape[0]
-	for start := 0; start < total; start += maxBatch {
-		n := min(maxBatch, total-start)
-		prog, err := p.get(size{n: n, h: x.Shape[1], w: x.Shape[2]})
+	total, start := x.Shape[0], 0
+	per := len(x.F32) / total
+	cut := parts(total, most)
+	for _, n := range cut {
+		err := p.use(ctx, size{n: cut[0], h: x.Shape[1], w: x.Shape[2]}, func(prog engine.Program) error {
+			copy(prog.Input("x").F32, x.F32[start*per:(start+n)*per])
+			if err := prog.Run(ctx); err != nil {
+				return err
+			}
+			y := prog.Output(0)
+			if out == nil {
+				out = tensor.New(append([]int{total}, y.Shape[1:]...)...)
+			}
+			size := len(y.F32) / cut[0]
+			copy(out.F32[start*size:], y.F32[:n*size])
+			return nil
+		})
 		if err != nil {
 			return nil, err
 		}
-		per := len(x.F32) / total
-		copy(prog.Input("x").F32, x.F32[start*per:(start+n)*per])
-		if err := prog.Run(ctx); err != nil {
-			return nil, err
-		}
-		y := prog.Output(0)
-		if out == nil {
-			shape := slices.Clone(y.Shape)
-			shape[0] = total
-			out = tensor.New(shape...)
-		}
-		copy(out.F32[start*len(y.F32)/n:], y.F32)
+		start += n
 	}
 	return out, nil
 }

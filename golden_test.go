@@ -37,6 +37,24 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// encoded is a condition whose encoding is known.
+type encoded Encoding
+
+func (e encoded) Encode(context.Context, *Model, int, int) (Encoding, error) { return Encoding(e), nil }
+
+// encodings gives each row of a batch to a picture.
+func encodings(c *tensor.Tensor, joined bool) Each {
+	var each Each
+	for i := range c.Shape[0] {
+		e := encoded{Context: c.Row(i)}
+		if joined {
+			e = encoded{Joined: c.Row(i)}
+		}
+		each = append(each, e)
+	}
+	return each
+}
+
 // sampled is what the sampler of a case begins with.
 type sampled struct{ x, cond, uncond, mask, x0, image *tensor.Tensor }
 
@@ -56,15 +74,15 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 		case name == "x0":
 			in.x0 = v.ToNHWC()
 		case name == "tokens":
-			in.cond, err = m.encodeIDs(t.Context(), "tokens", v)
+			in.cond, err = m.EncodeTokens(t.Context(), v)
 		case name == "uncond_tokens":
-			in.uncond, err = m.encodeIDs(t.Context(), "tokens", v)
+			in.uncond, err = m.EncodeTokens(t.Context(), v)
 		case name == "class_label":
 			in.cond, err = m.encodeIDs(t.Context(), "labels", v)
 		case name == "uncond_label":
 			in.uncond, err = m.encodeIDs(t.Context(), "labels", v)
 		case name == "seg" || name == "lr":
-			in.cond, err = m.EncodePicture(t.Context(), v.ToNHWC())
+			in.cond, err = m.encodePicture(t.Context(), v.ToNHWC())
 		default:
 			t.Skipf("input %s is not supported yet", name)
 		}
@@ -72,41 +90,64 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	if in.image != nil { // an inpainting model: 1 is the hole
+	if m.net.Inpaints() {
 		var err error
-		if in.cond, err = m.EncodeMasked(t.Context(), in.image, in.mask); err != nil {
+		if in.cond, err = m.encodeMasked(t.Context(), in.image, in.mask); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return in
 }
 
+// request asks for what a case asks for.
+func (in sampled) request(t *testing.T, c *golden.Case, m *Model) Request {
+	f := m.stage.Factor()
+	r := Request{
+		Seeds: Seeds(0, in.x.Shape[0]), Height: in.x.Shape[1] * f, Width: in.x.Shape[2] * f, Steps: int(golden.Number(c.Steps)), Path: sampler.CompVis,
+		Eta: new(golden.Number(c.Eta)), Guidance: max(golden.Number(c.Scale), 1), NoiseScale: c.Temperature,
+	}
+	if in.cond != nil {
+		r.Condition = encodings(in.cond, m.net.Key == model.KeyConcat)
+	}
+	if in.uncond != nil {
+		r.Negative = encodings(in.uncond, false)
+	}
+	return r
+}
+
 func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
-	denoise, err := m.guided(t.Context(), in.cond, golden.Number(c.Scale), func() (*tensor.Tensor, error) { return in.uncond, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, err := sampler.CompVis(m.net.Schedule, int(golden.Number(c.Steps)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.QuantizeX0 {
-		denoise = sampler.Quantised(denoise, func(z *tensor.Tensor) error { return m.stage.Quantize(t.Context(), z) })
-	}
+	r := in.request(t, c, m)
 	noise := draws(t, c)
-	if in.x0 != nil {
-		denoise = sampler.Keep(denoise, m.net.Schedule, in.mask, in.x0, noise)
+	begun := false
+	r.Noise = func([]uint64) sampler.Noise {
+		return func(dst *tensor.Tensor, from, to float64) {
+			if !begun {
+				copy(dst.F32, in.x.F32)
+				begun = true
+				return
+			}
+			noise(dst, from, to)
+		}
 	}
-	o := sampler.Options{Eta: golden.Number(c.Eta), NoiseScale: c.Temperature, Noise: noise}
-	for state, err := range sampler.DDIM(context.Background(), denoise, in.x, path, o) {
-		if err != nil {
-			t.Fatal(err)
+	r.Decorate = func(d sampler.Denoiser) sampler.Denoiser {
+		if c.QuantizeX0 {
+			d = sampler.Quantised(d, func(z *tensor.Tensor) error { return m.stage.Quantize(t.Context(), z) })
 		}
-		if in.x0 != nil && o.Eta == 0 {
-			noise(in.x.Clone(), 0, 0) // the reference draws it all the same
+		if in.x0 != nil {
+			d = sampler.Keep(d, m.net.Schedule, in.mask, in.x0, noise)
 		}
-		compareSteps(t, c, "x_steps", state.Step, state.X)
-		compareSteps(t, c, "pred_x0_steps", state.Step, state.X0)
+		return d
+	}
+	r.OnStep = func(s Step) {
+		if in.x0 != nil && *r.Eta == 0 {
+			noise(s.X.Clone(), 0, 0) // the reference draws it all the same
+		}
+		compareSteps(t, c, "x_steps", s.Done, s.X)
+		compareSteps(t, c, "pred_x0_steps", s.Done, s.X0)
+	}
+	out, err := m.Generate(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if in.cond != nil && c.Has("c") {
 		compare(t, c, "c", in.cond, golden.Forward)
@@ -114,15 +155,12 @@ func checkDDIM(t *testing.T, c *golden.Case, m *Model, in sampled) {
 	if !c.Has("decoded") {
 		return
 	}
-	y, err := m.DecodeLatents(t.Context(), in.x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	compare(t, c, "decoded", y, golden.Decoded)
+	compare(t, c, "decoded", out.Pixels, golden.Decoded)
 	if in.image != nil {
+		y := tensor.Of(slices.Clone(out.Pixels.F32), out.Pixels.Shape...)
+		paste(y, in.image, in.mask)
 		for i, v := range y.F32 {
-			hole := in.mask.F32[i/3]
-			y.F32[i] = (1-hole)*(in.image.F32[i]+1)/2 + hole*min(max((v+1)/2, 0), 1)
+			y.F32[i] = (v + 1) / 2
 		}
 		compare(t, c, "inpainted_0_1", y, golden.Decoded)
 	}

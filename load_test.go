@@ -34,19 +34,19 @@ func open(t *testing.T, path string, o modelfile.Options) *Model {
 // predict is a model's prediction for a label or a text.
 func predict(t *testing.T, m *Model) []float32 {
 	t.Helper()
-	encode := func() (*tensor.Tensor, error) { return m.EncodeClasses(t.Context(), []int{3}) }
+	var c Condition = Class(3)
 	if m.net.Text != nil {
-		encode = func() (*tensor.Tensor, error) { return m.EncodeText(t.Context(), []string{"a cat"}) }
+		c = Prompt("a cat")
 	}
-	condition, err := encode()
+	condition, err := c.Encode(t.Context(), m, 8, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
-	y, err := m.Predict(t.Context(), random(1, 1, 4, 4, 4), 500, condition)
+	y, err := m.Predict(t.Context(), random(1, 1, 4, 4, 4), 500, []Encoding{condition})
 	if err != nil {
 		t.Fatal(err)
 	}
-	z, err := m.DecodeLatents(t.Context(), random(2, 1, 2, 2, 4))
+	z, err := m.decode(t.Context(), random(2, 1, 2, 2, 4))
 	if err != nil {
 		t.Fatal(err)
 	}

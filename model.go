@@ -2,6 +2,7 @@ package ldm
 
 import (
 	"io/fs"
+	"sync"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
@@ -16,18 +17,21 @@ import (
 	"github.com/ldm-go/ldm/token"
 )
 
-// Model is a latent diffusion model with its weights. Its methods may be
-// called by one goroutine at a time.
+// Model is a latent diffusion model with its weights. It is safe for concurrent
+// use, but for Close.
 type Model struct {
 	net       *model.Network
 	tokenizer token.Tokenizer // of text-conditional models
 	target    config.Target
 	weights   engine.Weights
 	stage     *FirstStage
-	denoiser  *programs[size]
-	context   *programs[size]
-	picture   *programs[size]
+	denoiser  *programs
+	context   *programs
+	picture   *programs
 	file      *modelfile.File // which holds the memory of the weights; none if they were given
+
+	previews sync.Mutex
+	rough    rough // of previews
 }
 
 // Options of a model. The zero value computes in float32 on all processors.
@@ -113,22 +117,22 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 // takes no texts) and weights together, which opt.Engine has loaded and which are
 // not closed with the model.
 func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine.Weights, opt Options) *Model {
-	eng, compile := opt.Engine, opt.compile()
-	m := &Model{net: net, tokenizer: tok, target: target, weights: w}
-	m.stage = newFirstStage(net.FirstStage, model.PrefixFirstStage, w, eng, compile)
-	m.denoiser = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {
-		x := g.Input("x", s.n, s.h, s.w, net.LatentChannels())
-		y := net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens)...)
-		return []graph.Value{y}
-	})
-	m.context = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {
-		return []graph.Value{net.Condition(nn.NewBuilder(g), s.n, s.tokens)}
-	})
-	m.picture = newPrograms(eng, w, compile, func(g *graph.Graph, s size) []graph.Value {
-		x := g.Input("x", s.n, s.h, s.w, net.PictureChannels())
-		return []graph.Value{net.ConditionPicture(nn.NewBuilder(g), x)}
-	})
-	return m
+	t := newTurn()
+	programs := func(build func(g *graph.Graph, s size) graph.Value) *programs { return newPrograms(opt, w, t, build) }
+	return &Model{
+		net: net, tokenizer: tok, target: target, weights: w,
+		stage: newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, t),
+		denoiser: programs(func(g *graph.Graph, s size) graph.Value {
+			x := g.Input("x", s.n, s.h, s.w, net.LatentChannels())
+			return net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens)...)
+		}),
+		context: programs(func(g *graph.Graph, s size) graph.Value {
+			return net.Condition(nn.NewBuilder(g), s.n, s.tokens)
+		}),
+		picture: programs(func(g *graph.Graph, s size) graph.Value {
+			return net.ConditionPicture(nn.NewBuilder(g), g.Input("x", s.n, s.h, s.w, net.PictureChannels()))
+		}),
+	}
 }
 
 // Network is the model's structure. It must not be changed.
@@ -136,6 +140,18 @@ func (m *Model) Network() *model.Network { return m.net }
 
 // Tokenizer is what texts go through; nil where the model takes none.
 func (m *Model) Tokenizer() token.Tokenizer { return m.tokenizer }
+
+// Classes are the names of the classes, where the model's file has them.
+func (m *Model) Classes() []string {
+	if m.file == nil {
+		return nil
+	}
+	return m.file.Classes()
+}
+
+// Weights are the model's parameters, under the names of its Network. What is
+// pushed to them counts from the next picture on.
+func (m *Model) Weights() engine.Weights { return m.weights }
 
 // Save writes the model with its configuration and tokenizer, as a safetensors
 // file that Open reads.

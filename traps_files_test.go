@@ -167,7 +167,7 @@ func scaleFactor(t *testing.T) {
 	}
 	m := open(t, path, modelfile.Options{Config: yaml})
 	z := random(1, 1, 2, 2, 4)
-	got, err := m.DecodeLatents(t.Context(), z)
+	got, err := m.decode(t.Context(), z)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func posteriors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	condition, err := m.EncodePicture(t.Context(), x)
+	condition, err := m.encodePicture(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,24 +187,29 @@ func guidance(t *testing.T) {
 	m := tinyModel(t)
 	x := random(1, 2, 4, 4, 4)
 	var e [2][]float32 // without and with the conditions
-	var contexts [2]*tensor.Tensor
-	for i, labels := range [][]int{{4, 4}, {1, 2}} {
-		var err error
-		if contexts[i], err = m.EncodeClasses(t.Context(), labels); err != nil {
-			t.Fatal(err)
+	conditions := []Each{{Class(4), Class(4)}, {Class(1), Class(2)}}
+	for i, both := range conditions {
+		var encodings []Encoding
+		for _, c := range both {
+			one, err := c.Encode(t.Context(), m, 8, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			encodings = append(encodings, one)
 		}
-		y, err := m.Predict(t.Context(), x, 300, contexts[i])
+		y, err := m.Predict(t.Context(), x, 300, encodings)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e[i] = slices.Clone(y.F32)
+		e[i] = y.F32
 	}
-	for _, scale := range []float64{0, 1, 5} {
-		denoise, err := m.guided(t.Context(), contexts[1], scale, func() (*tensor.Tensor, error) { return contexts[0], nil })
+	for _, scale := range []float64{.5, 1, 5} {
+		g := &generation{Model: m, Request: Request{Negative: conditions[0], Condition: conditions[1], Guidance: scale}, encoded: map[Condition]Encoding{}}
+		denoise, err := (&part{generation: g, x: x, rows: 2}).denoiser(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := denoise(context.Background(), x, 300)
+		got, err := denoise(t.Context(), x, 300)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,14 +254,14 @@ func pictureSizes(t *testing.T) {
 		}
 	}
 	m := tinyModel(t)
-	request := ClassRequest{Labels: []int{1}, Seeds: []uint64{1}, Steps: 1, Scale: 1, Width: 21, Height: 18}
-	_, err := m.ClassToImage(context.Background(), request)
+	request := Request{Condition: Class(1), Seeds: []uint64{1}, Steps: 1, Guidance: 1, Width: 21, Height: 18}
+	_, err := m.Generate(t.Context(), request)
 	if err == nil || !strings.Contains(err.Error(), "pictures of 21x18: width and height must be multiples of 4; the nearest is 20x20") {
 		t.Errorf("21x18 pixels: error %v", err)
 	}
 	request.Width, request.Height = 20, 8
-	y, err := m.ClassToImage(context.Background(), request)
-	if err != nil || !y.Shape.Equal(tensor.Shape{1, 8, 20, 3}) {
+	y, err := m.Generate(t.Context(), request)
+	if err != nil || !y.Pixels.Shape.Equal(tensor.Shape{1, 8, 20, 3}) {
 		t.Errorf("20x8 pixels: error %v", err)
 	}
 	g := graph.New()

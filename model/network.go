@@ -5,6 +5,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/config"
@@ -95,6 +96,48 @@ func (n *Network) TextLength() int {
 		return n.CLIP.MaxLen
 	}
 	return 0
+}
+
+// Classes is the number of classes that the model tells apart, an empty one
+// among them; 0 where it takes none.
+func (n *Network) Classes() int {
+	switch {
+	case n.Key == KeyADM:
+		return n.UNet.NumClasses
+	case n.Conditioner.Class != nil:
+		return n.Conditioner.Class.NClasses
+	}
+	return 0
+}
+
+// LayoutTokens tells whether the tokens of the text encoder are those of a
+// layout (token.Layout), not of a text.
+func (n *Network) LayoutTokens() bool {
+	return n.Conditioner.Text != nil && n.Params.CondStageKey == "coordinates_bbox"
+}
+
+// TakesPictures tells whether the model is conditioned on pictures alone.
+func (n *Network) TakesPictures() bool {
+	return n.Key == KeyConcat && (n.Kind == RescaledMap || n.Kind == Itself || n.Kind == LatentOfItself)
+}
+
+// Inpaints tells whether the model joins the latent of a picture with a hole and
+// the hole's mask to the latent, as the paper's inpainting model does.
+func (n *Network) Inpaints() bool {
+	return n.Key == KeyConcat && n.Kind == LatentOfItself && n.UNet.InChannels == 2*n.LatentChannels()+1
+}
+
+// ConditionSize is the size of the picture that conditions a picture of the given
+// size in pixels.
+func (n *Network) ConditionSize(width, height int) (w, h int) {
+	switch f := n.FirstStage.Factor(); {
+	case n.Rescaler != nil:
+		grow := math.Pow(n.Rescaler.Multiplier, -float64(n.Rescaler.NStages))
+		return int(math.Round(float64(width/f) * grow)), int(math.Round(float64(height/f) * grow))
+	case n.Kind == Itself:
+		return width / f, height / f
+	}
+	return width, height
 }
 
 // Condition adds the conditioner to a graph: its input is "tokens" [batch,

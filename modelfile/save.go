@@ -20,6 +20,8 @@ import (
 const (
 	metaConfig = "ldm.config" // its YAML
 	metaVocab  = "ldm.vocab"  // the tokenizer's pieces, one a line
+	// MetaClasses is the names of the classes, a list in JSON.
+	MetaClasses = "ldm.classes"
 )
 
 func wrap(where string, err error) error { return fmt.Errorf("%s: %w", where, err) }

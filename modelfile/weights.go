@@ -1,6 +1,7 @@
 package modelfile
 
 import (
+	"encoding/json"
 	"maps"
 	"math"
 	"slices"
@@ -147,6 +148,15 @@ func (f *File) Tokenizer(net *model.Network) (token.Tokenizer, error) {
 	}
 	return nil, fault.Filef("%s: the text encoder has a vocabulary of %d pieces, which the file does not hold (metadata %s) and which is not BERT's of %d",
 		f.Name(), net.Text.VocabSize, metaVocab, len(token.BERT().Vocab))
+}
+
+// Classes are the names of the classes, by their numbers, where the file has them.
+func (f *File) Classes() []string {
+	var names []string
+	if json.Unmarshal([]byte(f.Metadata()[MetaClasses]), &names) != nil {
+		return nil
+	}
+	return names
 }
 
 // stageTarget is the configuration of the file's first stage, and the prefix

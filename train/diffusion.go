@@ -322,37 +322,35 @@ func (s *secondStage) loaded(w engine.Weights) (err error) {
 
 // pictures samples the configured prompts, or the first captions or classes.
 func (s *secondStage) pictures(ctx context.Context) (image.Image, error) {
-	const most = 16
-	m := s.model
-	var out *tensor.Tensor
-	var err error
-	switch {
+	request := ldm.Request{Steps: s.cfg.Samples.Steps, Guidance: s.cfg.Samples.Scale}
+	count := mostSamples
+	switch prompts := s.cfg.Samples.Prompts; {
 	case s.net.Text != nil:
-		prompts := s.cfg.Samples.Prompts
 		for i := 0; len(prompts) < 8 && i < min(8, s.loader.Set.Len()); i++ {
 			prompts = append(prompts, s.loader.Set.Items[i*s.loader.Set.Len()/8].Texts[0])
 		}
-		prompts = prompts[:min(len(prompts), most)]
-		out, err = m.TextToImage(ctx, ldm.TextRequest{Prompts: prompts, Seeds: seeds(len(prompts)), Steps: s.cfg.Samples.Steps, Scale: s.cfg.Samples.Scale})
-	default:
-		labels := make([]int, most)
-		for i := range labels {
-			labels[i] = i % max(len(s.loader.Set.Classes), 1)
-		}
-		out, err = m.ClassToImage(ctx, ldm.ClassRequest{Labels: labels, Seeds: seeds(most), Steps: s.cfg.Samples.Steps, Scale: s.cfg.Samples.Scale})
+		count = min(len(prompts), mostSamples)
+		request.Condition = each(count, func(i int) ldm.Condition { return ldm.Prompt(prompts[i]) })
+	case s.net.Classes() > 0:
+		request.Condition = each(count, func(i int) ldm.Condition { return ldm.Class(i % max(len(s.loader.Set.Classes), 1)) })
 	}
+	request.Seeds = ldm.Seeds(1, count)
+	out, err := s.model.Generate(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	return data.Grid(out, int(math.Ceil(math.Sqrt(float64(out.Shape[0]))))), nil
+	return data.Grid(out.Pixels, int(math.Ceil(math.Sqrt(float64(count))))), nil
 }
 
-func seeds(n int) []uint64 {
-	s := make([]uint64, n)
-	for i := range s {
-		s[i] = uint64(i + 1)
+// mostSamples bounds the pictures that are drawn while training.
+const mostSamples = 16
+
+func each(n int, condition func(i int) ldm.Condition) ldm.Each {
+	all := make(ldm.Each, n)
+	for i := range all {
+		all[i] = condition(i)
 	}
-	return s
+	return all
 }
 
 func (s *secondStage) export(path string) error {

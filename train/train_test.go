@@ -143,19 +143,19 @@ func TestResume(t *testing.T) {
 // checkBatch: a picture of a batch is the same bits as the one made alone.
 func checkBatch(t *testing.T, m *ldm.Model) {
 	t.Helper()
-	request := ldm.TextRequest{Prompts: []string{"picture 1", "number 3"}, Seeds: []uint64{5, 6}, Steps: 3, Scale: 2, Eta: .5}
-	both, err := m.TextToImage(context.Background(), request)
+	request := ldm.Request{Condition: ldm.Each{ldm.Prompt("picture 1"), ldm.Prompt("number 3")}, Seeds: []uint64{5, 6}, Steps: 3, Guidance: 2, Eta: new(.5)}
+	both, err := m.Generate(context.Background(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Prompts, request.Seeds = request.Prompts[1:], request.Seeds[1:]
-	alone, err := m.TextToImage(context.Background(), request)
+	request.Condition, request.Seeds = ldm.Prompt("number 3"), request.Seeds[1:]
+	alone, err := m.Generate(context.Background(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range both.Row(1).F32 {
-		if v != alone.F32[i] {
-			t.Fatalf("pixel %d is %g in a batch and %g alone", i, v, alone.F32[i])
+	for i, v := range both.Pixels.Row(1).F32 {
+		if v != alone.Pixels.F32[i] {
+			t.Fatalf("pixel %d is %g in a batch and %g alone", i, v, alone.Pixels.F32[i])
 		}
 	}
 }

@@ -55,8 +55,8 @@ func TestTrainAndUse(t *testing.T) {
 	pictures, runs := classes(t), t.TempDir()
 	stage, model := filepath.Join(runs, "ae"), filepath.Join(runs, "classes")
 	small := []string{"data.train=" + pictures, "data.size=32", "train.steps=2", "train.batch_size=2"}
-	output(t, append([]string{"train", "autoencoder", "-c", "../../configs/emoji-autoencoder.yaml", "-o", stage, "data.validation=" + pictures}, small...)...)
-	output(t, append([]string{"train", "diffusion", "-c", "../../configs/classes-diffusion.yaml", "-o", model,
+	printed(t, append([]string{"train", "autoencoder", "-c", "../../configs/emoji-autoencoder.yaml", "-o", stage, "data.validation=" + pictures}, small...)...)
+	printed(t, append([]string{"train", "diffusion", "-c", "../../configs/classes-diffusion.yaml", "-o", model,
 		"first_stage=" + filepath.Join(stage, "model.safetensors"), "model.params.image_size=8"}, small...)...)
 	for _, file := range []string{"config.yaml", "log.txt", "checkpoint.safetensors", "model.safetensors"} {
 		for _, run := range []string{stage, model} {
@@ -66,15 +66,15 @@ func TestTrainAndUse(t *testing.T) {
 		}
 	}
 	file := filepath.Join(model, "model.safetensors")
-	if text := output(t, "info", file); !strings.Contains(text, "ClassEmbedder") {
+	if text := printed(t, "info", file); !strings.Contains(text, "ClassEmbedder") {
 		t.Errorf("info of the trained model prints\n%s", text)
 	}
 	grid := filepath.Join(runs, "grid.png")
-	output(t, "sample", "-m", file, "--class", "1", "-n", "2", "--steps", "2", "--seed", "1", "-o", grid)
+	printed(t, "sample", "-m", file, "--class", "1", "-n", "2", "--steps", "2", "--seed", "1", "-o", grid)
 	if img, err := data.Decode(grid); err != nil || img.Bounds().Dx() != 65 || img.Bounds().Dy() != 32 {
 		t.Errorf("the grid: %v", err)
 	}
-	text := output(t, "reconstruct", filepath.Join(pictures, "red"), "--size", "32", "-m", filepath.Join(stage, "model.safetensors"))
+	text := printed(t, "reconstruct", filepath.Join(pictures, "red"), "--size", "32", "-m", filepath.Join(stage, "model.safetensors"))
 	if !strings.Contains(text, "4 pictures") {
 		t.Errorf("reconstruct prints\n%s", text)
 	}
@@ -100,10 +100,10 @@ func TestEvaluateCaptions(t *testing.T) {
 
 // TestBench times the smallest work, and prints plans.
 func TestBench(t *testing.T) {
-	if text := output(t, "bench", "ae_train", "--pixels", "32", "--batch", "1", "--runs", "1"); !strings.Contains(text, "ae_train") {
+	if text := printed(t, "bench", "ae_train", "--pixels", "32", "--batch", "1", "--runs", "1"); !strings.Contains(text, "ae_train") {
 		t.Errorf("bench prints\n%s", text)
 	}
-	if text := output(t, "bench", "sd_unet", "--plan", "--pixels", "64", "--batch", "1"); !strings.Contains(text, "Conv2D") {
+	if text := printed(t, "bench", "sd_unet", "--plan", "--pixels", "64", "--batch", "1"); !strings.Contains(text, "Conv2D") {
 		t.Errorf("bench --plan prints\n%s", text)
 	}
 }
@@ -130,7 +130,7 @@ func TestDataEmoji(t *testing.T) {
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out := filepath.Join(dir, "emoji")
-	output(t, "data", "emoji", out, "--size", "32", "--validation", "0")
+	printed(t, "data", "emoji", out, "--size", "32", "--validation", "0")
 	set, err := data.Open(filepath.Join(out, "train"), 32)
 	if err != nil || set.Len() != 2 {
 		t.Fatalf("%v, %v", set, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/modelfile"
+	"github.com/ldm-go/ldm/output"
 )
 
 func convert() *cobra.Command {
@@ -28,7 +29,7 @@ buffers and the weights not chosen by --weights are left out.`,
 			if format != checkpoint.F32 && format != checkpoint.F16 && format != checkpoint.BF16 {
 				return fmt.Errorf("--dtype %s: want f32, f16 or bf16", dtype)
 			}
-			if err := writable(out); err != nil {
+			if err := output.Check(out); err != nil {
 				return err
 			}
 			s, err := modelfile.Open(args[0], f.load)

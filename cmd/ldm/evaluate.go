@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"sort"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/perceptual"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -46,24 +46,23 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 			if err != nil {
 				return err
 			}
+			if count < 1 || nearest < 1 || steps < 1 {
+				return fault.Inputf("--count %d, --nearest %d, --steps %d: want at least 1 each", count, nearest, steps)
+			}
 			count = min(count, set.Len())
-			asked, prompts, seeds := make([]int, count), make([]string, count), make([]uint64, count)
+			asked, prompts, seeds := make([]int, count), make(ldm.Each, count), make([]uint64, count)
 			for i := range asked {
 				asked[i] = i * set.Len() / count
-				prompts[i], seeds[i] = set.Items[asked[i]].Texts[0], seed+uint64(i)
+				prompts[i], seeds[i] = ldm.Prompt(set.Items[asked[i]].Texts[0]), seed+uint64(i)
 			}
-			bar := progressbar.Default(-1, "sampling")
-			samples, err := m.TextToImage(cmd.Context(), ldm.TextRequest{
-				Prompts: prompts, Seeds: seeds, Steps: steps, Scale: scale,
-				Progress: func(done, total int) {
-					bar.ChangeMax(total)
-					bar.Set(done)
-				},
+			result, err := m.Generate(cmd.Context(), ldm.Request{
+				Condition: prompts, Seeds: seeds, Steps: steps, Guidance: scale,
+				OnStep: progress(),
 			})
 			if err != nil {
 				return err
 			}
-			ranks, err := rank(cmd.Context(), samples, set, asked)
+			ranks, err := rank(cmd.Context(), result.Pixels, set, asked)
 			if err != nil {
 				return err
 			}
@@ -82,7 +81,7 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 	cmd.Flags().IntVar(&count, "count", 200, "number of captions")
 	cmd.Flags().IntVar(&nearest, "nearest", 5, "how many of the nearest pictures count")
 	cmd.Flags().IntVar(&steps, "steps", defaultSteps, "steps of DDIM")
-	cmd.Flags().Float64Var(&scale, "cfg-scale", defaultScale, "strength of the guidance")
+	cmd.Flags().Float64Var(&scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's)")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the first caption; the others follow")
 	return cmd
 }

@@ -35,8 +35,16 @@ func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	for want, args := range map[string]string{
 		"multiples of 16":   "txt2img -p x -W 65 -o " + dir + "/x.png",
-		"0 steps":           "txt2img -p x --steps 0 -o " + dir + "/x.png",
-		"cannot write":      "txt2img -p x -o " + dir + "/missing/x.png",
+		"--steps 0":         "txt2img -p x --steps 0 -o " + dir + "/x.png",
+		"is a folder":       "txt2img -p x -o " + dir,
+		"written as":        "txt2img -p x -o " + dir + "/x.tga",
+		"two prompts":       "txt2img y -p x -o " + dir + "/x.png",
+		"what to show?":     "txt2img -o " + dir + "/x.png",
+		"--cfg-scale NaN":   "txt2img x --cfg-scale nan -o " + dir + "/x.png",
+		"--cfg-scale 0":     "txt2img x --cfg-scale 0 -o " + dir + "/x.png",
+		"--eta 2":           "txt2img x --eta 2 -o " + dir + "/x.png",
+		"from 0 to":         "txt2img x --seed -2 -o " + dir + "/x.png",
+		"-n 0":              "txt2img x -n 0 -o " + dir + "/x.png",
 		"no such file":      "txt2img -p x -m " + dir + "/missing -o " + dir + "/x.png",
 		"want f32 or bf16":  "txt2img -p x --precision f8 -o " + dir + "/x.png",
 		"unknown key train": "train autoencoder -c ../../configs/emoji-autoencoder.yaml -o " + dir + "/run train.stepz=1",

@@ -28,8 +28,8 @@ func modelFile(t *testing.T) string {
 	return path
 }
 
-// output is what a command prints as its result.
-func output(t *testing.T, args ...string) string {
+// printed is what a command prints as its result.
+func printed(t *testing.T, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
 	cmd := root()
@@ -56,7 +56,7 @@ func checkLeft(t *testing.T, dir string, want ...string) {
 
 // TestInfo says what the model in the box is.
 func TestInfo(t *testing.T) {
-	text := output(t, "info", modelFile(t))
+	text := printed(t, "info", modelFile(t))
 	for _, want := range []string{
 		"format         safetensors", "model          ldm.models.diffusion.ddpm.LatentDiffusion", "first stage    KL, f = 4, 4 latent channels",
 		"BERTEmbedder (crossattn)", "schedule       linear, 0.0015 to 0.0195, 1000 steps, predicts eps", "trained at     64x64 pixels (latents of 16x16)",
@@ -72,8 +72,8 @@ func TestInfo(t *testing.T) {
 func TestConvert(t *testing.T) {
 	path := modelFile(t)
 	half, full := filepath.Join(filepath.Dir(path), "half.safetensors"), filepath.Join(filepath.Dir(path), "full.safetensors")
-	output(t, "convert", path, "-o", half, "--dtype", "f16")
-	output(t, "convert", half, "-o", full, "--dtype", "f32")
+	printed(t, "convert", path, "-o", half, "--dtype", "f16")
+	printed(t, "convert", half, "-o", full, "--dtype", "f32")
 	checkLeft(t, filepath.Dir(path), "full.safetensors", "half.safetensors", "model.safetensors")
 	small, err := os.Stat(half)
 	if err != nil {
@@ -83,7 +83,7 @@ func TestConvert(t *testing.T) {
 	if err != nil || large.Size() < small.Size()*19/10 {
 		t.Errorf("%d bytes as f16, %d as f32; error %v", small.Size(), large.Size(), err)
 	}
-	if text := output(t, "info", half); !strings.Contains(text, ", F16\n") || !strings.Contains(text, "0.0015 to 0.0195") {
+	if text := printed(t, "info", half); !strings.Contains(text, ", F16\n") || !strings.Contains(text, "0.0015 to 0.0195") {
 		t.Errorf("info of the half precision file:\n%s", text)
 	}
 	var contexts [2][]float32
@@ -92,11 +92,11 @@ func TestConvert(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		y, err := m.EncodeText(t.Context(), []string{"a red heart"})
+		y, err := ldm.Prompt("a red heart").Encode(t.Context(), m, 64, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		contexts[i] = y.F32
+		contexts[i] = y.Context.F32
 		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
@@ -122,12 +122,12 @@ func TestModelErrors(t *testing.T) {
 		args []string
 	}{
 		{"--dtype f8: want f32, f16 or bf16", []string{"convert", path, "-o", out, "--dtype", "f8"}},
-		{"cannot write", []string{"convert", path, "-o", filepath.Join(dir, "missing", "out.safetensors")}},
-		{"it is not a file", []string{"convert", path, "-o", dir}},
+		{"cannot be written", []string{"convert", path, "-o", filepath.Join(text, "out.safetensors")}},
+		{"is a folder", []string{"convert", path, "-o", dir}},
 		{"required flag(s) \"out\"", []string{"convert", path}},
-		{text + ": not a sound safetensors file", []string{"convert", text, "-o", out}},
+		{text + " is a text", []string{"convert", text, "-o", out}},
 		{"no averaged weights", []string{"convert", path, "-o", out, "--weights", "ema"}},
-		{text + ": not a sound safetensors file", []string{"info", text}},
+		{text + " is a text", []string{"info", text}},
 		{"no such file", []string{"info", filepath.Join(dir, "nothing")}},
 		{"model_index.json", []string{"info", dir}},
 		{"heads \"two\"", []string{"info", path, "--legacy-heads", "two"}},
@@ -151,7 +151,7 @@ func TestReconstruct(t *testing.T) {
 	}
 	for _, model := range [][]string{nil, {"-m", path}} {
 		pairs := filepath.Join(t.TempDir(), "pairs")
-		output(t, append([]string{"reconstruct", picture, "-o", pairs}, model...)...)
+		printed(t, append([]string{"reconstruct", picture, "-o", pairs}, model...)...)
 		f, err := os.Open(filepath.Join(pairs, "0000-picture.png"))
 		if err != nil {
 			t.Fatal(err)

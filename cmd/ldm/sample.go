@@ -1,19 +1,18 @@
 package main
 
 import (
-	"fmt"
-	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/fault"
 )
 
 // sample draws from unconditional and class-conditional models.
 func sample() *cobra.Command {
-	var f modelFlags
-	var s sampleFlags
-	var class int
+	var f drawFlags
+	var class string
 	cmd := &cobra.Command{
 		Use:   "sample -m MODEL [--class N]",
 		Short: "Make pictures with an unconditional or class-conditional model",
@@ -23,43 +22,37 @@ trained with one (cin256-v2, and those of ldm train diffusion).`,
 		Example: "  ldm sample -m celeba256/model.ckpt -n 4\n  ldm sample -m cin256-v2.ckpt --class 187 --cfg-scale 3 --steps 20",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := s.check(); err != nil {
-				return err
-			}
-			m, err := f.open()
+			m, err := f.open(cmd)
 			if err != nil {
 				return err
 			}
 			defer m.Close()
-			if err := checkClass(m, cmd.Flags().Changed("class"), class); err != nil {
+			r := f.request(cmd)
+			if r.Condition, err = classOf(m, cmd.Flags().Changed("class"), class); err != nil {
 				return err
 			}
-			pictures, err := m.ClassToImage(cmd.Context(), ldm.ClassRequest{
-				Labels: slices.Repeat([]int{class}, s.n), Seeds: s.seeds(),
-				Steps: s.steps, Scale: s.scale, Eta: s.eta, Width: s.width, Height: s.height, Progress: progress(),
-			})
-			if err != nil {
-				return err
-			}
-			return s.save(pictures)
+			return f.draw(cmd, m, r)
 		},
 	}
 	f.register(cmd)
-	s.register(cmd, 1, "strength of the guidance by the class; 1: none")
-	cmd.Flags().IntVar(&class, "class", 0, "number of the class, from 0")
+	cmd.Flags().StringVar(&class, "class", "", "number of the class, from 0, or its name in the model's file")
 	cmd.MarkFlagRequired("model")
 	return cmd
 }
 
-func checkClass(m *ldm.Model, given bool, class int) error {
-	classes := m.Network().Class
+// classOf is the condition that --class asks for.
+func classOf(m *ldm.Model, given bool, class string) (ldm.Condition, error) {
+	classes := m.Network().Classes()
 	switch {
-	case classes == nil && given:
-		return fmt.Errorf("--class: this model is not conditioned on classes")
-	case classes != nil && !given:
-		return fmt.Errorf("this model wants --class, 0 to %d", classes.NClasses-1)
-	case classes != nil && (class < 0 || class >= classes.NClasses):
-		return fmt.Errorf("--class %d: want 0 to %d", class, classes.NClasses-1)
+	case classes == 0 && given:
+		return nil, fault.Inputf("--class: this model is not conditioned on classes")
+	case classes == 0:
+		return nil, nil
+	case !given:
+		return nil, fault.Inputf("this model wants --class, 0 to %d", classes-1)
 	}
-	return nil
+	if n, err := strconv.Atoi(class); err == nil {
+		return ldm.Class(n), nil
+	}
+	return ldm.ClassName(class), nil
 }

@@ -10,7 +10,7 @@ import (
 // TestVersion: what the build knows is printed, and nothing made up for what it
 // does not.
 func TestVersion(t *testing.T) {
-	if text := output(t, "version"); !strings.HasPrefix(text, "ldm ") || !strings.Contains(text, "instructions ") {
+	if text := printed(t, "version"); !strings.HasPrefix(text, "ldm ") || !strings.Contains(text, "instructions ") {
 		t.Errorf("ldm version prints\n%s", text)
 	}
 	var out bytes.Buffer

@@ -1,0 +1,132 @@
+package ldm
+
+import (
+	"context"
+
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// row is one latent for the denoiser, with its own time and condition.
+type row struct {
+	x         *tensor.Tensor // [h, w, C]
+	t         float64
+	condition Encoding
+}
+
+// size is the shape of the program that the row fits into.
+func (r row) size() size {
+	s := size{n: 1, h: r.x.Shape[0], w: r.x.Shape[1]}
+	if r.condition.Context != nil {
+		s.tokens = r.condition.Context.Shape[0]
+	}
+	return s
+}
+
+// maxRows is how many latents of so many cells go through the denoiser at once;
+// as the result of one does not depend on its neighbours, only memory does.
+func maxRows(cells int) int { return min(max(1<<16/max(cells, 1), 1), maxBatch) }
+
+// Predict runs the denoiser on latents x [N, h, w, C] at a timestep of the
+// training schedule (real-valued), each with its condition: what the network says
+// of them, of the kind that its schedule knows.
+func (m *Model) Predict(ctx context.Context, x *tensor.Tensor, t float64, conditions []Encoding) (*tensor.Tensor, error) {
+	if len(x.Shape) != 4 || x.Shape[3] != m.net.LatentChannels() || len(x.F32) == 0 {
+		return nil, fault.Inputf("latents of shape %v: want [N, h, w, %d]", x.Shape, m.net.LatentChannels())
+	}
+	if len(conditions) != x.Shape[0] {
+		return nil, fault.Inputf("%d conditions for %d latents: want as many of both", len(conditions), x.Shape[0])
+	}
+	rows := make([]row, x.Shape[0])
+	for i := range rows {
+		rows[i] = row{x.Row(i), t, conditions[i]}
+	}
+	y, err := m.predict(ctx, rows, 0)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Of(y, x.Shape...), nil
+}
+
+// predict runs the denoiser on rows whose latents have one shape, and gives its
+// outputs one behind the other. A program of at least so many rows takes fewer.
+func (m *Model) predict(ctx context.Context, rows []row, atLeast int) ([]float32, error) {
+	per := len(rows[0].x.F32)
+	out := make([]float32, len(rows)*per)
+	groups := map[size][]int{} // by the length of their contexts
+	for i, r := range rows {
+		if err := m.checkRow(r); err != nil {
+			return nil, err
+		}
+		groups[r.size()] = append(groups[r.size()], i)
+	}
+	for s, group := range groups {
+		start := 0
+		for _, n := range parts(len(group), maxRows(s.h*s.w)) {
+			s.n = n
+			if len(groups) == 1 && n == len(rows) {
+				s.n = min(max(n, atLeast), maxRows(s.h*s.w))
+			}
+			if err := m.predictPart(ctx, rows, group[start:start+n], s, out); err != nil {
+				return nil, err
+			}
+			start += n
+		}
+	}
+	return out, nil
+}
+
+// checkRow wants a condition of the denoiser's kind and shape.
+func (m *Model) checkRow(r row) error {
+	h, w := r.x.Shape[0], r.x.Shape[1]
+	joined := m.net.UNet.InChannels - m.net.LatentChannels()
+	if f := m.net.UNet.Factor(); h%f != 0 || w%f != 0 {
+		return fault.Inputf("a latent of %dx%d: want multiples of %d", w, h, f)
+	}
+	switch c := r.condition; m.net.Key {
+	case model.KeyConcat:
+		if c.Joined == nil || !c.Joined.Shape.Equal(tensor.Shape{h, w, joined}) {
+			return fault.Inputf("the denoiser wants a condition of shape %v, joined to the latent", tensor.Shape{h, w, joined})
+		}
+	case model.KeyCrossAttn:
+		if c.Context == nil || len(c.Context.Shape) != 2 || c.Context.Shape[0] < 1 || c.Context.Shape[1] != m.net.UNet.ContextDim {
+			return fault.Inputf("the denoiser wants a context of shape [L, %d]", m.net.UNet.ContextDim)
+		}
+	case model.KeyADM:
+		if c.Label == nil || len(c.Label.I32) != 1 {
+			return fault.Inputf("the denoiser wants a label")
+		}
+	}
+	return nil
+}
+
+// predictPart runs the program of size s on the rows at the places of group.
+func (m *Model) predictPart(ctx context.Context, rows []row, group []int, s size, out []float32) error {
+	return m.denoiser.use(ctx, s, func(p engine.Program) error {
+		x, t, condition := p.Input("x"), p.Input("t"), p.Input("condition")
+		for k := range s.n {
+			r := rows[group[min(k, len(group)-1)]] // the last one fills what is left
+			copy(x.Row(k).F32, r.x.F32)
+			t.F32[k] = float32(m.net.Schedule.Known(r.t))
+			switch {
+			case condition == nil:
+			case r.condition.Joined != nil:
+				copy(condition.Row(k).F32, r.condition.Joined.F32)
+			case r.condition.Context != nil:
+				copy(condition.Row(k).F32, r.condition.Context.F32)
+			case r.condition.Label != nil:
+				condition.I32[k] = r.condition.Label.I32[0]
+			}
+		}
+		if err := p.Run(ctx); err != nil {
+			return err
+		}
+		for k, i := range group {
+			y := p.Output(0).Row(k).F32
+			copy(out[i*len(y):], y)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,86 @@
+package ldm
+
+import (
+	"context"
+
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// EncodeTokens runs the text encoder on tokens int32 [N, L] of its vocabulary:
+// contexts [N, L, D].
+func (m *Model) EncodeTokens(ctx context.Context, tokens *tensor.Tensor) (*tensor.Tensor, error) {
+	if m.net.TextLength() == 0 {
+		return nil, m.unfit("a text")
+	}
+	if len(tokens.Shape) != 2 || len(tokens.I32) == 0 || len(tokens.I32) != tokens.Shape.Size() || tokens.Shape[1] > m.net.TextLength() {
+		return nil, fault.Inputf("tokens of shape %v: want int32 [N, L], L from 1 to %d", tokens.Shape, m.net.TextLength())
+	}
+	return m.encodeIDs(ctx, "tokens", tokens)
+}
+
+// encodeIDs runs the conditioner on tokens [N, L] or labels [N].
+func (m *Model) encodeIDs(ctx context.Context, input string, ids *tensor.Tensor) (out *tensor.Tensor, err error) {
+	err = m.context.use(ctx, size{n: ids.Shape[0], tokens: ids.Shape[1:].Size()}, func(p engine.Program) error {
+		copy(p.Input(input).I32, ids.I32)
+		if err := p.Run(ctx); err != nil {
+			return err
+		}
+		out = p.Output(0).Clone()
+		return nil
+	})
+	return out, err
+}
+
+// encodePicture turns pictures [N, H, W, C] in [-1, 1] into what the model joins
+// to the latent, [N, h, w, C']: shrunk maps, small pictures as they are, or
+// latents of the first stage.
+func (m *Model) encodePicture(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
+	if err := checkPictures(x, m.net.PictureChannels(), 1); err != nil {
+		return nil, err
+	}
+	return batched(ctx, m.picture, x, max(pixelsAtOnce/(x.Shape[1]*x.Shape[2]), 1))
+}
+
+// encodeMasked turns pictures x [N, H, W, 3] in [-1, 1] and masks [N, H, W, 1],
+// 1 in the hole and 0 elsewhere, into what an inpainting model joins to the
+// latent: the latent of the picture with a black hole, and the mask, as ±1,
+// shrunk to the latent's size by taking the nearest pixel.
+func (m *Model) encodeMasked(ctx context.Context, x, mask *tensor.Tensor) (*tensor.Tensor, error) {
+	h, w, c := x.Shape[1], x.Shape[2], x.Shape[3]
+	masked := tensor.New(x.Shape...)
+	for i, v := range x.F32 {
+		masked.F32[i] = (1-mask.F32[i/c])*(v+1) - 1
+	}
+	z, err := m.encodePicture(ctx, masked)
+	if err != nil {
+		return nil, err
+	}
+	f, d := m.stage.Factor(), z.Shape[3]
+	out := tensor.New(x.Shape[0], z.Shape[1], z.Shape[2], d+1)
+	for i := range out.Shape[:3].Size() {
+		y, k := i/z.Shape[2]%z.Shape[1], i%z.Shape[2]
+		copy(out.F32[i*(d+1):], z.F32[i*d:(i+1)*d])
+		out.F32[i*(d+1)+d] = 2*mask.F32[(i/(z.Shape[1]*z.Shape[2])*h+y*f)*w+k*f] - 1
+	}
+	return out, nil
+}
+
+// encodeTokens is the context of one text's or layout's tokens [1, L].
+func (m *Model) encodeTokens(ctx context.Context, tokens *tensor.Tensor) (Encoding, error) {
+	y, err := m.EncodeTokens(ctx, tokens)
+	if err != nil {
+		return Encoding{}, err
+	}
+	return Encoding{Context: y.Row(0)}, nil
+}
+
+// decode turns latents as they are diffused, [N, h, w, C], into pictures.
+func (m *Model) decode(ctx context.Context, z *tensor.Tensor) (*tensor.Tensor, error) {
+	scaled := tensor.New(z.Shape...)
+	for i, v := range z.F32 {
+		scaled.F32[i] = v / m.net.ScaleFactor
+	}
+	return m.stage.Decode(ctx, scaled)
+}

@@ -1,0 +1,235 @@
+package ldm
+
+import (
+	"context"
+	"image"
+	"math"
+
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/sampler"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Result are the pictures that a request asked for.
+type Result struct {
+	Images  []image.Image
+	Pixels  *tensor.Tensor // the same as numbers: [N, H, W, 3], about in [-1, 1]
+	Request Request        // as it was resolved: with the defaults and seeds that were used
+}
+
+// Generate makes the pictures of a request. A cancelled context stops it within
+// half a second with the context's error.
+func (m *Model) Generate(ctx context.Context, r Request) (*Result, error) {
+	r, err := m.resolve(r)
+	if err != nil {
+		return nil, err
+	}
+	path, err := r.Path(m.net.Schedule, r.Steps)
+	if err != nil {
+		return nil, fault.As(fault.Input, err)
+	}
+	g := &generation{Model: m, Request: r, path: path, encoded: map[Condition]Encoding{}}
+	if err := g.checkMemory(); err != nil {
+		return nil, err
+	}
+	if err := g.encodeStart(ctx); err != nil {
+		return nil, err
+	}
+	z, err := g.latents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	y, err := m.decode(ctx, z)
+	if err != nil {
+		return nil, err
+	}
+	if known, mask := g.known(); known != nil {
+		paste(y, known, mask)
+	}
+	out := &Result{Pixels: y, Request: r}
+	for i := range r.Seeds {
+		if row := y.Row(i); finite(row.F32) {
+			out.Images = append(out.Images, picture.Image(row))
+			continue
+		}
+		return nil, fault.Filef("picture %d is not finite: the model's weights are broken, or too large for its precision", i+1)
+	}
+	return out, nil
+}
+
+func finite(x []float32) bool {
+	for _, v := range x {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// generation is a request in work.
+type generation struct {
+	*Model
+	Request
+	path    sampler.Path
+	moments *tensor.Tensor // of the start: [1, h, w, ...]
+	keep    *tensor.Tensor // 1 where the start's latent stays: [1, h, w, 1]
+	encoded map[Condition]Encoding
+}
+
+// latents are the pictures' latents, made a part at a time.
+func (g *generation) latents(ctx context.Context) (*tensor.Tensor, error) {
+	h, w, c := g.Height/g.stage.Factor(), g.Width/g.stage.Factor(), g.net.LatentChannels()
+	z := tensor.New(len(g.Seeds), h, w, c)
+	parts := parts(len(g.Seeds), g.batch(h, w))
+	first := 0
+	for i, n := range parts {
+		p := part{g, tensor.Of(z.F32[first*h*w*c:(first+n)*h*w*c], n, h, w, c), first, parts[0], i, len(parts)}
+		if err := p.sample(ctx); err != nil {
+			return nil, err
+		}
+		first += n
+	}
+	return z, nil
+}
+
+// batch is how many pictures go through the denoiser at once.
+func (g *generation) batch(h, w int) int {
+	conditions := 1
+	if g.Guidance != 1 {
+		conditions = 2
+	}
+	return max(maxRows(h*w)/conditions, 1)
+}
+
+// parts cuts n into the least number of even parts of at most most, larger ones
+// first.
+func parts(n, most int) []int {
+	count := (n + most - 1) / most
+	out := make([]int, count)
+	for i := range out {
+		out[i] = (n + count - 1 - i) / count
+	}
+	return out
+}
+
+// part are some of a request's pictures, which go through the denoiser together.
+type part struct {
+	*generation
+	x            *tensor.Tensor // their latents [n, h, w, C]
+	first        int            // the number of the first one
+	rows         int            // of the largest part
+	index, count int            // which part it is, of how many
+}
+
+// sample turns noise, or the noised start, into latents.
+func (p *part) sample(ctx context.Context) error {
+	if err := p.prepare(ctx); err != nil {
+		return err
+	}
+	n := p.x.Shape[0]
+	noise := p.Noise(p.Seeds[p.first : p.first+n])
+	denoise, err := p.denoiser(ctx)
+	if err != nil {
+		return err
+	}
+	path := p.path
+	if p.Start == nil {
+		noise(p.x, 0, 0)
+	} else {
+		known := p.draw(noise)
+		path = p.noised(known, noise)
+		if p.keep != nil {
+			denoise = sampler.Keep(denoise, p.net.Schedule, repeat(p.keep, n), known, noise)
+		}
+	}
+	if p.Decorate != nil {
+		denoise = p.Decorate(denoise)
+	}
+	for state, err := range p.Sampler(ctx, denoise, p.x, path, sampler.Options{Eta: *p.Eta, NoiseScale: p.NoiseScale, Noise: noise}) {
+		if err != nil {
+			return err
+		}
+		if p.OnStep != nil {
+			p.OnStep(Step{p.index*state.Total + state.Step, p.count * state.Total, p.first, state.X, state.X0, p.Model})
+		}
+	}
+	return nil
+}
+
+// prepare compiles the denoiser, whose weights are packed while the conditions are
+// computed.
+func (p *part) prepare(ctx context.Context) error {
+	s := size{n: p.rows, h: p.x.Shape[1], w: p.x.Shape[2]}
+	if p.Guidance != 1 {
+		s.n *= 2
+	}
+	if p.net.Key == model.KeyCrossAttn {
+		s.tokens = max(p.net.TextLength(), 1) // classes have one
+	}
+	return p.Model.denoiser.prepare(ctx, s)
+}
+
+// denoiser is the network under the part's conditions, with guidance.
+func (p *part) denoiser(ctx context.Context) (sampler.Denoiser, error) {
+	var conditions [2][]Encoding // negative, positive
+	for place, c := range []Condition{p.Negative, p.Condition} {
+		if place == 0 && p.Guidance == 1 {
+			continue
+		}
+		for i := range p.x.Shape[0] {
+			e, err := p.encode(ctx, c, p.first+i)
+			if err != nil {
+				return nil, err
+			}
+			conditions[place] = append(conditions[place], e)
+		}
+	}
+	network := func(ctx context.Context, x *tensor.Tensor, t float64, want ...int) ([]*tensor.Tensor, error) {
+		var rows []row
+		for _, place := range want {
+			for i := range x.Shape[0] {
+				rows = append(rows, row{x.Row(i), t, conditions[place][i]})
+			}
+		}
+		y, err := p.predict(ctx, rows, p.rows*len(want))
+		if err != nil {
+			return nil, err
+		}
+		out := make([]*tensor.Tensor, len(want))
+		for k := range out {
+			size := len(x.F32)
+			out[k] = tensor.Of(y[k*size:(k+1)*size], x.Shape...)
+		}
+		return out, nil
+	}
+	return sampler.Guided(network, p.net.Schedule, sampler.Guidance{Scale: p.Guidance}), nil
+}
+
+// encode is the condition of picture i, which several may share.
+func (g *generation) encode(ctx context.Context, c Condition, i int) (Encoding, error) {
+	each, ok := c.(Each)
+	if ok {
+		c = each[i]
+	}
+	if c == nil {
+		return Encoding{}, nil
+	}
+	key := c
+	switch c.(type) {
+	case Prompt, Class, ClassName:
+	default: // may not be comparable, and is the same for all or another for each
+		if key = nil; ok {
+			return c.Encode(ctx, g.Model, g.Width, g.Height)
+		}
+	}
+	if e, ok := g.encoded[key]; ok {
+		return e, nil
+	}
+	e, err := c.Encode(ctx, g.Model, g.Width, g.Height)
+	if err == nil {
+		g.encoded[key] = e
+	}
+	return e, err
+}

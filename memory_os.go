@@ -1,0 +1,3 @@
+package ldm
+
+func machineMemory() int64 { return 16 << 30 }

@@ -1,0 +1,243 @@
+package ldm
+
+import (
+	"image"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/ldm-go/ldm/diffusion"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/sampler"
+)
+
+// Request asks for pictures. Zero values mean the model's defaults; Result.Request
+// says what they were.
+type Request struct {
+	// Condition is what the pictures should show; Each gives one to each picture.
+	// Negative is what the guidance leads away from: by default the empty text or
+	// the empty class.
+	Condition, Negative Condition
+
+	// Seeds has one for each picture; none: one picture of a random seed. A picture
+	// depends on its condition, its seed and the settings alone, not on the others.
+	Seeds         []uint64
+	Width, Height int // in pixels; 0: those of Start or of the condition's picture, else those of training
+
+	// Start is a picture to begin with. Strength, above 0 and at most 1, is how much
+	// of the way from noise is gone: the default is 0.75, and 1 with a mask.
+	Start    image.Image
+	Strength float64
+	// Mask, of the size of Start, is white where a new picture is to be made, and
+	// black where Start is kept as it is; greys blend. Any model can do it.
+	Mask image.Image
+
+	Steps    int          // 0: 50
+	Sampler  sampler.Func // nil: sampler.DDIM
+	Path     Path         // nil: sampler.Uniform
+	Eta      *float64     // share of fresh noise, from 0; nil: the sampler's default
+	Guidance float64      // scale of classifier-free guidance; 1: none; 0: the model's default
+	// NoiseScale is a factor of fresh noise (the reference's temperature); 0: 1.
+	NoiseScale float64
+	// Decorate, if set, is put around the guided denoiser: sampler.Thresholded, for one.
+	Decorate func(sampler.Denoiser) sampler.Denoiser
+
+	// Noise is where random numbers come from, given the seeds; nil: sampler.Streams.
+	Noise func(seeds []uint64) sampler.Noise
+
+	// OnStep is told of every step done, on the goroutine of Generate.
+	OnStep func(Step)
+}
+
+// Path lays out the noise levels of so many steps.
+type Path func(s *diffusion.Schedule, steps int) (sampler.Path, error)
+
+// Seeds are n seeds that count up from the first.
+func Seeds(first uint64, n int) []uint64 {
+	seeds := make([]uint64, max(n, 0))
+	for i := range seeds {
+		seeds[i] = first + uint64(i)
+	}
+	return seeds
+}
+
+// defaults of requests.
+const (
+	defaultSteps    = 50
+	defaultStrength = 0.75
+)
+
+// resolve fills in the model's defaults, and refuses what cannot be done.
+func (m *Model) resolve(r Request) (Request, error) {
+	if len(r.Seeds) == 0 {
+		r.Seeds = []uint64{uint64(rand.Uint32())}
+	}
+	r.Seeds = slices.Clone(r.Seeds)
+	if err := m.resolveSize(&r); err != nil {
+		return r, err
+	}
+	if err := m.resolveStart(&r); err != nil {
+		return r, err
+	}
+	if r.Steps == 0 {
+		r.Steps = defaultSteps
+	}
+	if r.Sampler == nil {
+		r.Sampler = sampler.DDIM
+	}
+	if r.Path == nil {
+		r.Path = sampler.Uniform
+	}
+	if r.Noise == nil {
+		r.Noise = func(seeds []uint64) sampler.Noise { return sampler.Streams(seeds) }
+	}
+	if r.Eta == nil {
+		r.Eta = new(0.0)
+	}
+	if !(*r.Eta >= 0) || math.IsInf(*r.Eta, 0) {
+		return r, fault.Inputf("eta %g: want 0 or more, usually at most 1", *r.Eta)
+	}
+	if !(r.NoiseScale >= 0) || math.IsInf(r.NoiseScale, 0) {
+		return r, fault.Inputf("scale of the noise %g: want 0 or more", r.NoiseScale)
+	}
+	return r, m.resolveConditions(&r)
+}
+
+// resolveConditions wants as many conditions as pictures, and a negative one where
+// there is guidance.
+func (m *Model) resolveConditions(r *Request) error {
+	for _, c := range []Condition{r.Condition, r.Negative} {
+		if e, ok := c.(Each); ok && len(e) != len(r.Seeds) {
+			return fault.Inputf("%d conditions for %d pictures (seeds): want as many of both, or one for all", len(e), len(r.Seeds))
+		}
+	}
+	if r.Condition == nil && m.net.Kind != model.NoCondition {
+		if m.tokenizer == nil {
+			return fault.Inputf("this model wants a condition: it is conditioned on %s", m.takes())
+		}
+		r.Condition = Prompt("")
+	}
+	if r.Condition != nil && m.net.Kind == model.NoCondition {
+		return m.unfit("anything")
+	}
+	if r.Guidance == 0 {
+		r.Guidance = m.defaultGuidance()
+	}
+	if !(r.Guidance > 0) || math.IsInf(r.Guidance, 0) {
+		return fault.Inputf("guidance %g: want more than 0; 1 is none", r.Guidance)
+	}
+	if r.Guidance == 1 || r.Negative != nil {
+		return nil
+	}
+	switch {
+	case m.tokenizer != nil:
+		r.Negative = Prompt("")
+	case m.net.Classes() > 0:
+		r.Negative = Class(m.net.Classes() - 1)
+	default:
+		return fault.Unsupportedf("guidance %g: this model has no empty condition to lead away from; want 1, or a negative condition", r.Guidance)
+	}
+	return nil
+}
+
+// defaultGuidance is that of the scripts that the models were published with.
+func (m *Model) defaultGuidance() float64 {
+	switch {
+	case m.tokenizer == nil:
+		return 1
+	case m.net.CLIP != nil:
+		return 7.5
+	}
+	return 5
+}
+
+// resolveSize settles width and height, which the U-Net's and the first stage's
+// halvings must divide.
+func (m *Model) resolveSize(r *Request) error {
+	natural := m.naturalSize(r)
+	if r.Width == 0 {
+		r.Width = natural.X
+	}
+	if r.Height == 0 {
+		r.Height = natural.Y
+	}
+	unit := m.stage.Factor() * m.net.UNet.Factor()
+	if r.Width%unit != 0 || r.Height%unit != 0 || r.Width < unit || r.Height < unit {
+		nearest := func(v int) int { return max((v+unit/2)/unit, 1) * unit }
+		return fault.Inputf("pictures of %dx%d: width and height must be multiples of %d; the nearest is %dx%d",
+			r.Width, r.Height, unit, nearest(r.Width), nearest(r.Height))
+	}
+	return nil
+}
+
+// naturalSize is the size of pictures where the request does not say it.
+func (m *Model) naturalSize(r *Request) image.Point {
+	first := r.Condition
+	if e, ok := first.(Each); ok && len(e) > 0 {
+		first = e[0]
+	}
+	if r.Start != nil {
+		return r.Start.Bounds().Size()
+	}
+	switch c := first.(type) {
+	case Masked:
+		if c.Image != nil {
+			return c.Image.Bounds().Size()
+		}
+	case Picture:
+		if c.Image != nil {
+			return m.pictureOf(c.Image.Bounds().Size())
+		}
+	}
+	side := m.net.Params.ImageSize * m.stage.Factor()
+	return image.Pt(side, side)
+}
+
+// pictureOf is the size of the picture that a condition's picture leads to.
+func (m *Model) pictureOf(size image.Point) image.Point {
+	unit := m.stage.Factor() * m.net.UNet.Factor()
+	w, h := m.net.ConditionSize(unit, unit)
+	return image.Pt(size.X*unit/max(w, 1), size.Y*unit/max(h, 1))
+}
+
+func checkSize(what string, img image.Image, width, height int) error {
+	if size := img.Bounds().Size(); size != image.Pt(width, height) {
+		return fault.Inputf("the %s has %dx%d pixels: want %dx%d", what, size.X, size.Y, width, height)
+	}
+	return nil
+}
+
+// resolveStart checks the picture to begin with, and its mask.
+func (m *Model) resolveStart(r *Request) error {
+	if r.Start == nil {
+		switch {
+		case r.Mask != nil:
+			return fault.Inputf("a mask wants a start, the picture that is kept where it is black")
+		case r.Strength != 0:
+			return fault.Inputf("strength %g wants a start, the picture to begin with", r.Strength)
+		}
+		return nil
+	}
+	if err := checkSize("start", r.Start, r.Width, r.Height); err != nil {
+		return err
+	}
+	if r.Mask != nil {
+		if err := checkSize("mask", r.Mask, r.Width, r.Height); err != nil {
+			return err
+		}
+	}
+	if c := m.net.FirstStage.PictureChannels(); c != 3 {
+		return fault.Unsupportedf("a start wants a first stage of pictures with 3 channels; this one has %d", c)
+	}
+	switch {
+	case r.Strength == 0 && r.Mask != nil:
+		r.Strength = 1
+	case r.Strength == 0:
+		r.Strength = defaultStrength
+	}
+	if !(r.Strength > 0 && r.Strength <= 1) {
+		return fault.Inputf("strength %g: want more than 0, at most 1", r.Strength)
+	}
+	return nil
+}

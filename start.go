@@ -1,0 +1,85 @@
+package ldm
+
+import (
+	"context"
+
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/sampler"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// encodeStart encodes the picture to begin with, and shrinks its mask.
+func (g *generation) encodeStart(ctx context.Context) (err error) {
+	if g.Start == nil {
+		return nil
+	}
+	if g.moments, err = g.stage.Moments(ctx, picture.Tensor(g.Start)); err != nil || g.Mask == nil {
+		return err
+	}
+	g.keep = shrink(greys(g.Mask), g.stage.Factor())
+	for i, v := range g.keep.F32 {
+		g.keep.F32[i] = 1 - v
+	}
+	return nil
+}
+
+// draw is the start's latent, as it is diffused, for every picture of a part: a
+// draw from the posterior of a KL first stage, as in the reference.
+func (p *part) draw(noise sampler.Noise) *tensor.Tensor {
+	z := tensor.New(p.x.Shape...)
+	if p.net.FirstStage.Kind == autoencoder.KL {
+		noise(z, 0, 0)
+		d, size := z.Shape[3], len(p.moments.F32)/2
+		for i, n := range z.F32 {
+			at := i % size / d * 2 * d
+			z.F32[i] = autoencoder.SampleFrom(p.moments.F32[at+i%d], p.moments.F32[at+d+i%d], n)
+		}
+	} else {
+		for i := range z.Shape[0] {
+			copy(z.Row(i).F32, p.moments.F32)
+		}
+	}
+	for i := range z.F32 {
+		z.F32[i] *= p.net.ScaleFactor
+	}
+	return z
+}
+
+// noised writes the start's latent, noised, to x, and returns the rest of the way
+// from there. Of S steps the last ⌊strength·S⌋ are gone, at least one. DDIM's begins
+// with the noise of the step before, as the reference's image to image does.
+func (p *part) noised(known *tensor.Tensor, noise sampler.Noise) sampler.Path {
+	steps := min(max(int(p.Strength*float64(p.path.Steps())), 1), p.path.Steps())
+	at := p.path.Steps() - steps
+	path := p.path
+	path.Sigmas = path.Sigmas[at:]
+	alpha, std := p.net.Schedule.Coefficients(p.path.Timestep(max(at-1, 0)))
+	a, b := float32(alpha), float32(std)
+	noise(p.x, 0, 0)
+	for i, e := range p.x.F32 {
+		p.x.F32[i] = a*known.F32[i] + b*e
+	}
+	return path
+}
+
+// known is the picture whose pixels come back where a mask is black, and the mask;
+// nil where there is none.
+func (g *generation) known() (known, mask *tensor.Tensor) {
+	if g.Mask != nil {
+		return picture.Tensor(g.Start), greys(g.Mask)
+	}
+	if c, ok := g.Condition.(Masked); ok {
+		return picture.Tensor(c.Image), greys(c.Mask)
+	}
+	return nil, nil
+}
+
+// repeat puts n copies of a row [1, ...] one behind the other.
+func repeat(x *tensor.Tensor, n int) *tensor.Tensor {
+	out := tensor.New(append([]int{n}, x.Shape[1:]...)...)
+	for i := range n {
+		copy(out.Row(i).F32, x.F32)
+	}
+	return out
+}
