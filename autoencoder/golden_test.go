@@ -94,6 +94,7 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph.Val
 				compare(t, c, m, name, prog.Output(i))
 			}
 		}
+		prog.Close()
 	}
 }
 

@@ -122,6 +122,7 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, y graph.Value) {
 				t.Errorf("%s in %s: error %g", name, m.Name, e)
 			}
 		}
+		prog.Close()
 	}
 }
 

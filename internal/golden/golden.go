@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -194,9 +195,11 @@ func (c *Case) salt(t testing.TB) uint64 {
 }
 
 // Weights makes the procedural weights of the case's state dict. Families of
-// cases share one, beside them.
+// cases share one, beside them. When the test ends, what it no longer refers to
+// goes back to the operating system, so that models are in memory one at a time.
 func (c *Case) Weights(t testing.TB) map[string]*tensor.Tensor {
 	t.Helper()
+	t.Cleanup(debug.FreeOSMemory)
 	dict := c.StateDict
 	if dict == nil {
 		family, _, _ := strings.Cut(c.Base(), "-")

@@ -163,6 +163,7 @@ func (p *Pool) runPhase(ph *Phase) {
 	}
 	p.work(0)
 	p.caller.await(p.patient, p.idle)
+	p.phase = nil // or the idle pool would keep the memory of a program that is closed
 	if f := p.failed.Swap(nil); f != nil {
 		panic(f.value)
 	}

@@ -1,6 +1,7 @@
 package par
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,4 +61,26 @@ func TestPanic(t *testing.T) {
 			}})
 		}()
 	}
+}
+
+// TestForgets: an idle pool does not keep what the last run referred to, such as
+// the memory of a program that is closed.
+func TestForgets(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	freed := make(chan struct{})
+	func() {
+		memory := new([1 << 20]byte)
+		runtime.AddCleanup(memory, func(done chan struct{}) { close(done) }, freed)
+		p.Run([]Phase{{Tasks: 4, Run: func(task, _ int) { memory[task] = 1 }}})
+	}()
+	for range 10 {
+		runtime.GC()
+		select {
+		case <-freed:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	t.Error("the memory of the last run is kept")
 }
