@@ -35,7 +35,7 @@ type Request struct {
 
 	Steps    int          // 0: 50
 	Sampler  sampler.Func // nil: sampler.DDIM
-	Path     Path         // nil: sampler.Uniform
+	Path     Path         // nil: sampler.Even
 	Eta      *float64     // share of fresh noise, from 0; nil: the sampler's default
 	Guidance float64      // scale of classifier-free guidance; 1: none; 0: the model's default
 	// NoiseScale is a factor of fresh noise (the reference's temperature); 0: 1.
@@ -87,7 +87,7 @@ func (m *Model) resolve(r Request) (Request, error) {
 		r.Sampler = sampler.DDIM
 	}
 	if r.Path == nil {
-		r.Path = sampler.Uniform
+		r.Path = sampler.Even
 	}
 	if r.Noise == nil {
 		r.Noise = func(seeds []uint64) sampler.Noise { return sampler.Streams(seeds) }

@@ -26,7 +26,7 @@ func DDIM(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Options) 
 				x.F32[j] = a*x0[j] + b*e
 			}
 			if sigma > 0 {
-				add(x.F32, sigma*w.o.NoiseScale, w.noise(s, n))
+				w.noise(x.F32, sigma, s, n)
 			}
 		}
 	}

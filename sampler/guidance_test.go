@@ -90,7 +90,7 @@ func TestGuidance(t *testing.T) {
 func TestGuidanceAsksForWhatCounts(t *testing.T) {
 	s := saysClean(t)
 	x := tensor.New(1, 1, 1, 1)
-	path, err := sampler.Uniform(s, 10)
+	path, err := sampler.Even(s, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,19 @@ func (p Path) Between(start, end float64) (from, to float64) {
 	return p.Timestep(at(start)), p.Timestep(at(end))
 }
 
+// check wants falling noise levels.
+func (p Path) check() error {
+	if p.Schedule == nil || len(p.Sigmas) < 2 {
+		return fault.Inputf("a path of %d noise levels: want a schedule and at least 2", len(p.Sigmas))
+	}
+	for i, s := range p.Sigmas {
+		if !(s >= 0) || math.IsInf(s, 0) || i > 0 && s >= p.Sigmas[i-1] {
+			return fault.Inputf("noise level %d of the path is %g: want falling numbers of at least 0", i, s)
+		}
+	}
+	return nil
+}
+
 // Along is the path through falling timesteps. It ends at timestep 0 as the
 // reference does, where σ is small but not 0, unless clean is true.
 func Along(s *diffusion.Schedule, timesteps []int, clean bool) Path {
@@ -45,10 +58,10 @@ func Along(s *diffusion.Schedule, timesteps []int, clean bool) Path {
 	return p
 }
 
-// Uniform is a path of exactly so many steps, evenly spread over the schedule and
+// Even is a path of exactly so many steps, evenly spread over the schedule and
 // the last one ending at the cleanest. Its timesteps are i·T/steps + 1, as the
 // reference has them where steps divides T.
-func Uniform(s *diffusion.Schedule, steps int) (Path, error) {
+func Even(s *diffusion.Schedule, steps int) (Path, error) {
 	total := len(s.Betas)
 	if err := checkSteps(steps, total); err != nil {
 		return Path{}, err
@@ -67,7 +80,7 @@ func CompVis(s *diffusion.Schedule, steps int) (Path, error) {
 	stride := total / steps
 	n := (total + stride - 1) / stride
 	if last := (n-1)*stride + 1; last >= total {
-		return Path{}, fault.Inputf("%d steps: the reference's timesteps reach %d of %d; choose another number or the uniform path", steps, last, total)
+		return Path{}, fault.Inputf("%d steps: the reference's timesteps reach %d of %d; choose another number or the even path", steps, last, total)
 	}
 	return rising(s, n, func(i int) int { return i*stride + 1 }), nil
 }

@@ -4,7 +4,7 @@
 // the latent after every step:
 //
 //	d := sampler.Guided(network, schedule, sampler.Guidance{Scale: 7.5})
-//	path, err := sampler.Uniform(schedule, 50)
+//	path, err := sampler.Even(schedule, 50)
 //	...
 //	noise := sampler.Streams(seeds)
 //	noise(x, 0, 0) // [N, H, W, C], pure noise
@@ -28,12 +28,8 @@ package sampler
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"math"
 
-	"github.com/ldm-go/ldm/diffusion"
-	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -53,159 +49,37 @@ type Prediction struct{ X0, Eps *tensor.Tensor }
 // hold until the next step; a change to X in the loop is what the sampler goes on
 // from.
 type State struct {
-	Step, Total int
-	X           *tensor.Tensor // the latent at the noise level that the step led to
-	X0          *tensor.Tensor // the clean latent as the step's first prediction had it
+	Step, Total int            // Total is 0 where a sampler chooses its steps as it goes
+	Sigma       float64        // the noise level that the step led to
+	X           *tensor.Tensor // the latent there
+	X0          *tensor.Tensor // the clean latent as the step's (first) prediction had it
 }
 
 // Func is a sampler: it leads x [N, H, W, C] along the path in place, and yields a
 // state after every step, or an error and nothing more.
 type Func func(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Options) iter.Seq2[State, error]
 
-// Options of samplers. Which sampler reads which is said at the sampler.
+// Options of samplers. Each says which it reads.
 type Options struct {
-	Eta        float64 // share of fresh noise: 0 is deterministic, 1 as much as DDPM adds
-	NoiseScale float64 // factor of fresh noise (k-diffusion's s_noise, the reference's temperature); 0 means 1
-	Noise      Noise   // where fresh noise comes from; needed where any is added
+	Eta        float64  // share of fresh noise: 0 is deterministic, 1 as much as DDPM adds
+	NoiseScale float64  // factor of fresh noise (k-diffusion's s_noise, the reference's temperature); 0 means 1
+	Noise      Noise    // where fresh noise comes from; needed where any is added
+	Churn      Churn    // of Euler, Heun and DPM2
+	Order      int      // of LMS, UniPC and DPM adaptive; 0 means the sampler's own
+	Midpoint   float64  // of DPM++ SDE: where its second prediction is, as a share of a step in ln σ; 0 means 1/2
+	Adaptive   Adaptive // of DPM adaptive
 }
 
-// walker is what all samplers have in common: the steps of a path, the calls of
-// the denoiser, and an error that ends the walk.
-type walker struct {
-	ctx     context.Context
-	denoise Denoiser
-	path    Path
-	o       Options
-	x       *tensor.Tensor
-	yield   func(State, error) bool
+// Churn raises the noise level before a step (Karras et al., arXiv 2206.00364,
+// algorithm 2): by Amount/steps of itself, at most √2 - 1, between the noise
+// levels Min and Max (0 means no limit).
+type Churn struct{ Amount, Min, Max float64 }
 
-	i         int            // the step in work, from 0
-	exploding bool           // x is scaled by √(1+σ²) between next and next
-	first     *tensor.Tensor // the clean latent of the step's first prediction
-	x0        *tensor.Tensor // a copy of it, where the denoiser is called again
-	fresh     *tensor.Tensor // draws
-	err       error
+// Adaptive says how DPM adaptive chooses its steps. Zeros mean k-diffusion's
+// defaults.
+type Adaptive struct {
+	Relative, Absolute float64 // tolerances of a step's error; 0.05 and 0.0078
+	First              float64 // the first step in -ln σ; 0.05
+	P, I, D            float64 // of the step's controller; 0, 1 and 0
+	Safety             float64 // the least factor of a step that is accepted; 0.81
 }
-
-// walk begins a walk; the first step begins with next.
-func walk(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Options, yield func(State, error) bool) *walker {
-	if o.NoiseScale == 0 {
-		o.NoiseScale = 1
-	}
-	w := &walker{ctx: ctx, denoise: d, path: p, o: o, x: x, yield: yield, i: -1}
-	if d == nil || p.Schedule == nil || len(p.Sigmas) < 2 || len(x.Shape) != 4 {
-		w.err = fault.Inputf("a sampler wants a denoiser, a path of at least one step and x [N, H, W, C]; there are %d noise levels and x %v", len(p.Sigmas), x.Shape)
-	}
-	return w
-}
-
-// next ends the step in work, yields its state, and begins the next one. It is
-// false when there is none, the caller stopped, or something failed.
-func (w *walker) next() bool {
-	if w.err == nil && w.i >= 0 && !w.emit() {
-		return false
-	}
-	if w.err == nil && w.i+1 == w.path.Steps() {
-		return false
-	}
-	if w.err == nil {
-		w.err = w.ctx.Err()
-	}
-	if w.err == nil {
-		w.i++
-		w.first = nil
-		return true
-	}
-	if w.i >= 0 && w.ctx.Err() == nil {
-		w.err = fmt.Errorf("step %d of %d: %w", w.i+1, w.path.Steps(), w.err)
-	}
-	w.yield(State{}, w.err)
-	return false
-}
-
-// emit yields the state after step i.
-func (w *walker) emit() bool {
-	return w.yield(State{w.i + 1, w.path.Steps(), w.x, w.first}, nil)
-}
-
-// levels are the noise levels that the step leads from and to.
-func (w *walker) levels() (s, n float64) { return w.path.Sigmas[w.i], w.path.Sigmas[w.i+1] }
-
-// predict calls the denoiser on x, variance preserving, at a noise level.
-func (w *walker) predict(x *tensor.Tensor, sigma float64) (x0, eps []float32) {
-	if w.err == nil {
-		w.err = w.ctx.Err()
-	}
-	if w.err != nil {
-		return w.x.F32, w.x.F32 // of the right size; next reports the error
-	}
-	if w.first != nil && w.x0 == nil {
-		w.x0 = tensor.New(w.x.Shape...)
-	}
-	if w.first != nil && w.first != w.x0 { // the denoiser will overwrite it
-		copy(w.x0.F32, w.first.F32)
-		w.first = w.x0
-	}
-	p, err := w.denoise(w.ctx, x, w.path.Schedule.Timestep(sigma))
-	if err == nil {
-		err = p.check(x)
-	}
-	if err != nil {
-		w.err = err
-		return w.x.F32, w.x.F32
-	}
-	if w.first == nil {
-		w.first = p.X0
-	}
-	return p.X0.F32, p.Eps.F32
-}
-
-// check wants both predictions in x's shape, and finite numbers.
-func (p Prediction) check(x *tensor.Tensor) error {
-	if p.X0 == nil || p.Eps == nil || !p.X0.Shape.Equal(x.Shape) || !p.Eps.Shape.Equal(x.Shape) {
-		return fault.Inputf("the denoiser's prediction has not the latent's shape %v", x.Shape)
-	}
-	for _, v := range p.X0.F32 {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return fmt.Errorf("the denoiser's prediction is not finite")
-		}
-	}
-	return nil
-}
-
-// noise draws fresh noise for the stretch between two noise levels, of variance 1.
-func (w *walker) noise(from, to float64) []float32 {
-	if w.fresh == nil {
-		w.fresh = tensor.New(w.x.Shape...)
-	}
-	if w.o.Noise == nil {
-		if w.err == nil {
-			w.err = fault.Inputf("this sampler adds noise, but the options say not from where")
-		}
-		return w.fresh.F32
-	}
-	w.o.Noise(w.fresh, from, to)
-	return w.fresh.F32
-}
-
-// scale multiplies x by c.
-func scale(x []float32, c float64) {
-	f := float32(c)
-	for i := range x {
-		x[i] *= f
-	}
-}
-
-// add adds c·y to x.
-func add(x []float32, c float64, y []float32) {
-	f := float32(c)
-	for i, v := range y {
-		x[i] += f * v
-	}
-}
-
-// alphaBar is ᾱ at a noise level.
-func alphaBar(sigma float64) float64 { return 1 / (1 + sigma*sigma) }
-
-// coefficients are √ᾱ and √(1-ᾱ) at a noise level.
-func coefficients(sigma float64) (alpha, std float64) { return diffusion.Coefficients(sigma) }
