@@ -160,7 +160,7 @@ func (m *Model) Save(path string, d checkpoint.DType) error {
 	if err != nil {
 		return err
 	}
-	return modelfile.Save(path, m.net, m.target, m.tokenizer, vars, d)
+	return modelfile.Save(path, m.net, m.target, m.tokenizer, m.Classes(), vars, d)
 }
 
 // Close frees the model's programs and closes its file.

@@ -34,15 +34,16 @@ type LossType uint8
 
 // The losses of the reference's loss_type.
 const (
-	L2 LossType = iota // mean of squares
-	L1                 // mean of absolute values
+	L2    LossType = iota // mean of squares
+	L1                    // mean of absolute values
+	Huber                 // squares up to a distance, absolute values beyond it
 )
 
 // The names in YAML.
 var (
 	kindNames = []string{"eps", "x0", "v"}
 	betaNames = []string{"linear", "cosine", "sqrt_linear", "sqrt"}
-	lossNames = []string{"l2", "l1"}
+	lossNames = []string{"l2", "l1", "huber"}
 )
 
 // String is the kind's name in YAML.

@@ -14,9 +14,9 @@ type Timesteps struct {
 
 // NewTimesteps makes the draw of a schedule. With gamma 0 all timesteps are
 // equally likely, as in equation 2 of the paper. Otherwise t is drawn in
-// proportion to min(SNR_t, γ)/SNR_t with SNR_t = ᾱ_t/(1-ᾱ_t): in expectation the
-// min-SNR-γ weighting of an ε objective (Hang et al., arXiv 2303.09556, section
-// 3.4), which spends less on noise that is nearly invisible.
+// proportion to the min-SNR-γ weight of what the network says (see MinSNR; for ε
+// min(SNR_t, γ)/SNR_t): in expectation that weighting, which spends less on noise
+// that is nearly invisible.
 func NewTimesteps(s *Schedule, gamma float64) (Timesteps, error) {
 	if gamma < 0 || math.IsNaN(gamma) || math.IsInf(gamma, 0) {
 		return Timesteps{}, fault.Inputf("min-SNR gamma is %g: want 0 (none) or more, usually 5", gamma)
@@ -25,8 +25,11 @@ func NewTimesteps(s *Schedule, gamma float64) (Timesteps, error) {
 	sum := 0.0
 	for t, bar := range s.AlphasCumprod {
 		weight := 1.0
-		if gamma > 0 {
+		switch {
+		case gamma > 0 && s.Parameterization == Eps:
 			weight = min(gamma*(1-bar)/bar, 1)
+		case gamma > 0:
+			weight = s.MinSNR(t, gamma)
 		}
 		sum += weight
 		d.cumulative[t] = sum

@@ -1,6 +1,7 @@
 package modelfile
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -26,10 +27,10 @@ const (
 
 func wrap(where string, err error) error { return fmt.Errorf("%s: %w", where, err) }
 
-// Save writes a model's weights with its configuration, target, and its
-// tokenizer, where that is not a published one. The scale factor and the heads
-// are those in use.
-func Save(path string, net *model.Network, target config.Target, tok token.Tokenizer, vars engine.Vars, d checkpoint.DType) error {
+// Save writes a model's weights with its configuration, target, its tokenizer,
+// where that is not a published one, and the names of its classes, if it has
+// any. The scale factor and the heads are those in use.
+func Save(path string, net *model.Network, target config.Target, tok token.Tokenizer, classes []string, vars engine.Vars, d checkpoint.DType) error {
 	specs, err := net.AllParams()
 	if err != nil {
 		return err
@@ -51,6 +52,13 @@ func Save(path string, net *model.Network, target config.Target, tok token.Token
 	meta := map[string]string{metaConfig: text}
 	if tok, ok := tok.(*token.WordPiece); ok && tok != token.BERT() {
 		meta[metaVocab] = strings.Join(tok.Vocab, "\n")
+	}
+	if len(classes) > 0 {
+		names, err := json.Marshal(classes)
+		if err != nil {
+			return err
+		}
+		meta[MetaClasses] = string(names)
 	}
 	return checkpoint.Save(path, tensors, meta, d)
 }

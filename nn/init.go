@@ -21,6 +21,16 @@ func Uniform(fanIn int) Init {
 // Normal draws from N(0, 1), PyTorch's default for embeddings.
 func Normal(s tensor.Stream, x []float32) { s.Normal(x) }
 
+// NormalAround draws from a normal distribution of that mean and deviation.
+func NormalAround(mean, deviation float32) Init {
+	return func(s tensor.Stream, x []float32) {
+		s.Normal(x)
+		for i := range x {
+			x[i] = mean + deviation*x[i]
+		}
+	}
+}
+
 // Ones fills a parameter with ones.
 func Ones(_ tensor.Stream, x []float32) {
 	for i := range x {
@@ -47,3 +57,12 @@ func Initialize(specs []ParamSpec, seed uint64) engine.Vars {
 
 // InvSqrt is 1/√n.
 func InvSqrt(n int) float32 { return float32(1 / math.Sqrt(float64(max(n, 1)))) }
+
+// Constant fills a parameter with one number.
+func Constant(v float32) Init {
+	return func(_ tensor.Stream, x []float32) {
+		for i := range x {
+			x[i] = v
+		}
+	}
+}

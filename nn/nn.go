@@ -95,6 +95,8 @@ func LinearNoBias(b Builder, x graph.Value, out int) graph.Value {
 type Conv struct {
 	Kernel int
 	Zero   bool // initialised with zeros
+	Init   Init // of the weight; none: Uniform
+	NoBias bool
 	graph.Conv2D
 }
 
@@ -117,8 +119,17 @@ func Conv2D(b Builder, x graph.Value, out int, c Conv) graph.Value {
 	if c.Zero {
 		init = Zeros
 	}
+	weight := init
+	if c.Init != nil {
+		weight = c.Init
+	}
 	return b.scope(func() graph.Value {
-		return b.G.Conv2D(x, b.Param("weight", init, out, in, c.Kernel, c.Kernel), b.Param("bias", init, out), c.Conv2D)
+		w := b.Param("weight", weight, out, in, c.Kernel, c.Kernel)
+		var bias graph.Value
+		if !c.NoBias {
+			bias = b.Param("bias", init, out)
+		}
+		return b.G.Conv2D(x, w, bias, c.Conv2D)
 	})
 }
 

@@ -4,171 +4,321 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"maps"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
-	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/discriminator"
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/metric"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/perceptual"
+	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
 
 // AutoencoderConfig configures the training of a first stage.
 type AutoencoderConfig struct {
-	Model config.Target      `yaml:"model"`
-	Data  Data               `yaml:"data"`
-	Loss  ReconstructionLoss `yaml:"loss"`
-	Train Loop               `yaml:"train"`
+	Model    config.Target  `yaml:"model"`
+	Init     string         `yaml:"init"` // model file whose first stage a new run begins with
+	Tune     string         `yaml:"tune"` // all, or decoder: the encoder and the latent space stay
+	Data     Data           `yaml:"data"`
+	Loss     FirstStageLoss `yaml:"loss"` // a lossconfig of the reference, under model.params, stands for it
+	Codebook Codebook       `yaml:"codebook"`
+	Train    Loop           `yaml:"train"`
 }
 
 // DefaultAutoencoder holds what a configuration may leave out.
 func DefaultAutoencoder() AutoencoderConfig {
-	return AutoencoderConfig{Loss: ReconstructionLoss{L1: 1, Perceptual: .1, KL: 1e-6}, Train: DefaultLoop(), Data: Data{Size: 64, Flip: true}}
+	return AutoencoderConfig{
+		Tune: tuneAll, Loss: defaultFirstStageLoss(), Codebook: Codebook{Start: codebookKMeans, RestartEvery: 200},
+		Train: DefaultLoop(), Data: Data{Size: 64, Flip: true},
+	}
 }
 
-// Data configures the pictures.
-type Data struct {
-	Train      string `yaml:"train"`      // folder
-	Validation string `yaml:"validation"` // folder; none: no validation
-	Size       int    `yaml:"size"`       // pixels of a side
-	Flip       bool   `yaml:"flip"`       // mirror half of the pictures
-}
-
-// ReconstructionLoss weighs the terms of the first stage's objective
-// (section G of the paper's supplement, without the adversarial part).
-type ReconstructionLoss struct {
-	L1         float64 `yaml:"l1"`         // mean absolute error of the pixels
-	L2         float64 `yaml:"l2"`         // mean squared error of the pixels
-	Perceptual float64 `yaml:"perceptual"` // LPIPS (squeeze)
-	KL         float64 `yaml:"kl"`         // divergence from N(0, 1): sum over a latent, mean over the batch
-}
-
-// Autoencoder trains a first stage in folder dir, or goes on with it.
-func Autoencoder(ctx context.Context, cfg AutoencoderConfig, dir string, eng engine.Engine, line func(string)) error {
-	if err := cfg.Train.validate(); err != nil {
-		return err
-	}
-	s := &firstStage{loss: cfg.Loss, loop: cfg.Train, size: cfg.Data.Size, engine: eng}
-	if cfg.Model.Target != config.TargetAutoencoderKL {
-		return fmt.Errorf("model.target is %q: want %s", cfg.Model.Target, config.TargetAutoencoderKL)
-	}
-	if err := cfg.Model.Decode(&s.model); err != nil {
-		return err
-	}
-	if err := s.model.Validate(); err != nil {
-		return err
-	}
-	if f := s.model.Factor(); s.size%f != 0 {
-		return fmt.Errorf("data.size is %d: want a multiple of %d", s.size, f)
-	}
-	if s.loss.Perceptual > 0 && s.size < perceptual.Squeeze.MinSize() {
-		return fmt.Errorf("data.size is %d: the perceptual term wants at least %d (or loss.perceptual=0)", s.size, perceptual.Squeeze.MinSize())
-	}
-	train, valid, err := cfg.Data.open()
+// Autoencoder trains a first stage, or goes on with it.
+func Autoencoder(ctx context.Context, cfg AutoencoderConfig, run Run) error {
+	s, err := newFirstStage(cfg, run)
 	if err != nil {
 		return err
 	}
-	s.valid = valid
-	s.loader = &data.Loader{Set: train, Batch: cfg.Train.BatchSize, Seed: cfg.Train.Seed, Mirror: cfg.Data.Flip}
-	if err := s.initialize(); err != nil {
+	before, err := run.open(kindAutoencoder)
+	if err != nil {
 		return err
 	}
-	return start(ctx, dir, cfg, &loop{cfg: cfg.Train, stage: s, vars: s.vars}, eng, line)
+	if err := s.openData(cfg.Data, run); err != nil {
+		return err
+	}
+	if err := s.initialize(before == nil); err != nil {
+		return err
+	}
+	return start(ctx, run, cfg, s.loop, s, s.vars, before)
 }
 
-func (d Data) open() (train, valid *data.Set, err error) {
-	if d.Train == "" {
-		return nil, nil, fmt.Errorf("data.train is empty: name a folder of pictures")
-	}
-	if train, err = data.Open(d.Train, d.Size); err != nil {
-		return nil, nil, err
-	}
-	if d.Validation != "" {
-		valid, err = data.Open(d.Validation, d.Size)
-	}
-	return train, valid, err
-}
-
-// firstStage trains an AutoencoderKL.
+// firstStage trains a KL or VQ first stage.
 type firstStage struct {
-	model  autoencoder.Config
-	loss   ReconstructionLoss
-	loop   Loop
-	size   int
-	vars   engine.Vars
-	specs  []nn.ParamSpec
-	loader *data.Loader
-	valid  *data.Set
-	means  engine.Weights // the averaged ones
-	eval   *ldm.FirstStage
-	engine engine.Engine
+	reconstruction
+	cfg   AutoencoderConfig
+	loop  Loop
+	run   Run
+	vars  engine.Vars
+	train *feed
+	valid *feed
+	known facts
+	means engine.Weights  // the averaged ones
+	eval  *ldm.FirstStage // with these
+	codes codes
+	watch warnings
 }
 
-// initialize draws the weights, and loads those of the perceptual term.
-func (s *firstStage) initialize() error {
-	g := graph.New()
-	s.build(g)
-	if err := g.Err(); err != nil {
+// newFirstStage checks a configuration.
+func newFirstStage(cfg AutoencoderConfig, run Run) (*firstStage, error) {
+	if cfg.Model.Target != config.TargetAutoencoderKL && cfg.Model.Target != config.TargetVQModel {
+		return nil, fault.Inputf("model.target is %q: want %s or %s", cfg.Model.Target, config.TargetAutoencoderKL, config.TargetVQModel)
+	}
+	stage, err := model.DecodeStage(cfg.Model)
+	if err != nil {
+		return nil, fault.As(fault.Input, err)
+	}
+	if err := cfg.Model.Decode(&stage); err != nil { // with the keys that are of training
+		return nil, fault.As(fault.Input, err)
+	}
+	s := &firstStage{cfg: cfg, loop: cfg.Train, run: run, vars: engine.Vars{}}
+	s.model, s.loss, s.tune, s.n, s.size = stage, cfg.Loss, cfg.Tune, cfg.Train.BatchSize, cfg.Data.Size
+	if s.cfg.Init == "" {
+		s.cfg.Init = stage.CkptPath
+	}
+	if stage.Kind == autoencoder.VQ {
+		s.codes.counts = tensor.New(stage.NEmbed)
+	}
+	if err := s.takeLossConfig(); err != nil {
+		return nil, err
+	}
+	if err := s.takeModelKeys(); err != nil {
+		return nil, err
+	}
+	for _, err := range []error{s.loop.validate(), s.loss.validate(), cfg.Codebook.validate(), cfg.Data.validate()} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, s.checkSizes()
+}
+
+// takeLossConfig takes the loss from the reference's lossconfig, where the YAML has one.
+func (s *firstStage) takeLossConfig() error {
+	loss, has, err := fromReference(s.model)
+	if err != nil || !has {
 		return err
 	}
-	s.vars = nn.Initialize(s.specs, s.loop.Seed)
-	lpips, err := perceptual.Vars()
-	for name, v := range lpips {
+	plain := s.cfg.Loss
+	plain.LPIPS = nil
+	if !plain.equal(defaultFirstStageLoss()) {
+		return fault.Inputf("model.params.lossconfig and loss are both given: want one of them")
+	}
+	loss.LPIPS = s.cfg.Loss.LPIPS
+	s.loss = loss
+	if loss.Perceptual > 0 && len(loss.LPIPS) == 0 {
+		s.run.line("the perceptual term is %s, which is in the program; loss.lpips takes the weights of %s", perceptual.Squeeze, perceptual.VGG)
+	}
+	return nil
+}
+
+// takeModelKeys honours the keys of the reference's models that are of training.
+func (s *firstStage) takeModelKeys() error {
+	m := s.model
+	switch {
+	case m.BatchResizeRange != nil:
+		return fault.Inputf("model.params.batch_resize_range is not supported: remove it")
+	case m.ImageKey != "" && m.ImageKey != "image":
+		return fault.Inputf("model.params.image_key is %q: want image", m.ImageKey)
+	case m.ColorMap != nil:
+		return fault.Inputf("model.params.colorize_nlabels is not supported: pictures are RGB")
+	case m.LRGFactor < 0:
+		return fault.Inputf("model.params.lr_g_factor is %g: want more than 0", m.LRGFactor)
+	case m.UseEMA && s.loop.EMA == 0:
+		s.loop.EMA = .9999 // the reference's decay
+	}
+	var err error
+	if s.loop, err = s.loop.withBase(s.cfg.Model, m.SchedulerConfig); err != nil {
+		return err
+	}
+	if a := &s.loss.Adversary; a.LearningRate == 0 {
+		a.LearningRate = s.loop.LearningRate
+	}
+	if m.LRGFactor > 0 {
+		s.loop.LearningRate *= m.LRGFactor
+	}
+	return nil
+}
+
+// checkSizes wants pictures that fit the networks.
+func (s *firstStage) checkSizes() error {
+	net, a := s.distanceNet(), s.loss.Adversary
+	switch f := s.model.Factor(); {
+	case s.tune != tuneAll && s.tune != tuneDecoder:
+		return fault.Inputf("tune is %q: want %s or %s", s.tune, tuneAll, tuneDecoder)
+	case s.tune == tuneDecoder && s.cfg.Init == "":
+		return fault.Inputf("tune is %s, but init names no model whose encoder it would follow", tuneDecoder)
+	case s.size%f != 0:
+		return fault.Inputf("data.size is %d: want a multiple of %d", s.size, f)
+	case s.model.DD.InChannels != 3 || s.model.DD.OutCh != 3:
+		return fault.Inputf("in_channels %d and out_ch %d: want 3, the pictures are RGB", s.model.DD.InChannels, s.model.DD.OutCh)
+	case s.loss.Perceptual > 0 && s.size < net.MinSize():
+		return fault.Inputf("data.size is %d: the perceptual term wants at least %d (or loss.perceptual=0)", s.size, net.MinSize())
+	case a.Weight > 0 && s.size < a.network().MinSize():
+		return fault.Inputf("data.size is %d: a discriminator of %d layers wants at least %d", s.size, a.Layers, a.network().MinSize())
+	}
+	return nil
+}
+
+// perceptualPrefix begins the names of the perceptual term's weights in a
+// graph, as in the reference's checkpoints.
+const perceptualPrefix = "loss.perceptual_loss"
+
+func (s *firstStage) distanceNet() perceptual.Net {
+	if len(s.loss.LPIPS) > 0 {
+		return perceptual.VGG
+	}
+	return perceptual.Squeeze
+}
+
+// loadDistance reads the weights of the perceptual term.
+func (s *firstStage) loadDistance() error {
+	if s.loss.Perceptual == 0 {
+		return nil
+	}
+	net := s.distanceNet()
+	s.called, s.distance = "lpips_squeeze", func(g *graph.Graph, x, y graph.Value) graph.Value {
+		return net.Distances(nn.NewBuilder(g).In(perceptualPrefix), x, y)
+	}
+	read := perceptual.Vars
+	if net == perceptual.VGG {
+		s.called, read = "lpips_vgg", func() (engine.Vars, error) { return net.Load(s.loss.LPIPS...) }
+	}
+	vars, err := read()
+	for name, v := range vars {
 		s.vars[perceptualPrefix+"."+name] = v
 	}
 	return err
 }
 
-// perceptualPrefix begins the names of the perceptual term's weights in a graph.
-const perceptualPrefix = "perceptual"
-
-func (s *firstStage) weights() []nn.ParamSpec { return s.specs }
-
-// build adds the objective: |x - D(z)| + distance + KL with z drawn from the posterior.
-func (s *firstStage) build(g *graph.Graph) []term {
-	b := nn.NewBuilder(g)
-	n, latent := s.loop.BatchSize, s.size/s.model.Factor()
-	x := g.Input("x", n, s.size, s.size, s.model.DD.InChannels)
-	posterior := autoencoder.NewGaussian(g, s.model.Encode(b, x))
-	z := posterior.Sample(g, g.Input("noise", n, latent, latent, s.model.EmbedDim))
-	y := s.model.Decode(b, z)
-	s.specs = b.Params()
-
-	difference := g.Sub(y, x)
-	terms := []term{{"loss", graph.Value{}}}
-	var total graph.Value
-	add := func(name string, weight float64, v graph.Value) {
-		terms = append(terms, term{name, v})
-		v = g.Affine(v, float32(weight), 0)
-		if total.Valid() {
-			v = g.Add(total, v)
-		}
-		total = v
+func (s *firstStage) openData(d Data, run Run) (err error) {
+	if s.train, s.valid, err = d.open(s.loop, run, false, nil); err != nil {
+		return err
 	}
-	add("kl", s.loss.KL, g.ReduceAll(graph.ReduceMean, posterior.KL(g)))
-	if s.loss.L1 > 0 {
-		add("l1", s.loss.L1, g.ReduceAll(graph.ReduceMean, g.Unary(graph.Abs, difference)))
-	}
-	if s.loss.L2 > 0 {
-		add("l2", s.loss.L2, g.ReduceAll(graph.ReduceMean, g.Unary(graph.Square, difference)))
-	}
-	if s.loss.Perceptual > 0 {
-		lpips := nn.NewBuilder(g).In(perceptualPrefix)
-		add("lpips_squeeze", s.loss.Perceptual, g.ReduceAll(graph.ReduceMean, perceptual.Squeeze.Distances(lpips, x, y)))
-	}
-	terms[0].value = total
-	return terms
+	s.known = facts{kind: kindAutoencoder, count: s.train.Set.Len()}
+	s.known.pictures, _ = digestOfSet(d.Train, s.train.Set)
+	s.watch.setSize(run, s.train.Set.Len(), s.model)
+	return nil
 }
 
-func (s *firstStage) fill(_ context.Context, p engine.Program, n int) error {
-	tensor.NewStream(s.loop.Seed, drawPosterior, uint64(n)).Normal(p.Input("noise").F32)
-	return s.loader.Images(p.Input("x").F32, n-1)
+// initialize reads the weights of the perceptual term and, for a new run, those
+// of the model that it begins with.
+func (s *firstStage) initialize(fresh bool) error {
+	if err := s.loadDistance(); err != nil {
+		return err
+	}
+	if !fresh || s.cfg.Init == "" {
+		return nil
+	}
+	f, err := modelfile.Open(s.cfg.Init, modelfile.Options{IgnoreKeys: s.model.IgnoreKeys, Log: func(l string) { s.run.line("init: %s", l) }})
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	defer f.Close()
+	cfg, vars, err := f.FirstStage()
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	if cfg.Kind != s.model.Kind {
+		return fault.Inputf("init: %s holds a %s first stage, the configuration is of a %s one", s.cfg.Init, cfg.Kind, s.model.Kind)
+	}
+	specs, err := model.StageParams(s.model, "")
+	if err != nil {
+		return err
+	}
+	for _, p := range specs {
+		if t := vars[p.Name]; t == nil || !t.Shape.Equal(p.Shape) {
+			return fault.Inputf("init: %s has no %s of shape %v", s.cfg.Init, p.Name, p.Shape)
+		}
+	}
+	for name, t := range vars {
+		vars[name] = t.Float32()
+	}
+	maps.Copy(s.vars, vars)
+	s.readDiscriminator(f)
+	return nil
+}
+
+// readDiscriminator takes over a discriminator that a reference's checkpoint
+// holds beside its first stage, if it is of the configured structure.
+func (s *firstStage) readDiscriminator(f *modelfile.File) {
+	if s.loss.Adversary.Weight == 0 {
+		return
+	}
+	g := graph.New()
+	b := nn.NewBuilder(g)
+	s.loss.Adversary.network().Build(b.In(discriminator.Prefix), g.Input("x", 1, s.size, s.size, 3))
+	found := engine.Vars{}
+	for _, p := range b.Params() {
+		t, err := f.Read(p.Name)
+		if err != nil || !t.Shape.Equal(p.Shape) {
+			return
+		}
+		found[p.Name] = t.Float32()
+	}
+	maps.Copy(s.vars, found)
+	s.run.line("init: the discriminator is taken over, too")
+}
+
+// objectives lists the reconstruction's and, with one, the discriminator's.
+func (s *firstStage) objectives() []Objective {
+	a := s.loss.Adversary
+	main := Objective{Build: s.build, Moves: s.moves, Optimizer: s.loop.Optimizer, Averaged: true, Fill: s.filler(drawPosterior)}
+	if s.model.Kind == autoencoder.VQ {
+		main.Watch = s.watchCodes
+	}
+	if a.Weight == 0 {
+		return []Objective{main}
+	}
+	against := main
+	main.End = a.Start
+	against.Build, against.Begin = s.adversarial, a.Start
+	judge := Objective{
+		Name: "disc_", Build: s.judge, Moves: func(name string) bool { return isUnder(name, discriminator.Prefix) && !nn.IsStatistic(name) },
+		Optimizer: a.Optimizer, Begin: a.Start, Fill: s.filler(drawJudged),
+	}
+	if a.Start == 0 {
+		return []Objective{against, judge}
+	}
+	return []Objective{main, against, judge}
+}
+
+// filler writes pictures and the posterior's noise.
+func (s *firstStage) filler(purpose uint64) func(context.Context, engine.Program, int) error {
+	return func(_ context.Context, p engine.Program, batch int) error {
+		if noise := p.Input("noise"); noise != nil {
+			tensor.NewStream(s.loop.Seed, purpose, uint64(batch)).Normal(noise.F32)
+		}
+		return s.train.images(p.Input("x").F32, batch-1)
+	}
+}
+
+func (s *firstStage) facts() facts { return s.known }
+
+func (s *firstStage) export(path string) error {
+	vars, err := s.means.Pull()
+	if err != nil {
+		return err
+	}
+	return modelfile.SaveFirstStage(path, s.model, vars, checkpoint.F32)
 }
 
 // loaded makes the autoencoder with the averaged weights.
@@ -177,7 +327,7 @@ func (s *firstStage) loaded(w engine.Weights) (err error) {
 		return err
 	}
 	s.vars = nil
-	s.eval = ldm.NewFirstStage(s.model, s.means, ldm.Options{Engine: s.engine, Precision: s.loop.Precision})
+	s.eval = ldm.NewFirstStage(s.model, s.means, ldm.Options{Engine: s.run.Engine, Precision: s.loop.Precision})
 	return nil
 }
 
@@ -187,51 +337,59 @@ func (s *firstStage) validate(ctx context.Context) ([]scalar, error) {
 		return nil, nil
 	}
 	var sum float64
-	for i := range s.valid.Len() {
+	count := 0
+	for i := range s.valid.Set.Len() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		x, err := s.valid.Image(i)
-		if err != nil {
-			return nil, err
+		x, ok := s.valid.picture(i)
+		if !ok {
+			continue
 		}
 		y, err := s.eval.Reconstruct(ctx, x)
 		if err != nil {
 			return nil, err
 		}
 		sum += metric.PSNR(x.F32, y.F32)
+		count++
 	}
-	return []scalar{{"psnr", sum / float64(s.valid.Len())}}, nil
+	if count == 0 {
+		return nil, fault.Inputf("no held-out picture can be read")
+	}
+	return []scalar{{"psnr", sum / float64(count)}}, nil
 }
 
 // pictures shows held-out pictures (or training ones) above their reconstructions.
 func (s *firstStage) pictures(ctx context.Context) (image.Image, error) {
 	const columns = 8
-	set := s.valid
-	if set == nil {
-		set = s.loader.Set
+	from := s.valid
+	if from == nil {
+		from = s.train
 	}
-	n := min(columns, set.Len())
-	shown := tensor.New(2*n, s.size, s.size, s.model.DD.InChannels)
+	var shown []*tensor.Tensor
+	n := min(columns, from.Set.Len())
 	for i := range n {
-		x, err := set.Image(i * set.Len() / n)
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		x, ok := from.picture(i * from.Set.Len() / n)
+		if !ok {
+			continue
 		}
 		y, err := s.eval.Reconstruct(ctx, x)
 		if err != nil {
 			return nil, err
 		}
-		copy(shown.Row(i).F32, x.F32)
-		copy(shown.Row(n+i).F32, y.F32)
+		shown = append(shown, x, y)
 	}
-	return data.Grid(shown, n), nil
-}
-
-func (s *firstStage) export(path string) error {
-	vars, err := s.means.Pull()
-	if err != nil {
-		return err
+	if len(shown) == 0 {
+		return nil, nil
 	}
-	return modelfile.SaveFirstStage(path, s.model, vars, checkpoint.F32)
+	n = len(shown) / 2
+	grid := tensor.New(2*n, s.size, s.size, 3)
+	for i := range n {
+		copy(grid.Row(i).F32, shown[2*i].F32)
+		copy(grid.Row(n+i).F32, shown[2*i+1].F32)
+	}
+	return picture.Grid(grid, n), nil
 }

@@ -2,35 +2,39 @@ package train
 
 import (
 	"context"
-	"fmt"
 	"image"
 	"math"
 
 	"github.com/ldm-go/ldm"
-	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/token"
 )
 
 // DiffusionConfig configures the training of a denoiser and its conditioner.
 type DiffusionConfig struct {
-	Model      config.Target `yaml:"model"`
-	FirstStage string        `yaml:"first_stage"` // model file of a trained first stage
-	Init       string        `yaml:"init"`        // model file of the same structure whose weights a new run begins with
-	Data       Data          `yaml:"data"`
-	Dropout    float64       `yaml:"dropout"`       // share of captions or labels replaced by the empty one, for guidance
-	MinSNR     float64       `yaml:"min_snr_gamma"` // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
-	Train      Loop          `yaml:"train"`
-	Samples    Samples       `yaml:"samples"`
+	Model       config.Target `yaml:"model"`
+	FirstStage  string        `yaml:"first_stage"` // model file of a trained first stage
+	Conditioner string        `yaml:"conditioner"` // file with the weights of the conditioner, which are frozen unless cond_stage_trainable
+	Init        string        `yaml:"init"`        // model file whose weights a new run begins with
+	Vocabulary  string        `yaml:"vocabulary"`  // of a text transformer: data (built from the captions) or bert
+	Data        Data          `yaml:"data"`
+	Dropout     float64       `yaml:"dropout"`       // share of captions or labels replaced by the empty one, for guidance
+	MinSNR      float64       `yaml:"min_snr_gamma"` // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
+	NoiseOffset float64       `yaml:"noise_offset"`  // deviation of a noise that is one number for a whole channel
+	HuberDelta  float64       `yaml:"huber_delta"`   // with loss_type huber: where squares turn into absolute values
+	Train       Loop          `yaml:"train"`
+	Samples     Samples       `yaml:"samples"`
 }
 
 // Samples configures the pictures drawn while training.
@@ -40,244 +44,149 @@ type Samples struct {
 	Scale   float64  `yaml:"scale"`
 }
 
+// Vocabularies of a text transformer.
+const (
+	vocabularyData = "data"
+	vocabularyBERT = "bert"
+)
+
 // DefaultDiffusion holds what a configuration may leave out.
 func DefaultDiffusion() DiffusionConfig {
-	c := DiffusionConfig{Dropout: .1, Train: DefaultLoop(), Data: Data{Size: 64, Flip: true}, Samples: Samples{Steps: 25, Scale: 3}}
+	c := DiffusionConfig{
+		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1,
+		Train: DefaultLoop(), Data: Data{Size: 64, Flip: true}, Samples: Samples{Steps: 25, Scale: 3},
+	}
 	c.Train.EMA, c.Train.WeightDecay = .9999, .01
 	return c
 }
 
+func (c DiffusionConfig) validate() error {
+	switch {
+	case c.FirstStage == "":
+		return fault.Inputf("first_stage is empty: name the model file of a trained first stage")
+	case c.Vocabulary != vocabularyData && c.Vocabulary != vocabularyBERT:
+		return fault.Inputf("vocabulary is %q: want %s or %s", c.Vocabulary, vocabularyData, vocabularyBERT)
+	case !(c.Dropout >= 0 && c.Dropout <= 1):
+		return fault.Inputf("dropout is %g: want 0 to 1", c.Dropout)
+	case !(c.MinSNR >= 0) || math.IsInf(c.MinSNR, 0):
+		return fault.Inputf("min_snr_gamma is %g: want 0 (none) or more, usually 5", c.MinSNR)
+	case !(c.NoiseOffset >= 0 && c.NoiseOffset <= 1):
+		return fault.Inputf("noise_offset is %g: want 0 (none) to 1, usually 0.05 to 0.1", c.NoiseOffset)
+	case !(c.HuberDelta > 0) || math.IsInf(c.HuberDelta, 0):
+		return fault.Inputf("huber_delta is %g: want more than 0", c.HuberDelta)
+	case c.Samples.Steps < 1 || c.Samples.Steps > 1000:
+		return fault.Inputf("samples.steps is %d: want 1 to 1000", c.Samples.Steps)
+	case !(c.Samples.Scale >= 0) || math.IsInf(c.Samples.Scale, 0):
+		return fault.Inputf("samples.scale is %g: want 0 or more", c.Samples.Scale)
+	}
+	if err := c.Train.validate(); err != nil {
+		return err
+	}
+	return c.Data.validate()
+}
+
+// Diffusion trains the second stage, or goes on with it.
+func Diffusion(ctx context.Context, cfg DiffusionConfig, run Run) error {
+	s := &secondStage{cfg: cfg, run: run, target: cfg.Model, vars: engine.Vars{}}
+	if err := s.takeModelKeys(); err != nil {
+		return err
+	}
+	if err := s.cfg.validate(); err != nil {
+		return err
+	}
+	before, err := run.open(kindDiffusion)
+	if err != nil {
+		return err
+	}
+	if s.train, s.valid, err = cfg.Data.open(s.cfg.Train, run, s.classed(), before.classNames()); err != nil {
+		return err
+	}
+	if err := s.assemble(ctx, before); err != nil {
+		return err
+	}
+	cfg.Model = s.target
+	return start(ctx, run, cfg, s.cfg.Train, s, s.vars, before)
+}
+
 // secondStage trains a denoiser and its conditioner on latents.
 type secondStage struct {
-	net     *model.Network
-	target  config.Target
-	cfg     DiffusionConfig
-	vars    engine.Vars
-	specs   []nn.ParamSpec
-	tok     token.Tokenizer
-	loader  *data.Loader
-	latents *latents
-	valid   *latents // none without a validation folder
-	scale   float32
-	times   diffusion.Timesteps
-	means   engine.Weights // the averaged ones
-	model   *ldm.Model     // with these
-	engine  engine.Engine
-	loss    engine.Program // of validation
+	cfg    DiffusionConfig
+	run    Run
+	net    *model.Network
+	target config.Target
+	vars   engine.Vars
+	known  facts
+	watch  warnings
+
+	tok               token.Tokenizer
+	classes           []string
+	trainsConditioner bool
+	condition         condition
+	denoising         denoising
+	noiser            noiser
+
+	train, valid  *feed
+	latents, held *latents       // of the training and of the held-out pictures; held is nil without
+	frozen        engine.Weights // of the first stage
+	means         engine.Weights // the averaged ones
+	model         *ldm.Model     // with these
+	loss          engine.Program // of validation
 }
 
-// Diffusion trains the second stage in folder dir, or goes on with it.
-func Diffusion(ctx context.Context, cfg DiffusionConfig, dir string, eng engine.Engine, line func(string)) error {
-	if err := cfg.Train.validate(); err != nil {
-		return err
-	}
-	if cfg.Dropout < 0 || cfg.Dropout > 1 {
-		return fmt.Errorf("dropout is %g: want 0 to 1", cfg.Dropout)
-	}
-	s := &secondStage{cfg: cfg, target: cfg.Model, engine: eng}
-	train, valid, err := cfg.Data.open()
-	if err != nil {
-		return err
-	}
-	s.loader = &data.Loader{Set: train, Batch: cfg.Train.BatchSize, Seed: cfg.Train.Seed, Mirror: cfg.Data.Flip}
-	if err := s.assemble(ctx, train, valid); err != nil {
-		return err
-	}
-	return start(ctx, dir, s.cfg, &loop{cfg: cfg.Train, stage: s, vars: s.vars}, eng, line)
+// objectives lists the one there is.
+func (s *secondStage) objectives() []Objective {
+	return []Objective{{
+		Build:     func(b nn.Builder) Loss { return s.denoising.build(b, s.cfg.Train.BatchSize) },
+		Moves:     s.moves,
+		Optimizer: s.cfg.Train.Optimizer, Averaged: true, Fill: s.fill,
+	}}
 }
 
-// assemble joins the trained first stage, the tokenizer or the classes of the
-// data, and the new networks.
-func (s *secondStage) assemble(ctx context.Context, train, valid *data.Set) error {
-	if s.cfg.FirstStage == "" {
-		return fmt.Errorf("first_stage is empty: name the model file of a trained first stage")
-	}
-	stageConfig, stageVars, err := readFirstStage(s.cfg.FirstStage)
-	if err != nil {
-		return err
-	}
-	if err := s.completeTarget(stageConfig, train); err != nil {
-		return err
-	}
-	if s.net, err = model.New(s.target); err != nil {
-		return err
-	}
-	if s.specs, err = s.net.DiffusionParams(); err != nil {
-		return err
-	}
-	if s.times, err = diffusion.NewTimesteps(s.net.Schedule, s.cfg.MinSNR); err != nil {
-		return fmt.Errorf("min_snr_gamma: %w", err)
-	}
-	s.vars = nn.Initialize(s.specs, s.cfg.Train.Seed)
-	for name, t := range stageVars {
-		s.vars[model.PrefixFirstStage+"."+name] = t
-	}
-	frozen, err := s.engine.Load(stageVars, engine.LoadOptions{})
-	if err != nil {
-		return err
-	}
-	stage := ldm.NewFirstStage(stageConfig, frozen, ldm.Options{Engine: s.engine})
-	s.latents = newLatents(stage, train)
-	if valid != nil {
-		s.valid = newLatents(stage, valid)
-	}
-	s.scale = s.net.ScaleFactor
-	if s.cfg.Init != "" {
-		return s.initialize()
-	}
-	if s.net.Params.ScaleByStd {
-		std, err := s.latents.std(ctx, s.cfg.Train.Seed)
-		if err != nil {
-			return err
-		}
-		s.scale = float32(1 / std)
-		s.net.ScaleFactor = s.scale
-	}
-	return nil
+// moves tells which parameters are trained: the U-Net's, those of the
+// conditioner if it is not frozen, and the learned log-variances.
+func (s *secondStage) moves(name string) bool {
+	return isUnder(name, model.PrefixUNet) || name == logvarName || s.trainsConditioner && isUnder(name, model.PrefixConditioner)
 }
 
-// readFirstStage reads a first stage from its file, or from a whole model's.
-func readFirstStage(path string) (autoencoder.Config, engine.Vars, error) {
-	f, err := modelfile.Open(path, modelfile.Options{})
-	if err != nil {
-		return autoencoder.Config{}, nil, err
-	}
-	defer f.Close()
-	return f.FirstStage()
-}
-
-// initialize replaces the weights, the scale of the latents and the tokenizer by
-// those of a trained model.
-func (s *secondStage) initialize() error {
-	m, err := ldm.Open(s.cfg.Init, ldm.Options{Engine: s.engine})
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	if err := m.CopyWeights(s.vars, s.specs); err != nil {
-		return fmt.Errorf("init: %s: %w", s.cfg.Init, err)
-	}
-	s.tok = m.Tokenizer()
-	s.scale = m.Network().ScaleFactor
-	s.net.ScaleFactor = s.scale
-	return nil
-}
-
-// completeTarget puts into the model's configuration what follows from the
-// data and the first stage.
-func (s *secondStage) completeTarget(stage any, train *data.Set) error {
-	p := s.target.Params
-	if p == nil {
-		return fmt.Errorf("model.params is empty")
-	}
-	var first map[string]any
-	text, err := config.Dump(stage)
-	if err != nil {
-		return err
-	}
-	if err := config.Parse(&first, "first stage", []byte(text), nil); err != nil {
-		return err
-	}
-	p["first_stage_config"] = map[string]any{"target": config.TargetAutoencoderKL, "params": first}
-	cond, _ := p["cond_stage_config"].(map[string]any)
-	params, _ := cond["params"].(map[string]any)
-	switch cond["target"] {
-	case config.TargetTransformer:
-		var captions []string
-		for _, item := range train.Items {
-			captions = append(captions, item.Texts...)
-		}
-		size, _ := params["vocab_size"].(uint64)
-		vocab := token.BuildVocab(captions, int(size))
-		params["vocab_size"] = len(vocab)
-		s.tok, err = token.NewWordPiece(vocab)
-	case config.TargetClassEmbedder:
-		if len(train.Classes) == 0 {
-			return fmt.Errorf("%s has no class folders, which the class embedder needs", s.cfg.Data.Train)
-		}
-		params["n_classes"] = len(train.Classes) + 1 // the last is the empty class
-	}
-	return err
-}
-
-func (s *secondStage) weights() []nn.ParamSpec { return s.specs }
-
-// build adds the objective: ||ε - ε_θ(z_t, t, τ(y))||² (equation 3).
-func (s *secondStage) build(g *graph.Graph) []term {
-	return []term{{"loss", s.objective(g, s.cfg.Train.BatchSize)}}
-}
-
-func (s *secondStage) objective(g *graph.Graph, n int) graph.Value {
-	b := nn.NewBuilder(g)
-	side := s.cfg.Data.Size / s.net.FirstStage.Factor()
-	c := s.net.FirstStage.LatentChannels()
-	x := g.Input("x", n, side, side, c)
-	predicted := s.net.Denoise(b, x, g.Input("t", n), s.net.Condition(b, n, s.net.TextLength()))
-	target := g.Input("target", n, side, side, c)
-	if s.net.Params.LossType == diffusion.L1 {
-		return g.L1(predicted, target)
-	}
-	return g.L2(predicted, target)
-}
-
-func (s *secondStage) fill(ctx context.Context, p engine.Program, n int) error {
-	for i, pick := range s.loader.Picks(n - 1) {
-		at := uint64((n-1)*s.cfg.Train.BatchSize + i)
-		if tensor.NewStream(s.cfg.Train.Seed, drawDropout, at).Float64() < s.cfg.Dropout {
-			pick.Text = ""
-			s.fillLabel(p, i, len(s.loader.Set.Classes))
-		} else {
-			s.fillLabel(p, i, s.loader.Set.Items[pick.Index].Class)
-		}
-		if err := s.example(ctx, p, s.latents, i, pick, s.times, s.cfg.Train.Seed, at); err != nil {
+func (s *secondStage) fill(ctx context.Context, p engine.Program, batch int) error {
+	for i, pick := range s.train.Picks(batch - 1) {
+		at := uint64((batch-1)*s.cfg.Train.BatchSize + i)
+		e := example{from: s.latents, pick: pick, seed: s.cfg.Train.Seed, at: at}
+		e.dropped = tensor.NewStream(s.cfg.Train.Seed, drawDropout, at).Float64() < s.cfg.Dropout
+		if err := s.example(ctx, p, s.noiser, i, e); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (s *secondStage) fillLabel(p engine.Program, i, class int) {
-	if labels := p.Input("labels"); labels != nil {
-		labels.I32[i] = int32(class)
-	}
 }
 
 // example writes place i of a batch: a latent drawn from the posterior, noised
-// to a random timestep, its noise (or itself) as target, its caption.
-func (s *secondStage) example(ctx context.Context, p engine.Program, from *latents, i int, pick data.Pick, times diffusion.Timesteps, seed, at uint64) error {
-	if s.tok != nil {
-		l := s.net.TextLength()
-		s.tok.Encode(pick.Text, p.Input("tokens").I32[i*l:(i+1)*l])
-	}
-	x, target := p.Input("x").Row(i).F32, p.Input("target").Row(i).F32
-	z := make([]float32, len(x))
-	if err := from.sample(ctx, z, pick, tensor.NewStream(seed, drawPosterior, at)); err != nil {
+// to a random timestep, what the network should say of it, and its condition.
+func (s *secondStage) example(ctx context.Context, p engine.Program, n noiser, i int, e example) error {
+	h, w, c := e.from.shape()
+	z := make([]float32, h*w*c)
+	if err := e.from.sample(ctx, z, &e.pick, tensor.NewStream(n.seed, drawPosterior, e.at)); err != nil {
 		return err
 	}
 	for k := range z {
-		z[k] *= s.scale
+		z[k] *= s.net.ScaleFactor
 	}
-	t := times.At(tensor.NewStream(seed, drawTimestep, at).Float64())
-	p.Input("t").F32[i] = float32(t)
-	noise := make([]float32, len(z))
-	tensor.NewStream(seed, drawNoise, at).Normal(noise)
-	s.net.Schedule.QSample(x, z, noise, t)
-	s.net.Schedule.Target(target, z, noise, t)
-	return nil
+	n.fill(p, i, z, c, e.at)
+	return s.condition.fill(ctx, p, i, e)
 }
 
 // validate is the objective on held-out pictures with the averaged weights and
 // the same timesteps and noises at every time.
 func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
-	if s.valid == nil {
+	if s.held == nil {
 		return nil, nil
 	}
-	n := min(s.cfg.Train.BatchSize, s.valid.set.Len())
+	n := min(s.cfg.Train.BatchSize, s.valid.Set.Len())
 	if s.loss == nil {
 		g := graph.New()
-		v := s.objective(g, n)
+		l := s.denoising.build(nn.NewBuilder(g), n)
 		var err error
-		if s.loss, err = s.engine.Compile(g, []graph.Value{v}, s.means, engine.Options{Precision: s.cfg.Train.Precision}); err != nil {
+		if s.loss, err = s.run.Engine.Compile(g, []graph.Value{l.Terms[0].Value}, s.means, engine.Options{Precision: s.cfg.Train.Precision}); err != nil {
 			return nil, err
 		}
 	}
@@ -285,20 +194,16 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 	if err != nil {
 		return nil, err
 	}
+	noiser := noiser{schedule: s.net.Schedule, times: even, seed: drawValidation}
 	const rounds = 8
 	var sum float64
 	for r := range rounds {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		for i := range n {
-			item := s.valid.set.Items[i]
-			s.fillLabel(s.loss, i, item.Class)
-			pick := data.Pick{Index: i}
-			if len(item.Texts) > 0 {
-				pick.Text = item.Texts[0]
+			e := example{from: s.held, pick: data.Pick{Index: i}, seed: drawValidation, at: uint64(r*n + i)}
+			if texts := s.valid.Set.Items[i].Texts; len(texts) > 0 {
+				e.pick.Text = texts[0]
 			}
-			if err := s.example(ctx, s.loss, s.valid, i, pick, even, drawValidation, uint64(r*n+i)); err != nil {
+			if err := s.example(ctx, s.loss, noiser, i, e); err != nil {
 				return nil, err
 			}
 		}
@@ -315,44 +220,83 @@ func (s *secondStage) loaded(w engine.Weights) (err error) {
 	if s.means, err = averaged(w); err != nil {
 		return err
 	}
+	if c, ok := s.condition.(*frozen); ok {
+		c.weights = w
+	}
 	s.vars = nil
-	s.model = ldm.New(s.net, s.target, s.tok, s.means, ldm.Options{Engine: s.engine, Precision: s.cfg.Train.Precision})
+	s.model = ldm.New(s.net, s.target, s.tok, s.means, ldm.Options{Engine: s.run.Engine, Precision: s.cfg.Train.Precision})
 	return nil
 }
 
-// pictures samples the configured prompts, or the first captions or classes.
+// pictures samples the configured prompts and captions of the set, or classes.
 func (s *secondStage) pictures(ctx context.Context) (image.Image, error) {
 	request := ldm.Request{Steps: s.cfg.Samples.Steps, Guidance: s.cfg.Samples.Scale}
+	conditions := s.shown()
 	count := mostSamples
-	switch prompts := s.cfg.Samples.Prompts; {
-	case s.net.Text != nil:
-		for i := 0; len(prompts) < 8 && i < min(8, s.loader.Set.Len()); i++ {
-			prompts = append(prompts, s.loader.Set.Items[i*s.loader.Set.Len()/8].Texts[0])
-		}
-		count = min(len(prompts), mostSamples)
-		request.Condition = each(count, func(i int) ldm.Condition { return ldm.Prompt(prompts[i]) })
-	case s.net.Classes() > 0:
-		request.Condition = each(count, func(i int) ldm.Condition { return ldm.Class(i % max(len(s.loader.Set.Classes), 1)) })
+	if len(conditions) > 0 {
+		request.Condition, count = conditions, len(conditions)
 	}
 	request.Seeds = ldm.Seeds(1, count)
 	out, err := s.model.Generate(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	return data.Grid(out.Pixels, int(math.Ceil(math.Sqrt(float64(count))))), nil
+	return picture.Grid(out.Pixels, int(math.Ceil(math.Sqrt(float64(count))))), nil
 }
 
-// mostSamples bounds the pictures that are drawn while training.
+// mostSamples bounds the pictures that are drawn at a time.
 const mostSamples = 16
 
-func each(n int, condition func(i int) ldm.Condition) ldm.Each {
-	all := make(ldm.Each, n)
-	for i := range all {
-		all[i] = condition(i)
+// shown lists the conditions that samples are drawn of; none for unconditional models.
+func (s *secondStage) shown() (list ldm.Each) {
+	switch {
+	case s.net.TextLength() > 0:
+		for _, p := range s.prompts() {
+			list = append(list, ldm.Prompt(p))
+		}
+	case len(s.classes) > 0:
+		for i := range mostSamples {
+			list = append(list, ldm.Class(i%len(s.classes)))
+		}
 	}
-	return all
+	return list
+}
+
+// prompts are those of the configuration, filled up to 8 with different
+// captions, evenly from the set.
+func (s *secondStage) prompts() []string {
+	prompts := append([]string(nil), s.cfg.Samples.Prompts...)
+	seen := map[string]bool{}
+	for _, p := range prompts {
+		seen[p] = true
+	}
+	items := s.train.Set.Items
+	for _, stride := range []int{max(len(items)/8, 1), 1} { // evenly first; then any that are left
+		for i := 0; len(prompts) < 8 && i < len(items); i += stride {
+			if texts := items[i].Texts; len(texts) > 0 && !seen[texts[0]] {
+				seen[texts[0]] = true
+				prompts = append(prompts, texts[0])
+			}
+		}
+	}
+	if len(prompts) == 0 {
+		prompts = []string{""}
+	}
+	return prompts[:min(len(prompts), mostSamples)]
 }
 
 func (s *secondStage) export(path string) error {
-	return s.model.Save(path, checkpoint.F32)
+	vars, err := s.means.Pull()
+	if err != nil {
+		return err
+	}
+	return modelfile.Save(path, s.net, s.target, s.tok, s.classes, vars, checkpoint.F32)
 }
+
+func (s *secondStage) facts() facts { return s.known }
+
+func (s *secondStage) state() map[string]*tensor.Tensor { return nil }
+
+func (s *secondStage) before(context.Context, *loop, int) error { return nil }
+
+func (s *secondStage) after(*loop, int) error { return nil }

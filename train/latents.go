@@ -15,61 +15,94 @@ import (
 // batch, so keeping them changes no bit.
 type latents struct {
 	stage   *ldm.FirstStage
-	set     *data.Set
+	feed    *feed
 	moments [2][]*tensor.Tensor // plain and mirrored
 }
 
-func newLatents(stage *ldm.FirstStage, set *data.Set) *latents {
-	l := &latents{stage: stage, set: set}
+func newLatents(stage *ldm.FirstStage, f *feed) *latents {
+	l := &latents{stage: stage, feed: f}
 	for i := range l.moments {
-		l.moments[i] = make([]*tensor.Tensor, set.Len())
+		l.moments[i] = make([]*tensor.Tensor, f.Set.Len())
 	}
 	return l
 }
 
-// sample draws a latent [h, w, D] of a picture from its posterior.
-func (l *latents) sample(ctx context.Context, dst []float32, pick data.Pick, noise tensor.Stream) error {
+// shape is the size of a latent.
+func (l *latents) shape() (h, w, channels int) {
+	side := l.feed.Set.Size / l.stage.Factor()
+	return side, side, l.stage.Config.LatentChannels()
+}
+
+// sample draws a latent [h, w, D] of a picture from its posterior; the latents
+// of a first stage without posteriors are what the encoder says. If the picture
+// cannot be read the pick becomes another.
+func (l *latents) sample(ctx context.Context, dst []float32, pick *data.Pick, noise tensor.Stream) error {
+	m, err := l.posterior(ctx, pick)
+	if err != nil {
+		return err
+	}
+	if l.stage.Config.Kind != autoencoder.KL {
+		copy(dst, m.F32)
+		return nil
+	}
+	noise.Normal(dst)
+	drawLatent(dst, m.F32, dst, l.stage.Config.EmbedDim)
+	return nil
+}
+
+// drawLatent draws numbers of d channels from posteriors with those moments.
+func drawLatent(dst, moments, noise []float32, d int) {
+	for i, n := range noise {
+		mean, logvar := moments[i/d*2*d+i%d], moments[i/d*2*d+d+i%d]
+		dst[i] = autoencoder.SampleFrom(mean, logvar, n)
+	}
+}
+
+// posterior encodes a picture, or has done so before.
+func (l *latents) posterior(ctx context.Context, pick *data.Pick) (*tensor.Tensor, error) {
 	side := 0
 	if pick.Mirror {
 		side = 1
 	}
-	m := l.moments[side][pick.Index]
-	if m == nil {
-		x := tensor.New(1, l.set.Size, l.set.Size, 3)
-		err := l.set.Fill(x.F32, pick.Index, pick.Mirror)
-		if err != nil {
-			return err
-		}
-		if m, err = l.stage.Moments(ctx, x); err != nil {
-			return err
-		}
+	if m := l.moments[side][pick.Index]; m != nil {
+		return m, nil
+	}
+	x := tensor.New(1, l.feed.Set.Size, l.feed.Set.Size, 3)
+	if err := l.feed.fill(x.F32, pick); err != nil {
+		return nil, err
+	}
+	m, err := l.stage.Moments(ctx, x)
+	if err == nil {
 		l.moments[side][pick.Index] = m
 	}
-	noise.Normal(dst)
-	d := l.stage.Config.EmbedDim
-	for i, n := range dst {
-		mean, logvar := m.F32[i/d*2*d+i%d], m.F32[i/d*2*d+d+i%d]
-		dst[i] = autoencoder.SampleFrom(mean, logvar, n)
-	}
-	return nil
+	return m, err
 }
 
 // std is the standard deviation of the latents of a sample of the pictures.
 func (l *latents) std(ctx context.Context, seed uint64) (float64, error) {
 	const most = 256
-	f := l.stage.Factor()
-	z := make([]float32, l.set.Size/f*l.set.Size/f*l.stage.Config.EmbedDim)
-	var sum, square, n float64
-	for k := range min(most, l.set.Len()) {
-		i := k * l.set.Len() / min(most, l.set.Len())
-		if err := l.sample(ctx, z, data.Pick{Index: i}, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
+	h, w, c := l.shape()
+	z := make([]float32, h*w*c)
+	var d deviation
+	for k := range min(most, l.feed.Set.Len()) {
+		i := k * l.feed.Set.Len() / min(most, l.feed.Set.Len())
+		if err := l.sample(ctx, z, &data.Pick{Index: i}, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
 			return 0, err
 		}
-		for _, v := range z {
-			sum += float64(v)
-			square += float64(v) * float64(v)
-		}
-		n += float64(len(z))
+		d.add(z)
 	}
-	return math.Sqrt((square - sum*sum/n) / (n - 1)), nil
+	return d.std(), nil
 }
+
+// deviation sums up numbers for their standard deviation, which divides by n-1.
+type deviation struct{ sum, square, n float64 }
+
+func (d *deviation) add(z []float32) {
+	for _, v := range z {
+		d.sum += float64(v)
+		d.square += float64(v) * float64(v)
+	}
+	d.n += float64(len(z))
+}
+
+func (d *deviation) std() float64 { return math.Sqrt((d.square - d.sum*d.sum/d.n) / (d.n - 1)) }

@@ -1,7 +1,10 @@
 package train
 
 import (
+	"encoding/json"
 	"fmt"
+	"image"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,93 +13,158 @@ import (
 	"github.com/ldm-go/ldm/events"
 )
 
-// log writes readable lines and TensorBoard events.
+// log writes readable lines, TensorBoard events and metrics.jsonl. What cannot
+// be written is said once and does not end the run: the weights are worth more.
 type log struct {
-	line    func(string)
+	run     Run
 	file    *os.File
+	metrics *os.File
 	events  *events.Writer
-	sums    map[string]float64
-	order   []string
-	count   int
-	since   time.Time
-	resumed int
-	total   int
-	busy    time.Duration // time spent in steps since begin
+	failed  bool
+
+	sums   map[string]float64
+	counts map[string]int
+	order  []string
+	since  time.Time
+	steps  int           // since the last flush
+	begun  int           // the step that this process began at
+	total  int           // steps of the run
+	busy   time.Duration // time spent in steps since begin
+	report *report
 }
 
-func openLog(dir string, line func(string)) (*log, error) {
-	file, err := os.OpenFile(filepath.Join(dir, LogFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
-	if err != nil {
-		return nil, err
+// MetricsFile holds one JSON object a line: step, and named numbers.
+const MetricsFile = "metrics.jsonl"
+
+func openLog(r Run) (*log, error) {
+	o := &log{run: r, sums: map[string]float64{}, counts: map[string]int{}}
+	open := func(name string) (f *os.File) {
+		f, err := os.OpenFile(filepath.Join(r.Dir, name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+		o.check(err)
+		return f
 	}
-	w, err := events.Create(dir)
-	if err != nil {
-		file.Close()
-		return nil, err
+	o.file, o.metrics = open(LogFile), open(MetricsFile)
+	var err error
+	o.events, err = events.Create(r.Dir)
+	o.check(err)
+	return o, nil
+}
+
+// check notes the first failure to write.
+func (o *log) check(err error) {
+	if err != nil && !o.failed {
+		o.failed = true
+		o.run.line("the log cannot be written, training goes on: %v", err)
 	}
-	return &log{line: line, file: file, events: w, sums: map[string]float64{}}, nil
 }
 
 func (o *log) close() {
-	o.file.Close()
-	o.events.Close()
+	for _, f := range []*os.File{o.file, o.metrics} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	if o.events != nil {
+		o.events.Close()
+	}
 }
 
-func (o *log) begin(step, total int) { o.resumed, o.total, o.since = step, total, time.Now() }
+// begin says where this process starts.
+func (o *log) begin(step, total int) { o.begun, o.total, o.since = step, total, time.Now() }
 
+// add takes part in the means of the next flush.
 func (o *log) add(name string, v float64) {
 	if _, ok := o.sums[name]; !ok {
 		o.order = append(o.order, name)
 	}
 	o.sums[name] += v
-	if name == o.order[0] {
-		o.count++
-	}
+	o.counts[name]++
 }
 
+// stepped counts a step.
+func (o *log) stepped() { o.steps++ }
+
+// mean is the mean of a number since the last flush; NaN if there is none.
+func (o *log) mean(name string) float64 { return o.sums[name] / float64(o.counts[name]) }
+
 // flush logs the means since the last flush, the speed, and the time left.
-func (o *log) flush(step int, rate float64) error {
+func (o *log) flush(step int, rate float64) {
 	took := time.Since(o.since)
 	o.busy += took
-	perStep := took / time.Duration(max(o.count, 1))
-	mean := o.busy / time.Duration(max(step-o.resumed, 1))
+	perStep := took / time.Duration(max(o.steps, 1))
+	mean := o.busy / time.Duration(max(step-o.begun, 1))
 	parts := []string{fmt.Sprintf("step %d/%d", step, o.total)}
+	var logged []scalar
 	for _, name := range o.order {
-		v := o.sums[name] / float64(o.count)
-		parts = append(parts, fmt.Sprintf("%s %.4g", name, v))
-		if err := o.events.Scalar(step, "train/"+name, v); err != nil {
-			return err
+		if o.counts[name] == 0 {
+			continue
 		}
-		o.sums[name] = 0
+		v := o.mean(name)
+		parts = append(parts, fmt.Sprintf("%s %.4g", name, v))
+		logged = append(logged, scalar{"train/" + name, v})
+		o.sums[name], o.counts[name] = 0, 0
 	}
 	parts = append(parts, fmt.Sprintf("rate %.3g", rate), fmt.Sprintf("%.3g s/step", perStep.Seconds()),
 		fmt.Sprintf("%s left", (mean*time.Duration(o.total-step)).Round(time.Second)))
-	if err := o.events.Scalar(step, "train/rate", rate); err != nil {
-		return err
-	}
-	o.count = 0
+	logged = append(logged, scalar{"train/rate", rate}, scalar{"speed/seconds_per_step", perStep.Seconds()})
+	o.scalars(step, logged)
+	o.steps = 0
 	o.since = time.Now()
-	return o.write(parts)
+	o.write(parts)
 }
 
-func (o *log) validation(step int, scalars []scalar) error {
-	if len(scalars) == 0 {
-		return nil
+// validation logs what was measured on held-out data.
+func (o *log) validation(step int, scalars []scalar) {
+	if len(scalars) > 0 {
+		parts := []string{fmt.Sprintf("step %d/%d validation", step, o.total)}
+		var logged []scalar
+		for _, s := range scalars {
+			parts = append(parts, fmt.Sprintf("%s %.4g", s.name, s.value))
+			logged = append(logged, scalar{"validation/" + s.name, s.value})
+		}
+		o.scalars(step, logged)
+		o.write(parts)
 	}
-	parts := []string{fmt.Sprintf("step %d/%d validation", step, o.total)}
-	for _, s := range scalars {
-		parts = append(parts, fmt.Sprintf("%s %.4g", s.name, s.value))
-		if err := o.events.Scalar(step, "validation/"+s.name, s.value); err != nil {
-			return err
+	o.since = time.Now()
+}
+
+// scalars writes numbers to the files.
+func (o *log) scalars(step int, list []scalar) {
+	line := map[string]any{"step": step}
+	for _, s := range list {
+		if o.events != nil {
+			o.check(o.events.Scalar(step, s.name, s.value))
+		}
+		if !math.IsNaN(s.value) && !math.IsInf(s.value, 0) {
+			line[s.name] = s.value
 		}
 	}
-	o.since = time.Now()
-	return o.write(parts)
+	if raw, err := json.Marshal(line); err == nil && o.metrics != nil {
+		_, err := o.metrics.Write(append(raw, '\n'))
+		o.check(err)
+	}
+	o.report.add(step, list)
 }
 
-func (o *log) write(parts []string) error {
+// picture logs the pictures that a step drew.
+func (o *log) picture(step int, img image.Image) {
+	if o.events != nil {
+		o.check(o.events.Image(step, "pictures", img))
+	}
+	o.check(o.report.write())
+	o.since = time.Now()
+}
+
+// warn says that something known is going wrong.
+func (o *log) warn(step int, format string, args ...any) {
+	o.write([]string{fmt.Sprintf("step %d/%d warning", step, o.total), fmt.Sprintf(format, args...)})
+}
+
+func (o *log) write(parts []string) {
 	s := strings.Join(parts, "  ")
-	o.line(s)
-	_, err := fmt.Fprintf(o.file, "%s  %s\n", time.Now().Format(time.DateTime), s)
-	return err
+	o.run.line("%s", s)
+	if o.file != nil {
+		_, err := fmt.Fprintf(o.file, "%s  %s\n", time.Now().Format(time.DateTime), s)
+		o.check(err)
+	}
 }

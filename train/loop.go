@@ -9,36 +9,32 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/graph"
-	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/tensor"
 )
 
-// stage is one kind of training, as the loop sees it.
-type stage interface {
-	// build adds the objective to the graph. The first term is minimised; all
-	// are logged by name.
-	build(g *graph.Graph) []term
-	// weights lists the parameters that are trained, after build.
-	weights() []nn.ParamSpec
-	// loaded gives it all parameters, with those of the optimiser, once they are on the device.
+// task is one kind of training, as the loop sees it.
+type task interface {
+	// objectives lists what is minimised.
+	objectives() []Objective
+	// loaded gives the task all parameters once they are on the device.
 	loaded(w engine.Weights) error
-	// fill writes the inputs of the program for step n, counted from 1. What it
-	// writes depends on the seed and n alone.
-	fill(ctx context.Context, p engine.Program, n int) error
+	// before is called ahead of every step n: the place to give parameters values
+	// that follow from the data.
+	before(ctx context.Context, l *loop, n int) error
+	// after is called behind every step n.
+	after(l *loop, n int) error
 	// validate measures the averaged weights on held-out data; none if there is none.
 	validate(ctx context.Context) ([]scalar, error)
 	// pictures draws reconstructions or samples with the averaged weights.
 	pictures(ctx context.Context) (image.Image, error)
 	// export writes the model file that other commands read.
 	export(path string) error
-}
-
-// term is a named scalar of the objective.
-type term struct {
-	name  string
-	value graph.Value
+	// state lists host arrays that checkpoints hold beside the parameters; may be nil.
+	state() map[string]*tensor.Tensor
+	// facts are what a checkpoint of the task depends on beside the configuration.
+	facts() facts
 }
 
 // scalar is a named measured number.
@@ -47,172 +43,181 @@ type scalar struct {
 	value float64
 }
 
-// Files of a run's folder.
-const (
-	ConfigFile     = "config.yaml"
-	CheckpointFile = "checkpoint.safetensors"
-	ModelFile      = "model.safetensors"
-	LogFile        = "log.txt"
-	PictureFolder  = "images"
-)
-
 // loop is a run in progress.
 type loop struct {
-	dir     string
+	Run
 	config  string // the whole configuration as YAML, kept in the checkpoint
 	cfg     Loop
-	stage   stage
-	vars    engine.Vars // until they are loaded
-	loaded  engine.Weights
-	program engine.Program
-	names   []string // of the logged outputs, the objective first
+	task    task
+	vars    engine.Vars    // until they are loaded
+	weights engine.Weights // all parameters, with those of the optimisers
+	exact   bool           // see engine.Options
+	passes  []*pass
 	out     *log
 	step    int // updates done
+	saved   int // the step of the checkpoint in the folder; -1: there is none
 }
 
-// run trains until cfg.Steps updates are done or ctx is cancelled; then it
-// saves and returns ctx's error.
-func (l *loop) run(ctx context.Context, eng engine.Engine) error {
-	defer l.out.close()
-	if err := l.prepare(eng); err != nil {
-		return err
+// run trains until cfg.Steps updates are done or ctx is cancelled. However it
+// ends, what has been reached is saved; what is returned says so only where it is.
+func (l *loop) run(ctx context.Context) error {
+	err := l.train(ctx)
+	if l.step > l.saved {
+		if saveErr := l.save(); saveErr != nil {
+			return errors.Join(err, fmt.Errorf("step %d could not be saved: %w", l.step, saveErr))
+		}
 	}
-	defer l.loaded.Close()
-	defer l.program.Close()
+	switch {
+	case err == nil:
+		return nil
+	case l.saved < 0:
+		return fmt.Errorf("%w (before the first step: nothing was saved)", err)
+	default:
+		return fmt.Errorf("%w (%s holds step %d, from which the same command goes on)", err, filepath.Join(l.Dir, CheckpointFile), l.saved)
+	}
+}
+
+func (l *loop) train(ctx context.Context) error {
 	l.out.begin(l.step, l.cfg.Steps)
 	for l.step < l.cfg.Steps {
-		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), l.save())
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		err := l.update(ctx)
-		if err == nil {
-			err = l.periodic(ctx)
+		if err := l.update(ctx); err != nil {
+			return err
 		}
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return errors.Join(ctx.Err(), l.save())
-		default:
+		if err := l.periodic(ctx); err != nil {
 			return err
 		}
 	}
-	return l.save()
-}
-
-// prepare compiles the training program and restores the checkpoint, if any.
-func (l *loop) prepare(eng engine.Engine) error {
-	g := graph.New()
-	terms := l.stage.build(g)
-	if err := g.Err(); err != nil {
-		return err
-	}
-	outputs := make([]graph.Value, 0, len(terms)+1)
-	for _, t := range terms {
-		outputs = append(outputs, t.value)
-		l.names = append(l.names, t.name)
-	}
-	weights := l.stage.weights()
-	outputs = append(outputs, addUpdates(g, terms[0].value, weights, l.cfg)...)
-	if err := g.Err(); err != nil {
-		return err
-	}
-	addOptimizerVars(l.vars, weights, l.cfg)
-	if err := l.restore(); err != nil {
-		return err
-	}
-	var err error
-	if l.loaded, err = eng.Load(l.vars, engine.LoadOptions{}); err != nil {
-		return err
-	}
-	l.vars = nil
-	if l.program, err = eng.Compile(g, outputs, l.loaded, engine.Options{Precision: l.cfg.Precision}); err != nil {
-		l.loaded.Close()
-		return err
-	}
-	return l.stage.loaded(l.loaded)
-}
-
-// update does one step.
-func (l *loop) update(ctx context.Context) error {
-	n := l.step + 1
-	if err := l.stage.fill(ctx, l.program, n); err != nil {
-		return fmt.Errorf("step %d: %w", n, err)
-	}
-	l.setScalar("rate", l.cfg.rate(n))
-	l.setScalar("step", float64(n))
-	l.setScalar("decay", l.cfg.decay(n))
-	if err := l.program.Run(ctx); err != nil {
-		return fmt.Errorf("step %d: %w", n, err)
-	}
-	norm2 := l.program.Output(len(l.names)).F32[0]
-	if math.IsNaN(float64(norm2)) || math.IsInf(float64(norm2), 0) {
-		return l.nonFinite(n)
-	}
-	l.step = n
-	for i, name := range l.names {
-		l.out.add(name, float64(l.program.Output(i).F32[0]))
-	}
-	l.out.add("gradient_norm", math.Sqrt(float64(norm2)))
 	return nil
 }
 
-func (l *loop) setScalar(name string, v float64) {
-	if t := l.program.Input(name); t != nil {
+// update does one step: every objective that takes part, in order.
+func (l *loop) update(ctx context.Context) error {
+	n := l.step + 1
+	if err := l.task.before(ctx, l, n); err != nil {
+		return fmt.Errorf("step %d: %w", n, err)
+	}
+	for _, p := range l.passes {
+		switch {
+		case p.active(n):
+			if err := l.compile(p); err != nil {
+				return err
+			}
+			if err := l.move(ctx, p, n); err != nil {
+				return fmt.Errorf("step %d: %w", n, err)
+			}
+			l.step = n // a later objective that fails leaves this one's update
+		default:
+			p.close()
+		}
+	}
+	l.out.stepped()
+	return l.task.after(l, n)
+}
+
+// move carries out one objective's step: the gradients of some batches, and the update.
+func (l *loop) move(ctx context.Context, p *pass, n int) error {
+	for k := range l.cfg.Accumulate {
+		if err := p.Fill(ctx, p.program, (n-1)*l.cfg.Accumulate+k+1); err != nil {
+			return err
+		}
+		setScalar(p.program, "share", float64(k)/float64(k+1))
+		l.setScalars(p.program, p, n)
+		if err := p.program.Run(ctx); err != nil {
+			return err
+		}
+		norm2 := p.program.Output(len(p.loss.Terms)).F32[0]
+		if !finite(norm2) {
+			return l.nonFinite(p)
+		}
+		for i, t := range p.loss.Terms {
+			l.out.add(p.Name+t.Name, float64(p.program.Output(i).F32[0]))
+		}
+		if l.cfg.Accumulate == 1 {
+			l.out.add(p.Name+"gradient_norm", math.Sqrt(float64(norm2)))
+		}
+		if p.Watch != nil {
+			if err := p.Watch(p.program, p.watched); err != nil {
+				return err
+			}
+		}
+	}
+	if l.cfg.Accumulate == 1 {
+		return nil
+	}
+	l.setScalars(p.update, p, n)
+	if err := p.update.Run(ctx); err != nil {
+		return err
+	}
+	l.out.add(p.Name+"gradient_norm", math.Sqrt(float64(p.update.Output(0).F32[0])))
+	return nil
+}
+
+func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }
+
+func (l *loop) setScalars(prog engine.Program, p *pass, n int) {
+	setScalar(prog, "rate", l.cfg.rate(p.Optimizer, n))
+	setScalar(prog, "step", float64(n))
+	setScalar(prog, "decay", l.cfg.decay(n))
+}
+
+func setScalar(p engine.Program, name string, v float64) {
+	if t := p.Input(name); t != nil {
 		t.F32[0] = float32(v)
 	}
 }
 
 // nonFinite names the layer a NaN came from. The weights are still those of
 // the step before: updates are not carried out on a gradient that is not finite.
-func (l *loop) nonFinite(n int) error {
-	where, err := l.program.FindNonFinite()
-	if err != nil {
-		return fmt.Errorf("step %d: the gradients are not finite: %w", n, err)
+func (l *loop) nonFinite(p *pass) error {
+	const advice = "a lower train.learning_rate or train.clip may help"
+	where, err := p.program.FindNonFinite()
+	if err != nil || where == "" {
+		return fmt.Errorf("the gradients are not finite; training stopped (%s): %w", advice, err)
 	}
-	return fmt.Errorf("step %d: NaN or infinity, first in %s; training stopped, %s holds the last good state (a lower train.learning_rate or train.clip may help)",
-		n, where, filepath.Join(l.dir, CheckpointFile))
+	return fmt.Errorf("NaN or infinity, first in %s; training stopped (%s)", where, advice)
 }
 
-// periodic does what is due after some steps: log, validate, draw, save.
+// periodic does what is due after some steps: log, validate, save, draw. The
+// checkpoint comes before the pictures, so that none is lost with them.
 func (l *loop) periodic(ctx context.Context) error {
 	last := l.step == l.cfg.Steps
 	due := func(every int) bool { return l.step%every == 0 || last }
 	if due(l.cfg.LogEvery) {
-		if err := l.out.flush(l.step, l.cfg.rate(l.step)); err != nil {
-			return err
-		}
+		l.out.flush(l.step, l.cfg.rate(l.cfg.Optimizer, l.step))
 	}
 	if due(l.cfg.ValidateEvery) {
-		scalars, err := l.stage.validate(ctx)
+		scalars, err := l.task.validate(ctx)
 		if err != nil {
 			return err
 		}
-		if err := l.out.validation(l.step, scalars); err != nil {
+		l.out.validation(l.step, scalars)
+	}
+	if due(l.cfg.SaveEvery) {
+		if err := l.save(); err != nil {
 			return err
 		}
 	}
 	if due(l.cfg.SampleEvery) {
-		if err := l.draw(ctx); err != nil {
-			return err
-		}
-	}
-	if due(l.cfg.SaveEvery) && !last {
-		return l.save()
+		return l.draw(ctx)
 	}
 	return nil
 }
 
 func (l *loop) draw(ctx context.Context) error {
-	img, err := l.stage.pictures(ctx)
+	img, err := l.task.pictures(ctx)
 	if err != nil || img == nil {
 		return err
 	}
-	folder := filepath.Join(l.dir, PictureFolder)
+	folder := filepath.Join(l.Dir, PictureFolder)
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
-	if err := data.SavePNG(filepath.Join(folder, fmt.Sprintf("step-%06d.png", l.step)), img); err != nil {
+	if err := picture.Save(filepath.Join(folder, fmt.Sprintf("step-%06d.png", l.step)), img, picture.Options{}); err != nil {
 		return err
 	}
-	return l.out.events.Image(l.step, "pictures", img)
+	l.out.picture(l.step, img)
+	return nil
 }

@@ -77,7 +77,7 @@ func autoencoderConfig(t testing.TB, overrides ...string) AutoencoderConfig {
 
 func trainAutoencoder(t testing.TB, folder, run string, overrides ...string) error {
 	cfg := autoencoderConfig(t, append(overrides, "data.train="+folder, "data.validation="+folder)...)
-	return Autoencoder(context.Background(), cfg, run, cpu.New(cpu.Options{}), func(string) {})
+	return Autoencoder(context.Background(), cfg, Run{Dir: run, Engine: cpu.New(cpu.Options{})})
 }
 
 func sameTensors(t *testing.T, a, b string) {
@@ -128,7 +128,7 @@ func TestResume(t *testing.T) {
 		if err := config.Parse(&cfg, "tiny", []byte(tinyDiffusion), []string{"first_stage=" + first, "data.train=" + folder, "data.validation=" + folder, "train.steps=" + call.steps}); err != nil {
 			t.Fatal(err)
 		}
-		if err := Diffusion(context.Background(), cfg, call.run, cpu.New(cpu.Options{}), func(string) {}); err != nil {
+		if err := Diffusion(context.Background(), cfg, Run{Dir: call.run, Engine: cpu.New(cpu.Options{})}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,11 +166,11 @@ func TestStop(t *testing.T) {
 	pictures(t, folder)
 	ctx, cancel := context.WithCancel(context.Background())
 	cfg := autoencoderConfig(t, "data.train="+folder, "train.steps=1000", "train.save_every=1000")
-	err := Autoencoder(ctx, cfg, run, cpu.New(cpu.Options{}), func(line string) {
+	err := Autoencoder(ctx, cfg, Run{Dir: run, Engine: cpu.New(cpu.Options{}), Line: func(line string) {
 		if strings.HasPrefix(line, "step 4/") {
 			cancel()
 		}
-	})
+	}})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}

@@ -29,21 +29,28 @@ func decayOnEverything(t *testing.T) {
 		t.Errorf("weight decay %g by default, the reference's is 0.01", cfg.WeightDecay)
 	}
 	cfg.EMA, cfg.Clip = 0, 0
-	weights := []nn.ParamSpec{{Name: "norm.weight", Shape: []int{3}}, {Name: "conv.bias", Shape: []int{3}}, {Name: "embedding.weight", Shape: []int{1, 3}}}
-	g := graph.New()
-	vars := engine.Vars{}
-	var sum graph.Value
-	for _, w := range weights {
-		vars[w.Name] = tensor.Of([]float32{1, -2, 3}, w.Shape...)
-		v := g.Affine(g.ReduceAll(graph.ReduceSum, g.Param(w.Name, w.Shape...)), 0, 0) // a gradient of zero
-		if sum.Valid() {
-			v = g.Add(sum, v)
+	var names []string
+	p, err := newPass(Objective{Optimizer: cfg.Optimizer, Moves: func(string) bool { return true }, Build: func(b nn.Builder) Loss {
+		var sum graph.Value
+		for _, w := range []nn.ParamSpec{{Name: "norm.weight", Shape: []int{3}}, {Name: "conv.bias", Shape: []int{3}}, {Name: "embedding.weight", Shape: []int{1, 3}}} {
+			names = append(names, w.Name)
+			v := b.G.Affine(b.G.ReduceAll(graph.ReduceSum, b.Param(w.Name, nn.Ones, w.Shape...)), 0, 0) // a gradient of zero
+			if sum.Valid() {
+				v = b.G.Add(sum, v)
+			}
+			sum = v
 		}
-		sum = v
+		return Loss{Minimized: sum}
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	updates := addUpdates(g, sum, weights, cfg)
-	addOptimizerVars(vars, weights, cfg)
-	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, updates, vars, engine.Options{})
+	l := &loop{cfg: cfg, vars: engine.Vars{}, passes: []*pass{p}}
+	for _, w := range p.weights {
+		l.vars[w.Name] = tensor.Of([]float32{1, -2, 3}, w.Shape...)
+	}
+	l.addOptimizerVars()
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), p.g, p.outputs(cfg), l.vars, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +59,11 @@ func decayOnEverything(t *testing.T) {
 	if err := prog.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range weights {
+	for _, name := range names {
 		for i, before := range []float64{1, -2, 3} {
 			want := before * (1 - rate*0.01)
-			if got := float64(vars[w.Name].F32[i]); math.Abs(got-want) > 1e-6 {
-				t.Errorf("%s[%d] is %g after a step without gradient, want %g", w.Name, i, got, want)
+			if got := float64(l.vars[name].F32[i]); math.Abs(got-want) > 1e-6 {
+				t.Errorf("%s[%d] is %g after a step without gradient, want %g", name, i, got, want)
 			}
 		}
 	}
@@ -93,7 +100,7 @@ func latentsAreDrawn(t *testing.T) {
 	}
 	mean := stage.Mode(moments)
 	z, noise := make([]float32, len(mean.F32)), make([]float32, len(mean.F32))
-	if err := newLatents(stage, set).sample(t.Context(), z, data.Pick{Index: 0}, tensor.NewStream(5)); err != nil {
+	if err := newLatents(stage, &feed{Loader: data.Loader{Set: set}}).sample(t.Context(), z, &data.Pick{Index: 0}, tensor.NewStream(5)); err != nil {
 		t.Fatal(err)
 	}
 	tensor.NewStream(5).Normal(noise)

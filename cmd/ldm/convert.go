@@ -74,5 +74,5 @@ func write(s *modelfile.File, out string, format checkpoint.DType) error {
 	if err != nil {
 		return err
 	}
-	return modelfile.Save(out, net, s.Target, tok, vars, format)
+	return modelfile.Save(out, net, s.Target, tok, s.Classes(), vars, format)
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,21 +29,25 @@ checkpoint; Ctrl-C saves first.`
 type trainFlags struct {
 	configs []string
 	out     string
+	accept  []string
 }
 
 func (f *trainFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVarP(&f.configs, "config", "c", nil, "YAML configuration files")
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "run folder")
+	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "differences from the checkpoint to accept at a resume: "+strings.Join(ldmtrain.Acceptable, ", "))
 	cmd.MarkFlagRequired("config")
 	cmd.MarkFlagRequired("out")
 }
 
-// finish says how to go on after an interruption.
+// run is where and how to train.
+func (f *trainFlags) run(l ldmtrain.Loop) ldmtrain.Run {
+	return ldmtrain.Run{Dir: f.out, Engine: cpu.New(cpu.Options{Threads: l.Threads}), Line: status, Accept: f.accept}
+}
+
+// finish says where the result is.
 func (f *trainFlags) finish(err error) error {
-	switch {
-	case errors.Is(err, context.Canceled):
-		status(fmt.Sprintf("stopped; the checkpoint is in %s, and the same command goes on from it", f.out))
-	case err == nil:
+	if err == nil {
 		status("done: " + filepath.Join(f.out, ldmtrain.ModelFile))
 	}
 	return err
@@ -63,7 +65,7 @@ func trainAutoencoder() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, f.out, cpu.New(cpu.Options{Threads: cfg.Train.Threads}), status))
+			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, f.run(cfg.Train)))
 		},
 	}
 	f.register(cmd)
@@ -82,7 +84,7 @@ func trainDiffusion() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, f.out, cpu.New(cpu.Options{Threads: cfg.Train.Threads}), status))
+			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, f.run(cfg.Train)))
 		},
 	}
 	f.register(cmd)

@@ -1,0 +1,365 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/diffusion"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/modelfile"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/token"
+)
+
+// takeModelKeys honours the keys of the reference's LatentDiffusion that are
+// of training, and refuses those that cannot be.
+func (s *secondStage) takeModelKeys() error {
+	if !model.IsDiffusion(s.target) {
+		return fault.Inputf("model.target is %q: want %s", s.target.Target, config.TargetLatentDiffusion)
+	}
+	if s.target.Params == nil {
+		return fault.Inputf("model.params is empty")
+	}
+	s.target.Params = maps.Clone(s.target.Params) // what follows from the data is added
+	p := model.Params{Config: diffusion.Default()}
+	start, _ := s.target.Params["ckpt_path"].(string)
+	delete(s.target.Params, "ckpt_path") // as init, it is not of the model
+	if err := s.target.Decode(&p); err != nil {
+		return fault.As(fault.Input, err)
+	}
+	switch {
+	case p.NumTimestepsCond > 1:
+		return fault.Inputf("model.params.num_timesteps_cond is %d: want 1, conditions are not noised", p.NumTimestepsCond)
+	case p.CondStageForward != "":
+		return fault.Inputf("model.params.cond_stage_forward %q is not supported: remove it", p.CondStageForward)
+	case p.FirstStageKey != "" && p.FirstStageKey != "image":
+		return fault.Inputf("model.params.first_stage_key is %q: want image", p.FirstStageKey)
+	case p.OriginalELBOWeight < 0 || p.LSimpleWeight < 0:
+		return fault.Inputf("model.params.original_elbo_weight %g and l_simple_weight %g: want 0 or more", p.OriginalELBOWeight, p.LSimpleWeight)
+	case p.OriginalELBOWeight+p.LSimpleWeight == 0:
+		return fault.Inputf("model.params.original_elbo_weight and l_simple_weight are both 0: nothing would be learned")
+	case p.UseEMA != nil && !*p.UseEMA:
+		s.cfg.Train.EMA = 0
+	}
+	if s.cfg.Init == "" {
+		s.cfg.Init = start
+	}
+	var scheduler any
+	if p.Scheduler.Target != "" {
+		scheduler = map[string]any{"target": p.Scheduler.Target, "params": p.Scheduler.Params}
+	}
+	var err error
+	s.cfg.Train, err = s.cfg.Train.withBase(s.target, scheduler)
+	return err
+}
+
+// assemble joins the trained first stage, the tokenizer or the classes, and the
+// networks. What a checkpoint says comes before what the data says.
+func (s *secondStage) assemble(ctx context.Context, before *previous) error {
+	stageConfig, stageVars, err := readFirstStage(s.cfg.FirstStage)
+	if err != nil {
+		return fmt.Errorf("first_stage: %w", err)
+	}
+	var initial *modelfile.File
+	if before == nil && s.cfg.Init != "" {
+		if initial, err = modelfile.Open(s.cfg.Init, modelfile.Options{Log: func(l string) { s.run.line("init: %s", l) }}); err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		defer initial.Close()
+	}
+	s.known = facts{kind: kindDiffusion, count: s.train.Set.Len(), firstStage: digestOfVars(stageVars)}
+	s.known.pictures, s.known.captions = digestOfSet(s.cfg.Data.Train, s.train.Set)
+	if err := s.completeTarget(stageConfig, before, initial); err != nil {
+		return err
+	}
+	if s.net, err = model.New(s.target); err != nil {
+		return fault.As(fault.Input, err)
+	}
+	if err := s.checkSizes(stageConfig); err != nil {
+		return err
+	}
+	for name, t := range stageVars {
+		s.vars[model.PrefixFirstStage+"."+name] = t
+	}
+	if s.frozen, err = s.run.Engine.Load(maps.Clone(stageVars), engine.LoadOptions{}); err != nil {
+		return err
+	}
+	stage := ldm.NewFirstStage(stageConfig, s.frozen, ldm.Options{Engine: s.run.Engine})
+	s.latents = newLatents(stage, s.train)
+	if s.valid != nil {
+		s.held = newLatents(stage, s.valid)
+	}
+	if err := s.loadWeights(initial); err != nil {
+		return err
+	}
+	if err := s.setScale(ctx, before, initial); err != nil {
+		return err
+	}
+	return s.setObjective()
+}
+
+// setObjective settles what is minimised.
+func (s *secondStage) setObjective() (err error) {
+	if s.condition, err = s.newCondition(); err != nil {
+		return err
+	}
+	h, w, _ := s.latents.shape()
+	s.denoising = denoising{net: s.net, delta: s.cfg.HuberDelta, h: h, w: w, context: s.condition.build}
+	times, err := diffusion.NewTimesteps(s.net.Schedule, s.cfg.MinSNR)
+	if err != nil {
+		return fmt.Errorf("min_snr_gamma: %w", err)
+	}
+	s.noiser = noiser{schedule: s.net.Schedule, times: times, offset: s.cfg.NoiseOffset, seed: s.cfg.Train.Seed}
+	return nil
+}
+
+// readFirstStage reads a first stage from its file, or from a whole model's.
+func readFirstStage(path string) (autoencoder.Config, engine.Vars, error) {
+	f, err := modelfile.Open(path, modelfile.Options{})
+	if err != nil {
+		return autoencoder.Config{}, nil, err
+	}
+	defer f.Close()
+	return f.FirstStage()
+}
+
+// completeTarget puts into the model's configuration what follows from the
+// first stage and the data: vocabulary and classes.
+func (s *secondStage) completeTarget(stage autoencoder.Config, before *previous, initial *modelfile.File) error {
+	p := s.target.Params
+	t, err := model.EncodeStage(stage, false)
+	if err != nil {
+		return err
+	}
+	first, err := config.Map(t)
+	if err != nil {
+		return err
+	}
+	p["first_stage_config"] = first
+	cond, ok := p["cond_stage_config"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	cond = maps.Clone(cond)
+	params, _ := cond["params"].(map[string]any)
+	params = maps.Clone(params)
+	if params == nil {
+		params = map[string]any{}
+	}
+	cond["params"], p["cond_stage_config"] = params, cond
+	switch cond["target"] {
+	case config.TargetTransformer, config.TargetPlainTransformer:
+		return s.setVocabulary(params, before, initial)
+	case config.TargetFrozenCLIP:
+		s.tok = token.CLIP()
+		return s.wantCaptions()
+	case config.TargetClassEmbedder:
+		if err := s.setClasses(); err != nil {
+			return err
+		}
+		params["n_classes"] = len(s.classes) + 1 // the last is the empty class
+	}
+	return nil
+}
+
+// setVocabulary settles the word pieces: those of the checkpoint, of the model
+// that training begins with, of BERT, or built from the captions.
+func (s *secondStage) setVocabulary(params map[string]any, before *previous, initial *modelfile.File) (err error) {
+	if err := s.wantCaptions(); err != nil {
+		return err
+	}
+	size, _ := params["vocab_size"].(uint64)
+	vocab := token.BERT().Vocab
+	switch {
+	case before != nil && len(before.vocabulary) > 0:
+		vocab = before.vocabulary
+	case initial != nil && initial.Metadata()[metaVocabulary] != "":
+		vocab = strings.Split(initial.Metadata()[metaVocabulary], "\n")
+	case initial != nil && s.cfg.Vocabulary == vocabularyData && size == uint64(len(vocab)): // a published model's
+	case s.cfg.Vocabulary == vocabularyData:
+		var captions []string
+		for _, item := range s.train.Set.Items {
+			captions = append(captions, item.Texts...)
+		}
+		vocab = token.BuildVocab(captions, int(size))
+	}
+	params["vocab_size"] = len(vocab)
+	s.known.vocabulary = vocab
+	s.tok, err = token.NewWordPiece(vocab)
+	return err
+}
+
+// classed tells whether the model is told classes.
+func (s *secondStage) classed() bool {
+	cond, _ := s.target.Params["cond_stage_config"].(map[string]any)
+	return cond["target"] == config.TargetClassEmbedder || s.target.Params["conditioning_key"] == model.KeyADM.String()
+}
+
+// setClasses settles the classes: those of the set, which are the checkpoint's
+// where there is one.
+func (s *secondStage) setClasses() error {
+	if err := s.train.Set.RequireClasses(); err != nil {
+		return fmt.Errorf("%s: %w", s.cfg.Data.Train, err)
+	}
+	s.classes = s.train.Set.Classes
+	s.known.classes = s.classes
+	return nil
+}
+
+// wantCaptions refuses to train a text model on pictures without texts.
+func (s *secondStage) wantCaptions() error {
+	if err := s.train.Set.RequireCaptions(); err != nil {
+		return fmt.Errorf("%s: %w", s.cfg.Data.Train, err)
+	}
+	return nil
+}
+
+// checkSizes wants pictures that fit the first stage and the U-Net.
+func (s *secondStage) checkSizes(stage autoencoder.Config) error {
+	f, unit, p := stage.Factor(), s.net.UNet.Factor(), s.net.Params
+	size := s.cfg.Data.Size
+	switch {
+	case size%(f*unit) != 0:
+		return fault.Inputf("data.size is %d: want a multiple of %d (f = %d times the U-Net's %d)", size, f*unit, f, unit)
+	case p.ImageSize != 0 && p.ImageSize != size/f:
+		return fault.Inputf("data.size %d makes latents of %d with the first stage's f = %d, but model.params.image_size is %d: want data.size=%d or image_size=%d", size, size/f, f, p.ImageSize, p.ImageSize*f, size/f)
+	case stage.LatentChannels() != s.net.LatentChannels():
+		return fault.Inputf("the first stage has latents of %d channels, the U-Net (out_channels) is for %d", stage.LatentChannels(), s.net.LatentChannels())
+	case p.Channels != 0 && p.Channels != stage.LatentChannels():
+		return fault.Inputf("model.params.channels is %d: the first stage has latents of %d", p.Channels, stage.LatentChannels())
+	}
+	return nil
+}
+
+// setScale settles what latents are multiplied by: as in the checkpoint, in the
+// model that training begins with, in the configuration, or measured.
+func (s *secondStage) setScale(ctx context.Context, before *previous, initial *modelfile.File) error {
+	switch {
+	case before != nil && before.scale != 0:
+		s.net.ScaleFactor = before.scale
+	case initial != nil:
+		net, err := initial.Network()
+		if err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		s.net.ScaleFactor = net.ScaleFactor
+	case s.net.Params.ScaleByStd:
+		std, err := s.latents.std(ctx, s.cfg.Train.Seed)
+		if err != nil {
+			return err
+		}
+		if !(std > 0) {
+			return fault.Inputf("scale_by_std: the latents' deviation is %g; is the first stage trained?", std)
+		}
+		s.net.ScaleFactor = float32(1 / std)
+	}
+	s.known.scale = s.net.ScaleFactor
+	if scale := s.net.ScaleFactor; (scale < .1 || scale > 10) && s.watch.once("scale") {
+		s.run.line("warning: latents are multiplied by %.3g to have deviation 1, which is far from 1: the first stage regularises little (a larger loss.kl)", scale)
+	}
+	return nil
+}
+
+// loadWeights reads the weights that training begins with: all of a model's
+// that fit, and a conditioner's from a file of its own.
+func (s *secondStage) loadWeights(initial *modelfile.File) error {
+	specs, err := s.net.DiffusionParams()
+	if err != nil {
+		return err
+	}
+	if initial != nil {
+		if err := s.begin(initial, specs); err != nil {
+			return fmt.Errorf("init: %s: %w", s.cfg.Init, err)
+		}
+	}
+	var cond []nn.ParamSpec
+	missing := 0
+	for _, p := range specs {
+		if isUnder(p.Name, model.PrefixConditioner) {
+			cond = append(cond, p)
+			if s.vars[p.Name] == nil {
+				missing++
+			}
+		}
+	}
+	if s.cfg.Conditioner != "" {
+		if len(cond) == 0 {
+			return fault.Inputf("conditioner is %q, but %s has no weights", s.cfg.Conditioner, s.net.Kind)
+		}
+		vars, err := readConditioner(s.cfg.Conditioner, cond)
+		if err != nil {
+			return err
+		}
+		maps.Copy(s.vars, vars)
+		missing = 0
+	}
+	return s.settleConditioner(cond, missing)
+}
+
+// settleConditioner decides whether the conditioner is trained, and draws a
+// frozen one's weights where no file gave them.
+func (s *secondStage) settleConditioner(cond []nn.ParamSpec, missing int) error {
+	given, said := s.target.Params["cond_stage_trainable"].(bool)
+	s.trainsConditioner = given || !said && missing > 0
+	switch {
+	case len(cond) == 0:
+		s.trainsConditioner = false
+		return nil
+	case s.net.Kind == model.CLIPText && missing > 0:
+		return fault.Inputf("the text encoder is CLIP's, which is not trained from nothing: name a file with its weights as conditioner=FILE (a Stable Diffusion v1 checkpoint, or a text_encoder/model.safetensors), or a whole model as init=FILE")
+	case s.trainsConditioner:
+		return nil
+	}
+	frozen := engine.Vars{}
+	for _, p := range cond {
+		if s.vars[p.Name] == nil {
+			maps.Copy(s.vars, nn.Initialize([]nn.ParamSpec{p}, s.cfg.Train.Seed))
+		}
+		frozen[p.Name] = s.vars[p.Name]
+	}
+	if missing > 0 {
+		s.run.line("warning: cond_stage_trainable is false and no file gives the conditioner's weights: it stays as it was drawn")
+	}
+	s.known.conditioner = digestOfVars(frozen)
+	return nil
+}
+
+// readConditioner reads a conditioner's weights from a whole model's file or
+// from one of its own.
+func readConditioner(path string, specs []nn.ParamSpec) (engine.Vars, error) {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("conditioner: %w", err)
+	}
+	defer f.Close()
+	vars := engine.Vars{}
+	for _, p := range specs {
+		short := strings.TrimPrefix(p.Name, model.PrefixConditioner+".")
+		var found *tensor.Tensor
+		for _, name := range []string{p.Name, short, strings.TrimPrefix(short, "transformer."), strings.Replace(p.Name, "text_model.", "", 1)} {
+			if _, ok := f.Info(name); ok {
+				if found, err = f.Read(name); err != nil {
+					return nil, err
+				}
+				break
+			}
+		}
+		switch {
+		case found == nil:
+			return nil, fault.Inputf("conditioner: %s has no %s, alone or below %s", path, short, model.PrefixConditioner)
+		case found.Shape.Size() != p.Shape.Size():
+			return nil, fault.Inputf("conditioner: %s: %s is %v, want %v", path, short, found.Shape, p.Shape)
+		}
+		vars[p.Name] = tensor.Of(found.Float32().F32, p.Shape...)
+	}
+	return vars, nil
+}

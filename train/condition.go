@@ -1,0 +1,158 @@
+package train
+
+import (
+	"context"
+
+	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/token"
+)
+
+// example is one place of a batch: a picture with what is known about it.
+type example struct {
+	from    *latents
+	pick    data.Pick
+	dropped bool // the condition is replaced by the empty one
+	seed    uint64
+	at      uint64 // number of the place among all of the run
+}
+
+// condition is what a denoiser is told about a picture: what it adds to the
+// graph, and how an example's is written into the program's inputs.
+type condition interface {
+	build(b nn.Builder, n int) []graph.Value
+	fill(ctx context.Context, p engine.Program, i int, e example) error
+}
+
+// newCondition is the condition of a network.
+func (s *secondStage) newCondition() (condition, error) {
+	var c condition
+	switch s.net.Kind {
+	case model.NoCondition:
+		return unconditional{}, nil
+	case model.Text, model.CLIPText:
+		c = &texts{s.net, s.tok}
+	case model.Class:
+		c = &labels{s.net, len(s.classes)}
+	default:
+		return nil, fault.Unsupportedf("cond_stage_config %s cannot be trained on yet", s.net.Kind)
+	}
+	if s.trainsConditioner {
+		return c, nil
+	}
+	return &frozen{inner: c, net: s.net, known: map[string]*tensor.Tensor{}, run: s.run, loop: s.cfg.Train}, nil
+}
+
+// unconditional models are told nothing.
+type unconditional struct{}
+
+func (unconditional) build(nn.Builder, int) []graph.Value                      { return nil }
+func (unconditional) fill(context.Context, engine.Program, int, example) error { return nil }
+
+// texts are captions, through the text encoder in the graph.
+type texts struct {
+	net *model.Network
+	tok token.Tokenizer
+}
+
+func (c *texts) build(b nn.Builder, n int) []graph.Value {
+	return []graph.Value{c.net.Condition(b, n, c.net.TextLength())}
+}
+
+func (c *texts) key(e example) string {
+	if e.dropped {
+		return ""
+	}
+	return e.pick.Text
+}
+
+func (c *texts) fill(_ context.Context, p engine.Program, i int, e example) error {
+	l := c.net.TextLength()
+	c.tok.Encode(c.key(e), p.Input("tokens").I32[i*l:(i+1)*l])
+	return nil
+}
+
+// labels are classes; the last is the empty one.
+type labels struct {
+	net   *model.Network
+	empty int
+}
+
+func (c *labels) build(b nn.Builder, n int) []graph.Value {
+	return []graph.Value{c.net.Condition(b, n, 0)}
+}
+
+func (c *labels) key(e example) string { return string(rune(c.label(e))) }
+
+func (c *labels) label(e example) int {
+	if e.dropped {
+		return c.empty
+	}
+	return e.from.feed.Set.Items[e.pick.Index].Class
+}
+
+func (c *labels) fill(_ context.Context, p engine.Program, i int, e example) error {
+	p.Input("labels").I32[i] = int32(c.label(e))
+	return nil
+}
+
+// keyed is a condition that is the same for equal keys.
+type keyed interface {
+	condition
+	key(e example) string
+}
+
+// frozen is a conditioner that is not trained: its results are computed once
+// for each caption or class, and are an input of the training program.
+type frozen struct {
+	inner   condition
+	net     *model.Network
+	known   map[string]*tensor.Tensor
+	prog    engine.Program
+	run     Run
+	loop    Loop
+	weights engine.Weights
+}
+
+func (c *frozen) build(b nn.Builder, n int) []graph.Value {
+	return c.net.ConditionInput(b.G, n, 1, 1, max(c.net.TextLength(), 1))
+}
+
+func (c *frozen) fill(ctx context.Context, p engine.Program, i int, e example) error {
+	key := c.inner.(keyed).key(e)
+	out := c.known[key]
+	if out == nil {
+		if err := c.compile(); err != nil {
+			return err
+		}
+		if err := c.inner.fill(ctx, c.prog, 0, e); err != nil {
+			return err
+		}
+		if err := c.prog.Run(ctx); err != nil {
+			return err
+		}
+		out = c.prog.Output(0).Clone()
+		c.known[key] = out
+	}
+	copy(p.Input("condition").Row(i).F32, out.F32)
+	return nil
+}
+
+func (c *frozen) compile() error {
+	if c.prog != nil {
+		return nil
+	}
+	g := graph.New()
+	y := c.inner.build(nn.NewBuilder(g), 1)
+	if err := g.Err(); err != nil {
+		return err
+	}
+	var err error
+	c.prog, err = c.run.Engine.Compile(g, y, c.weights, engine.Options{Precision: c.loop.Precision})
+	return err
+}

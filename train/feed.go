@@ -1,0 +1,137 @@
+package train
+
+import (
+	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Data configures the pictures.
+type Data struct {
+	Train      string `yaml:"train"`      // folder
+	Validation string `yaml:"validation"` // folder; none: no validation
+	Size       int    `yaml:"size"`       // pixels of a side
+	Flip       bool   `yaml:"flip"`       // mirror half of the pictures
+}
+
+func (d Data) validate() error {
+	switch {
+	case d.Train == "":
+		return fault.Inputf("data.train is empty: name a folder of pictures")
+	case d.Size < 1 || d.Size > 1<<14:
+		return fault.Inputf("data.size is %d: want 1 to %d", d.Size, 1<<14)
+	}
+	return nil
+}
+
+// open reads the sets, and says what is in them. Where classes matter, those of
+// the checkpoint are given; held-out pictures have those of the training ones.
+func (d Data) open(l Loop, run Run, classed bool, classes []string) (train, valid *feed, err error) {
+	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes})
+	if err != nil {
+		return nil, nil, err
+	}
+	train = &feed{Loader: data.Loader{Set: set, Batch: l.BatchSize, Seed: l.Seed, Mirror: d.Flip}, run: run}
+	train.describe("training")
+	if d.Validation == "" {
+		return train, nil, nil
+	}
+	held := data.Options{Size: d.Size}
+	if d.Validation == d.Train && set.Summary.Split != "" { // the other part of the same set
+		held.Split = "validation"
+	}
+	if classed {
+		held.Classes = set.Classes
+	}
+	if set, err = data.OpenSet(d.Validation, held); err != nil {
+		return nil, nil, err
+	}
+	valid = &feed{Loader: data.Loader{Set: set}, run: run}
+	valid.describe("validation")
+	return train, valid, nil
+}
+
+// feed deals out pictures, and replaces those that cannot be read.
+type feed struct {
+	data.Loader
+	run    Run
+	broken map[int]bool
+}
+
+// describe says what was found.
+func (f *feed) describe(purpose string) {
+	f.run.line("%s: %s", purpose, f.Set.Summary)
+	for _, err := range f.Set.Broken() {
+		f.run.line("left out: %v", err)
+	}
+}
+
+// skip counts a broken picture; more than a tenth of them (and more than a few) are an error.
+func (f *feed) skip(i int, err error) error {
+	if f.broken == nil {
+		f.broken = map[int]bool{}
+	}
+	if f.broken[i] {
+		return nil
+	}
+	f.broken[i] = true
+	f.run.line("skipped, %d of %d pictures so far: %v", len(f.broken), f.Set.Len(), err)
+	if n := len(f.broken); n == f.Set.Len() || n > max(8, f.Set.Len()/10) {
+		return fault.Inputf("%d of %d pictures cannot be read, the last of them: %w", n, f.Set.Len(), err)
+	}
+	return nil
+}
+
+// readable is the picture of that index or, where it is broken, the next that is not.
+func (f *feed) readable(i int) int {
+	for range f.Set.Len() {
+		if !f.broken[i] {
+			break
+		}
+		i = (i + 1) % f.Set.Len()
+	}
+	return i
+}
+
+// images fills dst [Batch, Size, Size, 3] with the pictures of a step, from 0.
+func (f *feed) images(dst []float32, step int) error {
+	per := f.Set.Size * f.Set.Size * 3
+	for i, p := range f.Picks(step) {
+		if err := f.fill(dst[i*per:][:per], &p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill writes one picture. If it cannot be read the pick becomes another.
+func (f *feed) fill(dst []float32, p *data.Pick) error {
+	for {
+		if i := f.readable(p.Index); i != p.Index {
+			p.Index = i
+			if texts := f.Set.Items[i].Texts; len(texts) > 0 {
+				p.Text = texts[0]
+			}
+		}
+		err := f.Set.Fill(dst, p.Index, p.Mirror)
+		if err == nil {
+			return nil
+		}
+		if err := f.skip(p.Index, err); err != nil {
+			return err
+		}
+	}
+}
+
+// picture reads a picture for showing or measuring; ok is false if it is broken.
+func (f *feed) picture(i int) (x *tensor.Tensor, ok bool) {
+	if f.broken[i] {
+		return nil, false
+	}
+	x, err := f.Set.Image(i)
+	if err != nil {
+		f.skip(i, err)
+		return nil, false
+	}
+	return x, true
+}

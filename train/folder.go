@@ -1,0 +1,229 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/nn"
+)
+
+// Files of a run's folder.
+const (
+	ConfigFile     = "config.yaml"
+	CheckpointFile = "checkpoint.safetensors"
+	ModelFile      = "model.safetensors"
+	LogFile        = "log.txt"
+	PictureFolder  = "images"
+	lockFile       = ".lock"
+)
+
+// Run says where a training runs and who is told.
+type Run struct {
+	Dir    string // the run's folder, made if it is not there
+	Engine engine.Engine
+	Line   func(string) // told what happens, a line at a time; may be nil
+	// Accept lists the differences from the checkpoint that are accepted at a
+	// resume (see Acceptable).
+	Accept []string
+}
+
+func (r Run) line(format string, args ...any) {
+	if r.Line != nil {
+		r.Line(fmt.Sprintf(format, args...))
+	}
+}
+
+// open looks at what is in the folder, and changes nothing. It returns the
+// checkpoint to go on from, or nil.
+func (r Run) open(kind string) (*previous, error) {
+	if r.Dir == "" {
+		return nil, fault.Inputf("the run's folder has no name")
+	}
+	if r.Engine == nil {
+		return nil, fault.Inputf("a run wants an engine")
+	}
+	for _, a := range r.Accept {
+		if err := acceptable(a); err != nil {
+			return nil, err
+		}
+	}
+	st, err := os.Stat(r.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !st.IsDir():
+		return nil, fault.Inputf("%s is not a folder", r.Dir)
+	}
+	if err := r.checkConfig(kind); err != nil {
+		return nil, err
+	}
+	p, err := readPrevious(filepath.Join(r.Dir, CheckpointFile))
+	if err != nil || p == nil {
+		return nil, err
+	}
+	if p.kind != "" && p.kind != kind {
+		return nil, fault.Inputf("%s holds a run of %s, not of %s: choose another folder", r.Dir, p.kind, kind)
+	}
+	return p, nil
+}
+
+// checkConfig refuses a folder whose config.yaml is of another kind of run.
+func (r Run) checkConfig(kind string) error {
+	raw, err := os.ReadFile(filepath.Join(r.Dir, ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var there map[string]any
+	if err := config.Parse(&there, filepath.Join(r.Dir, ConfigFile), raw, nil); err != nil {
+		return fault.Inputf("%s: %w (not the configuration of a run? choose another folder)", filepath.Join(r.Dir, ConfigFile), err)
+	}
+	model, _ := there["model"].(map[string]any)
+	target, _ := model["target"].(string)
+	other := kindAutoencoder
+	if strings.HasSuffix(target, "LatentDiffusion") {
+		other = kindDiffusion
+	}
+	if other != kind {
+		return fault.Inputf("%s holds a run of %s (%s), not of %s: choose another folder", r.Dir, other, target, kind)
+	}
+	return nil
+}
+
+// lock makes the folder and takes it for this process. The operating system
+// frees the lock of a process that is gone.
+func (r Run) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(r.Dir, 0o777); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(r.Dir, lockFile)
+	lock := flock.New(path, flock.SetPermissions(0o666))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if !ok {
+		return nil, fault.Inputf("%s is in use by another run: wait until it has ended, or choose another folder", r.Dir)
+	}
+	return func() { lock.Unlock() }, nil
+}
+
+// removeLeftovers deletes the temporary files of saves that were killed.
+func (r Run) removeLeftovers() {
+	for _, name := range []string{ConfigFile, CheckpointFile, ModelFile, ReportFile, filepath.Join(PictureFolder, "*.png")} {
+		dir, base := filepath.Split(filepath.Join(r.Dir, name))
+		left, _ := filepath.Glob(filepath.Join(dir, "."+base+".*.tmp"))
+		for _, path := range left {
+			os.Remove(path)
+		}
+	}
+}
+
+// start accepts the run: it takes the folder, draws the weights or reads those
+// of the checkpoint, and trains. Nothing in the folder changes before.
+func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engine.Vars, before *previous) error {
+	text, err := config.Dump(cfg)
+	if err != nil {
+		return err
+	}
+	l := &loop{Run: r, config: text, cfg: settings, task: t, vars: vars, saved: -1}
+	if before != nil {
+		if err := before.check(r, text, t.facts()); err != nil {
+			return err
+		}
+	}
+	if err := l.build(); err != nil {
+		return err
+	}
+	if before != nil {
+		if err := l.restore(); err != nil { // before anything is written
+			return err
+		}
+	}
+	unlock, err := r.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if before != nil { // another run may have ended meanwhile
+		if err := l.restore(); err != nil {
+			return err
+		}
+	}
+	r.removeLeftovers()
+	err = checkpoint.Atomic(filepath.Join(r.Dir, ConfigFile), func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if l.out, err = openLog(r); err != nil {
+		return err
+	}
+	defer l.out.close()
+	r.line("%s", l.describe())
+	if err := l.load(); err != nil {
+		return err
+	}
+	defer l.close()
+	if before != nil {
+		r.line("going on from step %d of %s", l.step, filepath.Join(r.Dir, CheckpointFile))
+	}
+	return l.run(ctx)
+}
+
+// load puts the parameters on the device.
+func (l *loop) load() (err error) {
+	if l.weights, err = l.Engine.Load(l.vars, engine.LoadOptions{}); err != nil {
+		return err
+	}
+	l.vars = nil
+	return l.task.loaded(l.weights)
+}
+
+func (l *loop) close() {
+	for _, p := range l.passes {
+		p.close()
+	}
+	l.weights.Close()
+}
+
+// build adds the objectives to their graphs and draws the parameters that are
+// not there yet.
+func (l *loop) build() error {
+	for _, o := range l.task.objectives() {
+		p, err := newPass(o)
+		if err != nil {
+			return err
+		}
+		l.passes = append(l.passes, p)
+	}
+	var absent []nn.ParamSpec
+	for _, s := range parameters(l.passes) {
+		if l.vars[s.Name] == nil {
+			absent = append(absent, s)
+		}
+	}
+	for name, t := range nn.Initialize(absent, l.cfg.Seed) {
+		l.vars[name] = t
+	}
+	l.addOptimizerVars()
+	return nil
+}

@@ -1,0 +1,532 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/discriminator"
+	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/perceptual"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// Tolerances of training, of the reference numbers' README.
+const (
+	tolLoss   = 1e-5
+	tolWeight = 1e-4 // of the adaptive weight, and of losses along the way
+	tolGrad   = 1e-3
+	tolParam  = 2e-3
+)
+
+// training is what a manifest of training says beside the rest.
+type training struct {
+	Optimizer  int                  `json:"optimizer_idx"`
+	GlobalStep int                  `json:"global_step"`
+	Log        map[string]float64   `json:"log"`
+	Logs       []map[string]float64 `json:"logs"`
+	Rate       float64              `json:"learning_rate"`
+	Steps      int                  `json:"steps"`
+	Norms      map[string]float64   `json:"grad_norms"`
+	Zero       []string             `json:"zero_gradient"`
+	NormZero   []string             `json:"grad_norms_zero"`
+}
+
+func readTraining(t *testing.T, c *golden.Case) (m training) {
+	t.Helper()
+	json.Unmarshal(c.Raw, &m) // "optimizer" is a name in some cases and not needed
+	return m
+}
+
+// TestGoldenFirstStage holds both objectives of first stages, their gradients
+// and steps against the reference's.
+func TestGoldenFirstStage(t *testing.T) {
+	for _, pattern := range []string{"training/kl-*", "training/vq-*"} {
+		for _, c := range golden.Cases(t, pattern) {
+			t.Run(c.Base(), func(t *testing.T) {
+				if strings.HasSuffix(c.Base(), "-gan-steps") {
+					checkAdversarialSteps(t, c)
+				} else {
+					checkAdversarial(t, c)
+				}
+			})
+		}
+	}
+}
+
+// goldenReconstruction is the objective of a case.
+func goldenReconstruction(t *testing.T, c *golden.Case, n, size int) (r *reconstruction, vars engine.Vars) {
+	t.Helper()
+	cfg, err := model.DecodeStage(c.Target(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss, has, err := fromReference(cfg)
+	if err != nil || !has {
+		t.Fatal(err)
+	}
+	vars = c.Weights(t)
+	for name, v := range vars { // not procedural: as the reference initialises them
+		if nn.IsStatistic(name) {
+			clear(v.F32)
+			if strings.HasSuffix(name, "var") {
+				nn.Ones(tensor.Stream{}, v.F32)
+			}
+		}
+	}
+	if logvar := vars["loss.logvar"]; logvar != nil {
+		loss.Logvar = float64(logvar.F32[0])
+	}
+	return &reconstruction{model: cfg, loss: loss, tune: tuneAll, n: n, size: size, called: "lpips_vgg", distance: func(g *graph.Graph, x, y graph.Value) graph.Value {
+		return perceptual.VGG.Distances(nn.NewBuilder(g).In(perceptualPrefix), x, y)
+	}}, vars
+}
+
+func isJudged(name string) bool { return isUnder(name, discriminator.Prefix) && !nn.IsStatistic(name) }
+
+func checkAdversarial(t *testing.T, c *golden.Case) {
+	m := readTraining(t, c)
+	x := c.Input(t, "x").ToNHWC()
+	r, vars := goldenReconstruction(t, c, x.Shape[0], x.Shape[1])
+	if m.GlobalStep < r.loss.Adversary.Start {
+		r.loss.Adversary.Factor = 0
+	}
+	o := Objective{Build: r.adversarial, Moves: r.moves}
+	if m.Optimizer == 1 {
+		o = Objective{Build: r.judge, Moves: isJudged}
+	}
+	p, err := newPass(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grads, run := goldenGradients(t, p, vars)
+	copy(run.Input("x").F32, x.F32)
+	if r.model.Kind == autoencoder.KL {
+		copy(run.Input("noise").F32, c.Output(t, "noise/000").ToNHWC().F32)
+	}
+	if err := run.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkFirstStageLog(t, m.Log, logged(p, run), r.loss.Adversary.Factor)
+	checkGradients(t, c, m, p, grads(), "")
+	for name := range vars {
+		if c.Has("after/" + name) {
+			if e := golden.RelErr(vars[name].F32, c.Output(t, "after/"+name).F32); !(e < tolLoss) {
+				t.Errorf("%s after the pass: error %g", name, e)
+			}
+		}
+	}
+}
+
+// goldenGradients compiles a pass with its gradients as outputs.
+func goldenGradients(t *testing.T, p *pass, vars engine.Vars) (grads func() map[string]*tensor.Tensor, prog engine.Program) {
+	t.Helper()
+	var params, outputs []graph.Value
+	for _, w := range p.weights {
+		params = append(params, p.g.Param(w.Name, w.Shape...))
+	}
+	for _, term := range p.loss.Terms {
+		outputs = append(outputs, term.Value)
+	}
+	outputs = append(append(outputs, p.g.Gradients(p.loss.Minimized, params)...), p.loss.Updates...)
+	if err := p.g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), p.g, outputs, vars, engine.Options{Exact: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(prog.Close)
+	return func() map[string]*tensor.Tensor {
+		out := map[string]*tensor.Tensor{}
+		for i, w := range p.weights {
+			out[w.Name] = prog.Output(len(p.loss.Terms) + i)
+		}
+		return out
+	}, prog
+}
+
+func logged(p *pass, prog engine.Program) map[string]float64 {
+	out := map[string]float64{}
+	for i, term := range p.loss.Terms {
+		out[p.Name+term.Name] = float64(prog.Output(i).F32[0])
+	}
+	return out
+}
+
+// checkFirstStageLog compares the terms by the reference's names for them.
+func checkFirstStageLog(t *testing.T, want, got map[string]float64, factor float64) {
+	t.Helper()
+	for _, name := range []struct {
+		theirs, ours string
+		tolerance    float64
+	}{
+		{"total_loss", "loss", tolLoss}, {"kl_loss", "kl", tolLoss}, {"quant_loss", "codebook", tolLoss}, {"nll_loss", "nll", tolLoss}, {"g_loss", "g_loss", tolWeight},
+		{"p_loss", "lpips_vgg", tolLoss}, {"d_weight", "d_weight", tolWeight},
+		{"disc_loss", "disc_loss", tolLoss}, {"logits_real", "disc_logits_real", tolWeight}, {"logits_fake", "disc_logits_fake", tolWeight},
+		{"disc_loss", "loss", tolLoss}, {"logits_real", "logits_real", tolWeight}, {"logits_fake", "logits_fake", tolWeight},
+	} {
+		w, ok := want["train/"+name.theirs]
+		g, have := got[name.ours]
+		if !ok || !have || name.theirs == "disc_loss" && name.ours == "loss" && want["train/total_loss"] != 0 {
+			continue
+		}
+		if math.Abs(g-w) > name.tolerance*max(math.Abs(w), 1e-3) {
+			t.Errorf("%s is %.9g, want %.9g", name.theirs, g, w)
+		}
+	}
+	if f, ok := want["train/disc_factor"]; ok && f != factor {
+		t.Errorf("factor %g, want %g", factor, f)
+	}
+}
+
+// checkGradients compares gradients, and the norms of all.
+func checkGradients(t *testing.T, c *golden.Case, m training, p *pass, got map[string]*tensor.Tensor, prefix string) {
+	t.Helper()
+	most := 0.0
+	for _, n := range m.Norms {
+		most = max(most, n)
+	}
+	checked := 0
+	for name, want := range m.Norms {
+		g := got[name]
+		if g == nil {
+			if want != 0 {
+				t.Errorf("%s is not trained, want a gradient of norm %g", name, want)
+			}
+			continue
+		}
+		sum := 0.0
+		for _, v := range g.F32 {
+			sum += float64(v) * float64(v)
+		}
+		if norm := math.Sqrt(sum); math.Abs(norm-want) > tolGrad*max(want, 1e-3*most) {
+			t.Errorf("gradient of %s has norm %g, want %g", name, norm, want)
+		}
+		checked++
+	}
+	if checked == 0 {
+		t.Error("no gradient was compared")
+	}
+	for name, g := range got {
+		if c.Has("grad/" + name) {
+			want := c.Output(t, "grad/"+name)
+			if m.Norms[name] == 0 {
+				continue
+			}
+			if e := golden.RelErr(g.F32, want.F32); !(e < tolGrad) {
+				t.Errorf("gradient of %s: error %g", name, e)
+			}
+		}
+	}
+}
+
+// checkAdversarialSteps runs both objectives in turn, as a run does.
+func checkAdversarialSteps(t *testing.T, c *golden.Case) {
+	m := readTraining(t, c)
+	x := c.Input(t, "x_0")
+	r, vars := goldenReconstruction(t, c, x.Shape[0], x.Shape[2])
+	waiting := *r // before the discriminator takes part: its pass is there, without effect
+	waiting.loss.Adversary.Factor = 0
+	fill := func(judged int) func(context.Context, engine.Program, int) error {
+		return func(_ context.Context, p engine.Program, batch int) error {
+			copy(p.Input("x").F32, c.Input(t, fmt.Sprintf("x_%d", batch-1)).ToNHWC().F32)
+			if noise := p.Input("noise"); noise != nil {
+				copy(noise.F32, c.Output(t, fmt.Sprintf("noise/%03d", 2*(batch-1)+judged)).ToNHWC().F32)
+			}
+			return nil
+		}
+	}
+	adam := Optimizer{LearningRate: m.Rate, Beta1: .5, Beta2: .9}
+	at := r.loss.Adversary.Start
+	l := &loop{cfg: DefaultLoop(), exact: true, vars: vars, Run: Run{Engine: cpu.New(cpu.Options{})}, out: &log{sums: map[string]float64{}, counts: map[string]int{}}}
+	l.cfg.Warmup = 0
+	for _, o := range []Objective{
+		{Build: waiting.adversarial, Moves: r.moves, Optimizer: adam, Fill: fill(0), End: at},
+		{Build: r.adversarial, Moves: r.moves, Optimizer: adam, Fill: fill(0), Begin: at},
+		{Name: "disc_", Build: waiting.judge, Moves: isJudged, Optimizer: adam, Fill: fill(1), End: at},
+		{Name: "disc_", Build: r.judge, Moves: isJudged, Optimizer: adam, Fill: fill(1), Begin: at},
+	} {
+		p, err := newPass(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.passes = append(l.passes, p)
+	}
+	l.addOptimizerVars()
+	l.task = idle{}
+	if err := l.load(); err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	for n, want := range m.Logs {
+		if err := l.update(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for name := range l.out.sums {
+			got[name] = l.out.mean(name)
+		}
+		clear(l.out.sums)
+		clear(l.out.counts)
+		factor := 1.0
+		if n < at {
+			factor = 0
+		}
+		checkAlongTheWay(t, n, want, got, factor)
+	}
+	now, err := l.weights.Pull()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range now {
+		for _, prefix := range []string{"param/", "after/"} {
+			if c.Has(prefix + name) {
+				if e := golden.RelErr(v.F32, c.Output(t, prefix+name).F32); !(e < tolParam) {
+					t.Errorf("%s after the steps: error %g", name, e)
+				}
+			}
+		}
+	}
+}
+
+// checkAlongTheWay compares losses between steps, whose tolerance is larger.
+func checkAlongTheWay(t *testing.T, n int, want, got map[string]float64, factor float64) {
+	t.Helper()
+	for theirs, ours := range map[string]string{
+		"total_loss": "loss", "kl_loss": "kl", "quant_loss": "codebook", "nll_loss": "nll", "g_loss": "g_loss", "d_weight": "d_weight",
+		"disc_loss": "disc_loss", "logits_real": "disc_logits_real", "logits_fake": "disc_logits_fake",
+	} {
+		w, ok := want["train/"+theirs]
+		if !ok {
+			continue
+		}
+		tolerance := tolWeight
+		if theirs == "g_loss" || theirs == "d_weight" || strings.HasPrefix(theirs, "logits") {
+			tolerance = 1e-4
+		}
+		if g, have := got[ours]; !have || math.Abs(g-w) > tolerance*max(math.Abs(w), 1e-3) {
+			t.Errorf("step %d: %s is %.9g, want %.9g", n, theirs, g, w)
+		}
+	}
+	if f := want["train/disc_factor"]; f != factor {
+		t.Errorf("step %d: factor %g, want %g", n, factor, f)
+	}
+}
+
+// TestGoldenSecondStage holds the denoiser's objective, its gradients and steps
+// against the reference's.
+func TestGoldenSecondStage(t *testing.T) {
+	for _, c := range golden.Cases(t, "training/ldm-*") {
+		t.Run(c.Base(), func(t *testing.T) {
+			net, err := model.New(c.Target(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(c.Base(), "adamw") {
+				checkDenoisingSteps(t, c, net)
+			} else {
+				checkDenoising(t, c, net)
+			}
+		})
+	}
+}
+
+// goldenCondition is the condition of a case, whose inputs have those names with
+// that ending.
+type goldenCondition struct {
+	c   *golden.Case
+	t   *testing.T
+	net *model.Network
+	end string
+}
+
+func (g *goldenCondition) name() string {
+	for _, name := range []string{"tokens", "class_label", "seg"} {
+		if _, ok := g.c.Inputs[name+g.end]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+func (g *goldenCondition) build(b nn.Builder, n int) []graph.Value {
+	in := g.name()
+	switch in {
+	case "":
+		return nil
+	case "seg":
+		shape := g.c.Input(g.t, in+g.end).ToNHWC().Shape
+		return []graph.Value{g.net.ConditionPicture(b, b.G.Input("picture", shape...))}
+	}
+	return []graph.Value{g.net.Condition(b, n, g.c.Input(g.t, in+g.end).Shape.Size()/n)}
+}
+
+// fill writes the inputs of a case.
+func (g *goldenCondition) fill(p engine.Program, schedule noiser) {
+	x := g.c.Input(g.t, "x_start"+g.end).ToNHWC()
+	noise := g.c.Input(g.t, "noise"+g.end).ToNHWC()
+	for i, at := range g.c.Input(g.t, "t"+g.end).I32 {
+		schedule.put(p, i, x.Row(i).F32, noise.Row(i).F32, int(at))
+	}
+	switch in := g.name(); in {
+	case "seg":
+		copy(p.Input("picture").F32, g.c.Input(g.t, in+g.end).ToNHWC().F32)
+	case "class_label":
+		copy(p.Input("labels").I32, g.c.Input(g.t, in+g.end).I32)
+	case "tokens":
+		copy(p.Input("tokens").I32, g.c.Input(g.t, in+g.end).I32)
+	}
+}
+
+func goldenDenoising(t *testing.T, c *golden.Case, net *model.Network, end string) (*goldenCondition, func(b nn.Builder) Loss) {
+	x := c.Input(t, "x_start"+end)
+	cond := &goldenCondition{c, t, net, end}
+	d := denoising{net: net, delta: 1, h: x.Shape[2], w: x.Shape[3], context: cond.build}
+	return cond, func(b nn.Builder) Loss { return d.build(b, x.Shape[0]) }
+}
+
+func all(string) bool { return true }
+
+func checkDenoising(t *testing.T, c *golden.Case, net *model.Network) {
+	m := readTraining(t, c)
+	cond, build := goldenDenoising(t, c, net, "")
+	p, err := newPass(Objective{Build: build, Moves: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	grads, prog := goldenGradients(t, p, c.Weights(t))
+	cond.fill(prog, noiser{schedule: net.Schedule})
+	if e := golden.RelErr(tensor.Of(prog.Input("x").F32, prog.Input("x").Shape...).F32, c.Output(t, "x_noisy").ToNHWC().F32); !(e < tolLoss) {
+		t.Errorf("noised latents: error %g", e)
+	}
+	if err := prog.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := logged(p, prog)
+	for name, want := range m.Log {
+		ours := strings.TrimPrefix(name, "train/")
+		if v, ok := got[ours]; ok && math.Abs(v-want) > tolLoss*math.Abs(want) {
+			t.Errorf("%s is %.9g, want %.9g", name, v, want)
+		}
+	}
+	if _, ok := got["loss"]; !ok {
+		t.Error("no loss")
+	}
+	checkGradients(t, c, m, p, grads(), "")
+}
+
+// checkDenoisingSteps runs steps of AdamW with moving averages of the U-Net.
+func checkDenoisingSteps(t *testing.T, c *golden.Case, net *model.Network) {
+	m := readTraining(t, c)
+	var zero struct {
+		Zero []string `json:"zero_gradient"`
+	}
+	json.Unmarshal(c.Raw, &zero)
+	cfg := DefaultDiffusion().Train
+	cfg.Warmup, cfg.EMA, cfg.LearningRate = 0, .9999, m.Rate
+	cfg.Scheduler = net.Params.Scheduler
+	_, build := goldenDenoising(t, c, net, "_0")
+	p, err := newPass(Objective{Build: build, Moves: all, Optimizer: cfg.Optimizer, Averaged: true, Fill: func(_ context.Context, p engine.Program, batch int) error {
+		(&goldenCondition{c, t, net, fmt.Sprintf("_%d", batch-1)}).fill(p, noiser{schedule: net.Schedule})
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &loop{cfg: cfg, exact: true, vars: c.Weights(t), Run: Run{Engine: cpu.New(cpu.Options{})}, passes: []*pass{p}, task: idle{}, out: &log{sums: map[string]float64{}, counts: map[string]int{}}}
+	l.addOptimizerVars()
+	if err := l.load(); err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	losses := c.Output(t, "losses").F32
+	for n := range m.Steps {
+		if err := l.update(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.out.mean("loss"); math.Abs(got-float64(losses[n])) > tolWeight*math.Abs(float64(losses[n])) {
+			t.Errorf("step %d: loss %.9g, want %.9g", n, got, losses[n])
+		}
+		clear(l.out.sums)
+		clear(l.out.counts)
+	}
+	now, err := l.weights.Pull()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range p.weights {
+		if contains(zero.Zero, w.Name) {
+			continue
+		}
+		for prefix, ours := range map[string]string{"param/": w.Name, "ema/": emaShadow + w.Name} {
+			if c.Has(prefix + w.Name) {
+				if e := golden.RelErr(now[ours].F32, c.Output(t, prefix+w.Name).F32); !(e < tolParam) {
+					t.Errorf("%s%s after the steps: error %g", prefix, w.Name, e)
+				}
+			}
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// TestGoldenScale: latents are scaled by the deviation of drawn ones.
+func TestGoldenScale(t *testing.T) {
+	for _, c := range golden.Cases(t, "training/scale-by-std") {
+		net, err := model.New(c.Target(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		vars := engine.Vars{}
+		for name, v := range c.Weights(t) {
+			if rest, ok := strings.CutPrefix(name, model.PrefixFirstStage+"."); ok {
+				vars[rest] = v
+			}
+		}
+		eng := cpu.New(cpu.Options{})
+		w, err := eng.Load(vars, engine.LoadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		moments, err := ldm.NewFirstStage(net.FirstStage, w, ldm.Options{Engine: eng, Exact: true}).Moments(t.Context(), c.Input(t, "image"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		draw := func(noise *tensor.Tensor) []float32 {
+			z := make([]float32, len(noise.F32))
+			drawLatent(z, moments.F32, noise.F32, net.FirstStage.EmbedDim)
+			return z
+		}
+		var d deviation
+		d.add(draw(c.Output(t, "noise/000").ToNHWC()))
+		scale := float32(1 / d.std())
+		if want := c.Output(t, "scale_factor").F32[0]; math.Abs(float64(scale/want-1)) > tolLoss {
+			t.Errorf("scale %g, want %g", scale, want)
+		}
+		z := draw(c.Output(t, "noise/001").ToNHWC())
+		for i := range z {
+			z[i] *= scale
+		}
+		if e := golden.RelErr(z, c.Output(t, "z_second_encode").ToNHWC().F32); !(e < golden.Forward) {
+			t.Errorf("scaled latents: error %g", e)
+		}
+	}
+}
