@@ -105,7 +105,8 @@ func some(names []string) string {
 // Picture is a picture that the model's kind of task begins with. For
 // super-resolution it is the small one, as large as the latent; for semantic
 // synthesis it is a map of labels, of the size of the picture to make, whose
-// palette's indices (or levels of grey) are the labels.
+// palette's indices (or levels of grey) are the labels; for a model that edits, it
+// is the picture that the prompt says how to change.
 type Picture struct {
 	Image  image.Image
 	Prompt string // for models that take a text too
@@ -139,7 +140,24 @@ func (p Picture) Encode(ctx context.Context, m *Model, width, height int) (Encod
 	if err != nil {
 		return Encoding{}, err
 	}
-	return Encoding{Joined: y.Row(0)}, nil
+	return m.withText(ctx, p.Prompt, y.Row(0))
+}
+
+// withText joins a text, for the models that take one too, to what is joined to
+// the latent.
+func (m *Model) withText(ctx context.Context, prompt string, joined *tensor.Tensor) (Encoding, error) {
+	e := Encoding{}
+	switch {
+	case m.net.Key == model.KeyHybrid:
+		var err error
+		if e, err = Prompt(prompt).Encode(ctx, m, 0, 0); err != nil {
+			return e, err
+		}
+	case prompt != "":
+		return e, fault.Unsupportedf("the prompt %q: this model is conditioned on %s alone", prompt, m.takes())
+	}
+	e.Joined = joined
+	return e, nil
 }
 
 // Masked is a picture of which the white part of a mask is to be made anew by a
@@ -150,7 +168,7 @@ type Masked struct {
 	Prompt string      // for models that take a text too
 }
 
-// Encode runs the first stage on the picture with a black hole.
+// Encode runs the first stage on the picture with a hole.
 func (k Masked) Encode(ctx context.Context, m *Model, width, height int) (Encoding, error) {
 	if !m.net.Inpaints() {
 		return Encoding{}, m.unfit("a masked picture")
@@ -168,7 +186,7 @@ func (k Masked) Encode(ctx context.Context, m *Model, width, height int) (Encodi
 	if err != nil {
 		return Encoding{}, err
 	}
-	return Encoding{Joined: y.Row(0)}, nil
+	return m.withText(ctx, k.Prompt, y.Row(0))
 }
 
 // unfit is the error for a condition of another kind than the model's.
@@ -183,6 +201,8 @@ func (m *Model) takes() string {
 		return "nothing"
 	case m.net.Inpaints():
 		return "masked pictures (Masked)"
+	case m.net.Edits():
+		return "pictures and how to change them (Picture)"
 	case m.net.TakesPictures():
 		return "pictures (Picture)"
 	case m.net.Classes() > 0:

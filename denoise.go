@@ -85,39 +85,43 @@ func (m *Model) checkRow(r row) error {
 	if f := m.net.UNet.Factor(); h%f != 0 || w%f != 0 {
 		return fault.Inputf("a latent of %dx%d: want multiples of %d", w, h, f)
 	}
-	switch c := r.condition; m.net.Key {
-	case model.KeyConcat:
-		if c.Joined == nil || !c.Joined.Shape.Equal(tensor.Shape{h, w, joined}) {
-			return fault.Inputf("the denoiser wants a condition of shape %v, joined to the latent", tensor.Shape{h, w, joined})
-		}
-	case model.KeyCrossAttn:
-		if c.Context == nil || len(c.Context.Shape) != 2 || c.Context.Shape[0] < 1 || c.Context.Shape[1] != m.net.UNet.ContextDim {
-			return fault.Inputf("the denoiser wants a context of shape [L, %d]", m.net.UNet.ContextDim)
-		}
-	case model.KeyADM:
-		if c.Label == nil || len(c.Label.I32) != 1 {
-			return fault.Inputf("the denoiser wants a label")
-		}
+	c, key := r.condition, m.net.Key
+	switch {
+	case (key == model.KeyConcat || key == model.KeyHybrid) && (c.Joined == nil || !c.Joined.Shape.Equal(tensor.Shape{h, w, joined})):
+		return fault.Inputf("the denoiser wants a condition of shape %v, joined to the latent", tensor.Shape{h, w, joined})
+	case (key == model.KeyCrossAttn || key == model.KeyHybrid) && !isContext(c.Context, m.net.UNet.ContextDim):
+		return fault.Inputf("the denoiser wants a context of shape [L, %d]", m.net.UNet.ContextDim)
+	case key == model.KeyADM && (c.Label == nil || len(c.Label.I32) != 1):
+		return fault.Inputf("the denoiser wants a label")
 	}
 	return nil
+}
+
+func isContext(c *tensor.Tensor, dim int) bool {
+	return c != nil && len(c.Shape) == 2 && c.Shape[0] > 0 && c.Shape[1] == dim
 }
 
 // predictPart runs the program of size s on the rows at the places of group.
 func (m *Model) predictPart(ctx context.Context, rows []row, group []int, s size, out []float32) error {
 	return m.denoiser.use(ctx, s, func(p engine.Program) error {
-		x, t, condition := p.Input("x"), p.Input("t"), p.Input("condition")
+		x, t, condition, joined := p.Input("x"), p.Input("t"), p.Input("condition"), p.Input("joined")
+		if joined == nil {
+			joined = condition // the only one
+		}
 		for k := range s.n {
 			r := rows[group[min(k, len(group)-1)]] // the last one fills what is left
 			copy(x.Row(k).F32, r.x.F32)
 			t.F32[k] = float32(m.net.Schedule.Known(r.t))
-			switch {
-			case condition == nil:
-			case r.condition.Joined != nil:
-				copy(condition.Row(k).F32, r.condition.Joined.F32)
-			case r.condition.Context != nil:
-				copy(condition.Row(k).F32, r.condition.Context.F32)
-			case r.condition.Label != nil:
-				condition.I32[k] = r.condition.Label.I32[0]
+			switch c := r.condition; m.net.Key {
+			case model.KeyConcat:
+				copy(joined.Row(k).F32, c.Joined.F32)
+			case model.KeyHybrid:
+				copy(condition.Row(k).F32, c.Context.F32)
+				copy(joined.Row(k).F32, c.Joined.F32)
+			case model.KeyCrossAttn:
+				copy(condition.Row(k).F32, c.Context.F32)
+			case model.KeyADM:
+				condition.I32[k] = c.Label.I32[0]
 			}
 		}
 		if err := p.Run(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -45,24 +46,36 @@ func (m *Model) encodePicture(ctx context.Context, x *tensor.Tensor) (*tensor.Te
 
 // encodeMasked turns pictures x [N, H, W, 3] in [-1, 1] and masks [N, H, W, 1],
 // 1 in the hole and 0 elsewhere, into what an inpainting model joins to the
-// latent: the latent of the picture with a black hole, and the mask, as ±1,
-// shrunk to the latent's size by taking the nearest pixel.
+// latent: the mask, shrunk to the latent's size by taking the nearest pixel, and
+// the latent of the picture with a hole. The paper's model has the latent first, a
+// black hole, and ±1 in the mask; Stable Diffusion's has the mask first, a grey
+// hole, 0 and 1 in the mask, and the latent scaled as the one that is diffused.
 func (m *Model) encodeMasked(ctx context.Context, x, mask *tensor.Tensor) (*tensor.Tensor, error) {
-	h, w, c := x.Shape[1], x.Shape[2], x.Shape[3]
+	ground, scale, latentFirst := float32(-1), float32(1), true
+	if m.net.Key == model.KeyHybrid {
+		ground, scale, latentFirst = 0, m.net.ScaleFactor, false
+	}
 	masked := tensor.New(x.Shape...)
 	for i, v := range x.F32 {
-		masked.F32[i] = (1-mask.F32[i/c])*(v+1) - 1
+		masked.F32[i] = (1-mask.F32[i/x.Shape[3]])*(v-ground) + ground
 	}
 	z, err := m.encodePicture(ctx, masked)
 	if err != nil {
 		return nil, err
 	}
-	f, d := m.stage.Factor(), z.Shape[3]
-	out := tensor.New(x.Shape[0], z.Shape[1], z.Shape[2], d+1)
-	for i := range out.Shape[:3].Size() {
-		y, k := i/z.Shape[2]%z.Shape[1], i%z.Shape[2]
-		copy(out.F32[i*(d+1):], z.F32[i*d:(i+1)*d])
-		out.F32[i*(d+1)+d] = 2*mask.F32[(i/(z.Shape[1]*z.Shape[2])*h+y*f)*w+k*f] - 1
+	d := z.Shape[3]
+	out := tensor.New(z.Shape[0], z.Shape[1], z.Shape[2], d+1)
+	for i, hole := range nearest(mask, m.stage.Factor()).F32 {
+		cell, latent := out.F32[i*(d+1):(i+1)*(d+1)], z.F32[i*d:(i+1)*d]
+		if latentFirst {
+			copy(cell, latent)
+			cell[d] = 2*hole - 1
+			continue
+		}
+		cell[0] = hole
+		for k, v := range latent {
+			cell[k+1] = scale * v
+		}
 	}
 	return out, nil
 }

@@ -26,9 +26,9 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := r.Path(m.net.Schedule, r.Steps)
+	path, err := r.Sampler.Path(r.Schedule, m.net.Schedule, r.Steps)
 	if err != nil {
-		return nil, fault.As(fault.Input, err)
+		return nil, err
 	}
 	g := &generation{Model: m, Request: r, path: path, encoded: map[Condition]Encoding{}}
 	if err := g.checkMemory(); err != nil {
@@ -73,7 +73,7 @@ type generation struct {
 	*Model
 	Request
 	path    sampler.Path
-	moments *tensor.Tensor // of the start: [1, h, w, ...]
+	moments *tensor.Tensor // of the start: [1, h, w, ...], or one for each picture
 	keep    *tensor.Tensor // 1 where the start's latent stays: [1, h, w, 1]
 	encoded map[Condition]Encoding
 }
@@ -96,11 +96,7 @@ func (g *generation) latents(ctx context.Context) (*tensor.Tensor, error) {
 
 // batch is how many pictures go through the denoiser at once.
 func (g *generation) batch(h, w int) int {
-	conditions := 1
-	if g.Guidance != 1 {
-		conditions = 2
-	}
-	return max(maxRows(h*w)/conditions, 1)
+	return max(maxRows(h*w)/g.places(), 1)
 }
 
 // parts cuts n into the least number of even parts of at most most, larger ones
@@ -147,7 +143,7 @@ func (p *part) sample(ctx context.Context) error {
 	if p.Decorate != nil {
 		denoise = p.Decorate(denoise)
 	}
-	for state, err := range p.Sampler(ctx, denoise, p.x, path, sampler.Options{Eta: *p.Eta, NoiseScale: p.NoiseScale, Noise: noise}) {
+	for state, err := range p.Sampler.Sample(ctx, denoise, p.x, path, sampler.Options{Eta: *p.Eta, NoiseScale: p.NoiseScale, Noise: noise}) {
 		if err != nil {
 			return err
 		}
@@ -161,75 +157,9 @@ func (p *part) sample(ctx context.Context) error {
 // prepare compiles the denoiser, whose weights are packed while the conditions are
 // computed.
 func (p *part) prepare(ctx context.Context) error {
-	s := size{n: p.rows, h: p.x.Shape[1], w: p.x.Shape[2]}
-	if p.Guidance != 1 {
-		s.n *= 2
-	}
-	if p.net.Key == model.KeyCrossAttn {
+	s := size{n: p.rows * p.places(), h: p.x.Shape[1], w: p.x.Shape[2]}
+	if p.net.Key == model.KeyCrossAttn || p.net.Key == model.KeyHybrid {
 		s.tokens = max(p.net.TextLength(), 1) // classes have one
 	}
 	return p.Model.denoiser.prepare(ctx, s)
-}
-
-// denoiser is the network under the part's conditions, with guidance.
-func (p *part) denoiser(ctx context.Context) (sampler.Denoiser, error) {
-	var conditions [2][]Encoding // negative, positive
-	for place, c := range []Condition{p.Negative, p.Condition} {
-		if place == 0 && p.Guidance == 1 {
-			continue
-		}
-		for i := range p.x.Shape[0] {
-			e, err := p.encode(ctx, c, p.first+i)
-			if err != nil {
-				return nil, err
-			}
-			conditions[place] = append(conditions[place], e)
-		}
-	}
-	network := func(ctx context.Context, x *tensor.Tensor, t float64, want ...int) ([]*tensor.Tensor, error) {
-		var rows []row
-		for _, place := range want {
-			for i := range x.Shape[0] {
-				rows = append(rows, row{x.Row(i), t, conditions[place][i]})
-			}
-		}
-		y, err := p.predict(ctx, rows, p.rows*len(want))
-		if err != nil {
-			return nil, err
-		}
-		out := make([]*tensor.Tensor, len(want))
-		for k := range out {
-			size := len(x.F32)
-			out[k] = tensor.Of(y[k*size:(k+1)*size], x.Shape...)
-		}
-		return out, nil
-	}
-	return sampler.Guided(network, p.net.Schedule, sampler.Guidance{Scale: p.Guidance}), nil
-}
-
-// encode is the condition of picture i, which several may share.
-func (g *generation) encode(ctx context.Context, c Condition, i int) (Encoding, error) {
-	each, ok := c.(Each)
-	if ok {
-		c = each[i]
-	}
-	if c == nil {
-		return Encoding{}, nil
-	}
-	key := c
-	switch c.(type) {
-	case Prompt, Class, ClassName:
-	default: // may not be comparable, and is the same for all or another for each
-		if key = nil; ok {
-			return c.Encode(ctx, g.Model, g.Width, g.Height)
-		}
-	}
-	if e, ok := g.encoded[key]; ok {
-		return e, nil
-	}
-	e, err := c.Encode(ctx, g.Model, g.Width, g.Height)
-	if err == nil {
-		g.encoded[key] = e
-	}
-	return e, err
 }

@@ -24,17 +24,24 @@ func TestGolden(t *testing.T) {
 			if c.Sampler != "ddim" {
 				t.Skipf("sampler %q is not supported yet", c.Sampler)
 			}
-			target := c.Target(t)
-			net, err := model.New(target)
-			if err != nil {
-				t.Fatal(err)
-			}
-			tok := token.Tokenizer(nil)
-			m := inMemory(t, net, target, tok, engine.Vars(c.Weights(t)))
+			m := goldenModel(t, c)
 			in := readInputs(t, c, m)
 			checkDDIM(t, c, m, in)
 		})
 	}
+}
+
+// goldenModel is the model of a case.
+func goldenModel(t *testing.T, c *golden.Case) *Model {
+	t.Helper()
+	target := c.Target(t)
+	net, err := model.New(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := token.Tokenizer(nil)
+	m := inMemory(t, net, target, tok, engine.Vars(c.Weights(t)))
+	return m
 }
 
 // encoded is a condition whose encoding is known.
@@ -99,11 +106,19 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 	return in
 }
 
+func compVisSchedule(t *testing.T) sampler.Schedule {
+	c, err := sampler.ParseSchedule("CompVis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // request asks for what a case asks for.
 func (in sampled) request(t *testing.T, c *golden.Case, m *Model) Request {
 	f := m.stage.Factor()
 	r := Request{
-		Seeds: Seeds(0, in.x.Shape[0]), Height: in.x.Shape[1] * f, Width: in.x.Shape[2] * f, Steps: int(golden.Number(c.Steps)), Path: sampler.CompVis,
+		Seeds: Seeds(0, in.x.Shape[0]), Height: in.x.Shape[1] * f, Width: in.x.Shape[2] * f, Steps: int(golden.Number(c.Steps)), Schedule: compVisSchedule(t),
 		Eta: new(golden.Number(c.Eta)), Guidance: max(golden.Number(c.Scale), 1), NoiseScale: c.Temperature,
 	}
 	if in.cond != nil {

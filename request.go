@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/sampler"
@@ -33,11 +32,17 @@ type Request struct {
 	// black where Start is kept as it is; greys blend. Any model can do it.
 	Mask image.Image
 
-	Steps    int          // 0: 50
-	Sampler  sampler.Func // nil: sampler.DDIM
-	Path     Path         // nil: sampler.Even
-	Eta      *float64     // share of fresh noise, from 0; nil: the sampler's default
-	Guidance float64      // scale of classifier-free guidance; 1: none; 0: the model's default
+	Steps    int              // 0: 50
+	Sampler  sampler.Method   // the zero value: DDIM; sampler.Parse finds the others by name
+	Schedule sampler.Schedule // of the noise levels; the zero value: the sampler's own
+	Eta      *float64         // share of fresh noise, from 0; nil: the sampler's default
+	Guidance float64          // scale of classifier-free guidance; 1: none; 0: the model's default
+	// PictureGuidance is the scale of the guidance by the picture, for models that
+	// edit pictures; 0: 1.5. Rescale, 0 to 1, keeps guided pictures from being too
+	// bright, and Interval is the share of the steps, such as 0.2 to 0.8, in which
+	// there is guidance; zeros: in all.
+	PictureGuidance, Rescale float64
+	Interval                 [2]float64
 	// NoiseScale is a factor of fresh noise (the reference's temperature); 0: 1.
 	NoiseScale float64
 	// Decorate, if set, is put around the guided denoiser: sampler.Thresholded, for one.
@@ -49,9 +54,6 @@ type Request struct {
 	// OnStep is told of every step done, on the goroutine of Generate.
 	OnStep func(Step)
 }
-
-// Path lays out the noise levels of so many steps.
-type Path func(s *diffusion.Schedule, steps int) (sampler.Path, error)
 
 // Seeds are n seeds that count up from the first.
 func Seeds(first uint64, n int) []uint64 {
@@ -83,20 +85,17 @@ func (m *Model) resolve(r Request) (Request, error) {
 	if r.Steps == 0 {
 		r.Steps = defaultSteps
 	}
-	if r.Sampler == nil {
-		r.Sampler = sampler.DDIM
-	}
-	if r.Path == nil {
-		r.Path = sampler.Even
-	}
+	r.Sampler = r.Sampler.Or()
 	if r.Noise == nil {
 		r.Noise = func(seeds []uint64) sampler.Noise { return sampler.Streams(seeds) }
 	}
-	if r.Eta == nil {
-		r.Eta = new(0.0)
-	}
-	if !(*r.Eta >= 0) || math.IsInf(*r.Eta, 0) {
+	switch {
+	case r.Eta == nil:
+		r.Eta = new(r.Sampler.Eta)
+	case !(*r.Eta >= 0) || math.IsInf(*r.Eta, 0):
 		return r, fault.Inputf("eta %g: want 0 or more, usually at most 1", *r.Eta)
+	case !r.Sampler.UsesEta && *r.Eta != r.Sampler.Eta:
+		return r, fault.Inputf("eta %g: sampler %s has no eta", *r.Eta, r.Sampler.Name)
 	}
 	if !(r.NoiseScale >= 0) || math.IsInf(r.NoiseScale, 0) {
 		return r, fault.Inputf("scale of the noise %g: want 0 or more", r.NoiseScale)
@@ -124,10 +123,10 @@ func (m *Model) resolveConditions(r *Request) error {
 	if r.Guidance == 0 {
 		r.Guidance = m.defaultGuidance()
 	}
-	if !(r.Guidance > 0) || math.IsInf(r.Guidance, 0) {
-		return fault.Inputf("guidance %g: want more than 0; 1 is none", r.Guidance)
+	if err := m.resolveGuidance(r); err != nil {
+		return err
 	}
-	if r.Guidance == 1 || r.Negative != nil {
+	if r.Guidance == 1 && !m.net.Edits() || r.Negative != nil {
 		return nil
 	}
 	switch {
@@ -137,6 +136,29 @@ func (m *Model) resolveConditions(r *Request) error {
 		r.Negative = Class(m.net.Classes() - 1)
 	default:
 		return fault.Unsupportedf("guidance %g: this model has no empty condition to lead away from; want 1, or a negative condition", r.Guidance)
+	}
+	return nil
+}
+
+// resolveGuidance checks how the guidance is done.
+func (m *Model) resolveGuidance(r *Request) error {
+	if r.PictureGuidance == 0 && m.net.Edits() {
+		r.PictureGuidance = 1.5
+	}
+	from, to := r.Interval[0], r.Interval[1]
+	switch {
+	case !(r.Guidance > 0) || math.IsInf(r.Guidance, 0):
+		return fault.Inputf("guidance %g: want more than 0; 1 is none", r.Guidance)
+	case r.PictureGuidance != 0 && !m.net.Edits():
+		return fault.Unsupportedf("guidance by the picture %g: this model does not edit pictures", r.PictureGuidance)
+	case !(r.PictureGuidance >= 0) || math.IsInf(r.PictureGuidance, 0):
+		return fault.Inputf("guidance by the picture %g: want more than 0", r.PictureGuidance)
+	case !(r.Rescale >= 0 && r.Rescale <= 1):
+		return fault.Inputf("rescaling of the guidance %g: want 0 to 1", r.Rescale)
+	case r.Interval != [2]float64{} && !(from >= 0 && from < to && to <= 1):
+		return fault.Inputf("interval of the guidance %g to %g: want two shares of the steps, from 0 to 1, the first one less", from, to)
+	case r.Guidance == 1 && r.Negative != nil && !m.net.Edits():
+		return fault.Inputf("a negative condition without guidance has no effect: want a guidance other than 1")
 	}
 	return nil
 }

@@ -28,33 +28,38 @@ func (g *generation) encodeStart(ctx context.Context) (err error) {
 // draw from the posterior of a KL first stage, as in the reference.
 func (p *part) draw(noise sampler.Noise) *tensor.Tensor {
 	z := tensor.New(p.x.Shape...)
-	if p.net.FirstStage.Kind == autoencoder.KL {
+	kl := p.net.FirstStage.Kind == autoencoder.KL
+	if kl {
 		noise(z, 0, 0)
-		d, size := z.Shape[3], len(p.moments.F32)/2
-		for i, n := range z.F32 {
-			at := i % size / d * 2 * d
-			z.F32[i] = autoencoder.SampleFrom(p.moments.F32[at+i%d], p.moments.F32[at+d+i%d], n)
-		}
-	} else {
-		for i := range z.Shape[0] {
-			copy(z.Row(i).F32, p.moments.F32)
-		}
 	}
-	for i := range z.F32 {
-		z.F32[i] *= p.net.ScaleFactor
+	d := z.Shape[3]
+	for i := range z.Shape[0] {
+		moments, row := p.moments.Row(min(p.first+i, p.moments.Shape[0]-1)).F32, z.Row(i).F32
+		for k, n := range row {
+			v := moments[k]
+			if kl {
+				at := k/d*2*d + k%d
+				v = autoencoder.SampleFrom(moments[at], moments[at+d], n)
+			}
+			row[k] = v * p.net.ScaleFactor
+		}
 	}
 	return z
 }
 
 // noised writes the start's latent, noised, to x, and returns the rest of the way
-// from there. Of S steps the last ⌊strength·S⌋ are gone, at least one. DDIM's begins
-// with the noise of the step before, as the reference's image to image does.
+// from there. Of S steps the last ⌊strength·S⌋ are gone, at least one. With DDIM the
+// start has the noise of the step before, as in the reference's image to image.
 func (p *part) noised(known *tensor.Tensor, noise sampler.Noise) sampler.Path {
 	steps := min(max(int(p.Strength*float64(p.path.Steps())), 1), p.path.Steps())
 	at := p.path.Steps() - steps
 	path := p.path
 	path.Sigmas = path.Sigmas[at:]
-	alpha, std := p.net.Schedule.Coefficients(p.path.Timestep(max(at-1, 0)))
+	level := at
+	if p.Sampler.Name == sampler.Methods()[0].Name {
+		level = max(at-1, 0)
+	}
+	alpha, std := p.net.Schedule.Coefficients(p.path.Timestep(level))
 	a, b := float32(alpha), float32(std)
 	noise(p.x, 0, 0)
 	for i, e := range p.x.F32 {

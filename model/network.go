@@ -116,15 +116,29 @@ func (n *Network) LayoutTokens() bool {
 	return n.Conditioner.Text != nil && n.Params.CondStageKey == "coordinates_bbox"
 }
 
-// TakesPictures tells whether the model is conditioned on pictures alone.
+// TakesPictures tells whether the model is conditioned on pictures: small ones,
+// maps of labels, or ones to edit.
 func (n *Network) TakesPictures() bool {
-	return n.Key == KeyConcat && (n.Kind == RescaledMap || n.Kind == Itself || n.Kind == LatentOfItself)
+	switch n.Key {
+	case KeyConcat:
+		return n.Kind == RescaledMap || n.Kind == Itself || n.Kind == LatentOfItself && !n.Inpaints()
+	case KeyHybrid:
+		return n.Edits()
+	}
+	return false
 }
 
 // Inpaints tells whether the model joins the latent of a picture with a hole and
-// the hole's mask to the latent, as the paper's inpainting model does.
+// the hole's mask to the latent, as the paper's inpainting model does, and Stable
+// Diffusion's beside a text.
 func (n *Network) Inpaints() bool {
-	return n.Key == KeyConcat && n.Kind == LatentOfItself && n.UNet.InChannels == 2*n.LatentChannels()+1
+	return (n.Key == KeyConcat && n.Kind == LatentOfItself || n.Key == KeyHybrid) && n.UNet.InChannels == 2*n.LatentChannels()+1
+}
+
+// Edits tells whether the model joins the latent of a picture that a text says how
+// to change, as InstructPix2Pix does (Brooks et al., arXiv 2211.09800).
+func (n *Network) Edits() bool {
+	return n.Key == KeyHybrid && n.UNet.InChannels == 2*n.LatentChannels()
 }
 
 // ConditionSize is the size of the picture that conditions a picture of the given

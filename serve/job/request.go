@@ -64,7 +64,6 @@ type Request struct {
 	OutputFormat   string            `json:"output_format"`
 	Compression    int               `json:"output_compression,omitempty"`
 	PreviewEvery   int               `json:"preview_every,omitempty"`
-	FullPreview    bool              `json:"full_preview,omitempty"` // previews of the whole size, not small ones
 	Priority       Priority          `json:"priority"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
 }
