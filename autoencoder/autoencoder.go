@@ -1,13 +1,12 @@
 package autoencoder
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
 )
-
-const eps = 1e-6 // of all group norms of first stages
 
 // Encode is quant_conv(encoder(x)): pictures [N, H, W, C] to the posterior's
 // mean and log-variance [N, H/f, W/f, 2·EmbedDim] (KL) or to vectors [N, H/f,
@@ -18,21 +17,14 @@ func (c Config) Encode(b nn.Builder, x graph.Value) graph.Value {
 		b.G.Fail("%w", err)
 		return x
 	}
-	if c.Kind == Identity {
-		return x
-	}
-	if f := c.Factor(); x.Dim(1)%f != 0 || x.Dim(2)%f != 0 {
+	if f := c.Factor(); c.Kind != Identity && (x.Dim(1)%f != 0 || x.Dim(2)%f != 0) {
 		b.G.Fail("pictures of %dx%d: width and height must be multiples of %d", x.Dim(2), x.Dim(1), f)
 	}
-	if c.Kind == Tiny {
-		return c.Tiny.encode(b.In("encoder"), x)
+	if !c.HasEncoder() {
+		b.G.Fail("this first stage has a decoder alone")
+		return x
 	}
-	h := c.DD.encoder(b.In("encoder"), x)
-	out := c.EmbedDim
-	if c.Kind == KL {
-		out *= 2
-	}
-	return nn.Conv2D(b.In("quant_conv"), h, out, nn.Conv1)
+	return run(b, c.EncodeSteps(), x)
 }
 
 // Decode turns latents [N, h, w, EmbedDim] into pictures [N, f·h, f·w, OutCh]. A
@@ -50,118 +42,149 @@ func (c Config) DecodeContinuous(b nn.Builder, z graph.Value) graph.Value {
 		b.G.Fail("%w", err)
 		return z
 	}
-	if c.Kind == Identity {
+	if !c.HasDecoder() {
+		b.G.Fail("this first stage has an encoder alone")
 		return z
 	}
-	if c.Kind == Tiny {
-		return c.Tiny.decode(b.In("decoder"), z)
-	}
-	h := nn.Conv2D(b.In("post_quant_conv"), z, c.DD.ZChannels, nn.Conv1)
-	return c.DD.decoder(b.In("decoder"), h)
+	return run(b, c.DecodeSteps(), z)
 }
 
-func at(b nn.Builder, part string, i int) nn.Builder { return b.In(part).In(strconv.Itoa(i)) }
-
-func (d DDConfig) attends(resolution int) bool {
-	for _, r := range d.AttnResolutions {
-		if r == resolution {
-			return true
-		}
+// EncodeSteps are the parts of Encode, of a configuration that is valid.
+func (c Config) EncodeSteps() []Step {
+	switch c.Kind {
+	case Identity:
+		return nil
+	case Tiny:
+		return c.Tiny.encoder()
 	}
-	return false
+	steps := c.DD.encoder()
+	out := c.EmbedDim
+	if c.Kind == KL {
+		out *= 2
+	}
+	steps.conv("quant_conv", out, nn.Conv1)
+	return steps
 }
+
+// DecodeSteps are the parts of DecodeContinuous, of a configuration that is valid.
+func (c Config) DecodeSteps() []Step {
+	switch c.Kind {
+	case Identity:
+		return nil
+	case Tiny:
+		return c.Tiny.decoder()
+	}
+	var steps chain
+	steps.conv("post_quant_conv", c.DD.ZChannels, nn.Conv1)
+	return append(steps, c.DD.decoder()...)
+}
+
+// numbered is the name of part i.
+func numbered(name string, i int) string { return name + "." + strconv.Itoa(i) }
+
+func (d DDConfig) attends(resolution int) bool { return slices.Contains(d.AttnResolutions, resolution) }
 
 // encoder: conv_in, levels of residual blocks with downsampling between them,
 // mid, norm_out, conv_out.
-func (d DDConfig) encoder(b nn.Builder, x graph.Value) graph.Value {
-	h := nn.Conv2D(b.In("conv_in"), x, d.Ch, nn.Conv3)
+func (d DDConfig) encoder() (c chain) {
+	c.conv("encoder.conv_in", d.Ch, nn.Conv3)
 	resolution := d.Resolution
 	for level, mult := range d.ChMult {
-		lb := at(b, "down", level)
+		at := numbered("encoder.down", level)
 		for i := range d.NumResBlocks {
-			h = resnetBlock(at(lb, "block", i), h, d.Ch*mult)
+			c.block(numbered(at+".block", i), d.Ch*mult)
 			if d.attends(resolution) {
-				h = d.attnBlock(at(lb, "attn", i), h)
+				c.attention(numbered(at+".attn", i), d)
 			}
 		}
 		if level < len(d.ChMult)-1 {
-			h = downsample(lb.In("downsample"), h)
+			c.add(at+".downsample", Step{Down: 2, Reach: 1, Build: downsample})
 			resolution /= 2
 		}
 	}
-	h = d.mid(b.In("mid"), h)
-	h = nn.GroupNorm(b.In("norm_out"), h, eps, true)
+	d.mid(&c, "encoder.mid", d.Ch*d.ChMult[len(d.ChMult)-1])
 	out := d.ZChannels
 	if d.DoubleZ {
 		out *= 2
 	}
-	return nn.Conv2D(b.In("conv_out"), h, out, nn.Conv3)
+	d.head(&c, "encoder", out, false)
+	return c
 }
 
 // decoder: conv_in, mid, levels from the coarsest to the finest, norm_out, conv_out.
-func (d DDConfig) decoder(b nn.Builder, z graph.Value) graph.Value {
+func (d DDConfig) decoder() (c chain) {
 	levels := len(d.ChMult)
 	resolution := d.Resolution >> (levels - 1)
-	h := nn.Conv2D(b.In("conv_in"), z, d.Ch*d.ChMult[levels-1], nn.Conv3)
-	h = d.mid(b.In("mid"), h)
+	width := d.Ch * d.ChMult[levels-1]
+	c.conv("decoder.conv_in", width, nn.Conv3)
+	d.mid(&c, "decoder.mid", width)
 	for level := levels - 1; level >= 0; level-- {
-		lb := at(b, "up", level)
+		at := numbered("decoder.up", level)
 		for i := range d.NumResBlocks + 1 {
-			h = resnetBlock(at(lb, "block", i), h, d.Ch*d.ChMult[level])
+			c.block(numbered(at+".block", i), d.Ch*d.ChMult[level])
 			if d.attends(resolution) {
-				h = d.attnBlock(at(lb, "attn", i), h)
+				c.attention(numbered(at+".attn", i), d)
 			}
 		}
 		if level > 0 {
-			h = nn.Conv2D(lb.In("upsample").In("conv"), b.G.Upsample(h, 2), h.Dim(3), nn.Conv3)
+			c.add(at+".upsample", Step{Up: 2, Reach: 1, Build: upsample})
 			resolution *= 2
 		}
 	}
-	h = nn.GroupNorm(b.In("norm_out"), h, eps, true)
-	h = nn.Conv2D(b.In("conv_out"), h, d.OutCh, nn.Conv3)
-	if d.TanhOut {
-		h = b.G.Unary(graph.Tanh, h)
-	}
-	return h
+	d.head(&c, "decoder", d.OutCh, d.TanhOut)
+	return c
 }
 
-func (d DDConfig) mid(b nn.Builder, h graph.Value) graph.Value {
-	c := h.Dim(3)
-	h = resnetBlock(b.In("block_1"), h, c)
-	h = d.attnBlock(b.In("attn_1"), h)
-	return resnetBlock(b.In("block_2"), h, c)
+func (d DDConfig) mid(c *chain, at string, width int) {
+	c.block(at+".block_1", width)
+	c.attention(at+".attn_1", d)
+	c.block(at+".block_2", width)
+}
+
+// head is the last norm and the convolution behind it.
+func (d DDConfig) head(c *chain, at string, width int, tanh bool) {
+	c.add(at, Step{Reach: 1, Build: func(b nn.Builder, norm Norm, h graph.Value) graph.Value {
+		h = norm(b.In("norm_out"), h, true)
+		h = nn.Conv2D(b.In("conv_out"), h, width, nn.Conv3)
+		if tanh {
+			h = b.G.Unary(graph.Tanh, h)
+		}
+		return h
+	}})
 }
 
 // resnetBlock is x + conv(swish(norm(conv(swish(norm(x)))))), without a time
 // embedding. The shortcut comes first, so that x may be overwritten.
-func resnetBlock(b nn.Builder, x graph.Value, out int) graph.Value {
+func resnetBlock(b nn.Builder, norm Norm, x graph.Value, out int) graph.Value {
 	shortcut := x
 	if x.Dim(3) != out {
 		shortcut = nn.Conv2D(b.In("nin_shortcut"), x, out, nn.Conv1)
 	}
-	h := nn.GroupNorm(b.In("norm1"), x, eps, true)
+	h := norm(b.In("norm1"), x, true)
 	h = nn.Conv2D(b.In("conv1"), h, out, nn.Conv3)
-	h = nn.GroupNorm(b.In("norm2"), h, eps, true)
+	h = norm(b.In("norm2"), h, true)
 	h = nn.Conv2D(b.In("conv2"), h, out, nn.Conv3)
 	return b.G.Add(shortcut, h)
 }
 
 // downsample halves the size; the zeros are at the right and bottom alone.
-func downsample(b nn.Builder, x graph.Value) graph.Value {
+func downsample(b nn.Builder, _ Norm, x graph.Value) graph.Value {
 	op := graph.Conv2D{Stride: 2, Bottom: 1, Right: 1}
 	return nn.Conv2D(b.In("conv"), x, x.Dim(3), nn.Conv{Kernel: 3, Conv2D: op})
 }
 
+// upsample doubles the size.
+func upsample(b nn.Builder, _ Norm, x graph.Value) graph.Value {
+	return nn.Conv2D(b.In("conv"), b.G.Upsample(x, 2), x.Dim(3), nn.Conv3)
+}
+
 // attnBlock is attention over all pixels with one head of all channels.
-func (d DDConfig) attnBlock(b nn.Builder, x graph.Value) graph.Value {
-	switch d.AttnType {
-	case "none":
-		return x
-	case "linear":
+func (d DDConfig) attnBlock(b nn.Builder, norm Norm, x graph.Value) graph.Value {
+	if d.AttnType == "linear" {
 		return linearAttention(b, x)
 	}
 	n, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
-	tokens := b.G.Reshape(nn.GroupNorm(b.In("norm"), x, eps, false), n, h*w, c)
+	tokens := b.G.Reshape(norm(b.In("norm"), x, false), n, h*w, c)
 	q := nn.Linear1(b.In("q"), tokens, c, 2, false)
 	k := nn.Linear1(b.In("k"), tokens, c, 2, false)
 	v := nn.Linear1(b.In("v"), tokens, c, 2, false)

@@ -41,87 +41,94 @@ func (t TinyConfig) validate() error {
 	return nil
 }
 
-// encode turns pictures [N, H, W, InChannels] in [-1, 1] into latents [N, H/f,
+// encoder turns pictures [N, H, W, InChannels] in [-1, 1] into latents [N, H/f,
 // W/f, LatentChannels]. The layers are numbered as in the published files.
-func (t TinyConfig) encode(b nn.Builder, x graph.Value) graph.Value {
-	if len(t.EncoderBlocks) == 0 {
-		b.G.Fail("this first stage has a decoder alone")
-		return x
-	}
-	s := sequence{b: b, x: b.G.Affine(x, .5, .5)}
-	s.conv(t.Width)
+func (t TinyConfig) encoder() []Step {
+	s := sequence{at: "encoder"}
+	s.conv(t.Width, func(b nn.Builder, x graph.Value) graph.Value { return b.G.Affine(x, .5, .5) }, nil)
 	for i, blocks := range t.EncoderBlocks {
 		if i > 0 {
-			s.convNoBias(t.Width, 2)
+			s.add(Step{Down: 2, Reach: 1, Build: tinyDownsample})
 		}
 		s.blocks(blocks)
 	}
-	s.conv(t.LatentChannels)
-	return s.x
+	s.conv(t.LatentChannels, nil, nil)
+	return s.chain
 }
 
 // latentMagnitude bounds the latents that the decoder sees, softly.
 const latentMagnitude = 3
 
-// decode turns latents [N, h, w, LatentChannels] into pictures [N, f·h, f·w,
+// decoder turns latents [N, h, w, LatentChannels] into pictures [N, f·h, f·w,
 // OutChannels], about in [-1, 1].
-func (t TinyConfig) decode(b nn.Builder, z graph.Value) graph.Value {
-	if len(t.DecoderBlocks) == 0 {
-		b.G.Fail("this first stage has an encoder alone")
-		return z
-	}
-	g := b.G
-	bounded := g.Affine(g.Unary(graph.Tanh, g.Affine(z, 1./latentMagnitude, 0)), latentMagnitude, 0)
-	s := sequence{b: b, x: bounded, layer: 1} // the bound counts as a layer
-	s.conv(t.Width)
-	s.x = g.Unary(graph.ReLU, s.x)
-	s.layer++
+func (t TinyConfig) decoder() []Step {
+	s := sequence{at: "decoder", layer: 1} // the bound counts as a layer
+	s.conv(t.Width, func(b nn.Builder, z graph.Value) graph.Value {
+		return b.G.Affine(b.G.Unary(graph.Tanh, b.G.Affine(z, 1./latentMagnitude, 0)), latentMagnitude, 0)
+	}, func(b nn.Builder, h graph.Value) graph.Value { return b.G.Unary(graph.ReLU, h) })
+	s.layer++ // the ReLU
 	for i, blocks := range t.DecoderBlocks {
 		s.blocks(blocks)
 		if i < len(t.DecoderBlocks)-1 {
-			s.x = g.Upsample(s.x, 2)
-			s.layer++
-			s.convNoBias(t.Width, 1)
+			s.layer++ // the enlargement
+			s.add(Step{Up: 2, Reach: 1, Build: tinyUpsample})
 		}
 	}
-	s.conv(t.OutChannels)
-	return g.Affine(s.x, 2, -1)
+	s.conv(t.OutChannels, nil, func(b nn.Builder, h graph.Value) graph.Value { return b.G.Affine(h, 2, -1) })
+	return s.chain
 }
 
 // sequence adds layers that are numbered one after the other.
 type sequence struct {
-	b     nn.Builder
-	x     graph.Value
+	chain
+	at    string
 	layer int
 }
 
-// next is the builder of the next layer.
-func (s *sequence) next() nn.Builder {
-	b := at(s.b, "", s.layer)
+// add adds the next layer.
+func (s *sequence) add(step Step) {
+	s.chain.add(numbered(s.at, s.layer), step)
 	s.layer++
-	return b
 }
 
-func (s *sequence) conv(width int) { s.x = nn.Conv2D(s.next(), s.x, width, nn.Conv3) }
+// conv adds a convolution with something before and behind it.
+func (s *sequence) conv(width int, before, behind func(nn.Builder, graph.Value) graph.Value) {
+	s.add(Step{Reach: 1, Build: func(b nn.Builder, _ Norm, h graph.Value) graph.Value {
+		if before != nil {
+			h = before(b, h)
+		}
+		h = nn.Conv2D(b, h, width, nn.Conv3)
+		if behind != nil {
+			h = behind(b, h)
+		}
+		return h
+	}})
+}
 
-func (s *sequence) convNoBias(width, stride int) {
-	in := s.x.Dim(3)
+func tinyDownsample(b nn.Builder, _ Norm, h graph.Value) graph.Value { return convNoBias(b, h, 2) }
+
+func tinyUpsample(b nn.Builder, _ Norm, h graph.Value) graph.Value {
+	return convNoBias(b, b.G.Upsample(h, 2), 1)
+}
+
+func convNoBias(b nn.Builder, h graph.Value, stride int) graph.Value {
+	c := h.Dim(3)
 	op := graph.Conv2D{Stride: stride, Top: 1, Bottom: 1, Left: 1, Right: 1}
-	w := s.next().Param("weight", nn.Uniform(in*9), width, in, 3, 3)
-	s.x = s.b.G.Conv2D(s.x, w, graph.Value{}, op)
+	return b.G.Conv2D(h, b.Param("weight", nn.Uniform(c*9), c, c, 3, 3), graph.Value{}, op)
 }
 
 // blocks adds residual blocks of three convolutions: relu(x + conv(relu(conv(relu(conv(x)))))).
 func (s *sequence) blocks(n int) {
-	g := s.b.G
 	for range n {
-		b, h := s.next(), s.x
-		for i := range 3 {
-			h = nn.Conv2D(at(b, "conv", 2*i), h, s.x.Dim(3), nn.Conv3)
-			if i < 2 {
-				h = g.Unary(graph.ReLU, h)
+		s.add(Step{Reach: 3, Build: func(b nn.Builder, _ Norm, x graph.Value) graph.Value {
+			h := x
+			for i := range 3 {
+				h = nn.Conv2D(b.In(numbered("conv", 2*i)), h, x.Dim(3), nn.Conv3)
+				if i < 2 {
+					h = b.G.Unary(graph.ReLU, h)
+				}
 			}
-		}
-		s.x = g.Unary(graph.ReLU, g.Add(s.x, h))
+			return b.G.Unary(graph.ReLU, b.G.Add(x, h))
+		}})
 	}
 }
