@@ -3,6 +3,7 @@ package tiles
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
@@ -143,9 +144,7 @@ func (r *run) tryCompile(g *graph.Graph, y graph.Value, room int64) error {
 	if err != nil {
 		return err
 	}
-	defer prog.Close()
-	if need := prog.PeakBytes(); need > room {
-		return fault.Memoryf("a program of %d MiB in %d MiB", need>>20, room>>20)
-	}
+	prog.Close()
+	debug.FreeOSMemory() // before what is compiled next
 	return nil
 }

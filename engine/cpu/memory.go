@@ -4,6 +4,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -58,7 +59,23 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) error {
 	}
 	takeOver(kept, places)
 	top := arrange(arenaOf(kept, places))
+	if err := c.checkMemory(max(top, c.staging)); err != nil {
+		return err
+	}
 	c.prog.link(c, kept, places, tensor.Memory[float32](max(top, c.staging)), outputs)
+	return nil
+}
+
+// checkMemory refuses an arena of so many words, with inputs and new forms of
+// weights, if that is more than the options allow.
+func (c *compiler) checkMemory(arena int) error {
+	need := int64(arena+c.packedLen) * 4
+	for _, t := range c.prog.inputs {
+		need += int64(t.Shape.Size()) * 4
+	}
+	if c.opt.MaxBytes > 0 && need > c.opt.MaxBytes {
+		return fault.Memoryf("the program needs %d MiB, and may take %d MiB", need>>20, c.opt.MaxBytes>>20)
+	}
 	return nil
 }
 
