@@ -14,6 +14,14 @@ func (c Config) Quantize(b nn.Builder, z graph.Value) (quantized, indices graph.
 	return b.G.Embedding(book, indices), indices
 }
 
+// QuantizeStep is Quantize as what comes before the steps of a decoder.
+func (c Config) QuantizeStep() Step {
+	return Step{Name: "quantize", Up: 1, Down: 1, Build: func(b nn.Builder, _ Norm, z graph.Value) graph.Value {
+		quantized, _ := c.Quantize(b, z)
+		return quantized
+	}}
+}
+
 // Lookup is the rows of the codebook with the given indices int32 [N, h, w].
 func (c Config) Lookup(b nn.Builder, indices graph.Value) graph.Value {
 	return b.G.Embedding(c.codebook(b), indices)

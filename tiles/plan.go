@@ -36,7 +36,7 @@ func (r *run) shapes() ([]shape, error) {
 var windows = []int{512, 384, 256, 192, 128, 96, 64, 48, 32}
 
 // roomy is the smallest of those with which little is computed twice.
-const roomy = 192
+const roomy = 128
 
 // plan cuts the chain into phases. What fits is computed whole, as far as it goes;
 // what does not, by tiles up to the first step whose result can be kept.
@@ -62,18 +62,19 @@ func (r *run) plan() ([]phase, error) {
 
 // kept is the memory of the planes before and behind a phase. The picture that the
 // chain is given is not ours.
-func kept(shapes []shape, from, to int) (before, behind int64) {
-	if from > 0 {
-		before = shapes[from].bytes()
+func (p phase) kept() (before, behind int64) {
+	if p.from > 0 {
+		before = p.shapes[0].bytes()
 	}
-	return before, shapes[to].bytes()
+	return before, p.shapes[len(p.shapes)-1].bytes()
 }
 
 // wholePhase is the longest part from a step on that fits into memory whole; its
 // to is 0 if there is none.
 func (r *run) wholePhase(shapes []shape, from int) (phase, error) {
 	for to := len(r.Steps); to > from; to-- {
-		before, behind := kept(shapes, from, to)
+		p := phase{from: from, to: to, shapes: shapes[from : to+1]}
+		before, behind := p.kept()
 		room := r.MaxBytes - before - behind
 		if room <= shapes[from].bytes() { // the program's input at least
 			continue
@@ -82,7 +83,7 @@ func (r *run) wholePhase(shapes []shape, from int) (phase, error) {
 		y := r.build(g, shapes[from], from, to, whole)
 		switch err := r.tryCompile(g, y, room); {
 		case err == nil:
-			return phase{from: from, to: to, shapes: shapes[from : to+1]}, nil
+			return p, nil
 		case !errors.Is(err, fault.Memory):
 			return phase{}, err
 		}
@@ -129,13 +130,11 @@ func (r *run) tooLittle(s shape, why string) error {
 // of its result are written, those of its input that no tile needs are released.
 func (r *run) beside(p phase) int64 {
 	a, b := p.shapes[0], p.shapes[len(p.shapes)-1]
-	before, behind := kept(p.shapes, 0, len(p.shapes)-1)
-	if p.from == 0 {
-		before = 0
-	}
-	rows := int64(p.window) * int64(a.w*a.c) * 4
-	rows += int64(p.window) * int64(b.h) / int64(a.h) * int64(b.w*b.c) * 4
-	return min(max(before, behind)+rows, before+behind) + int64(2*4*blockFloats)
+	before, behind := p.kept()
+	in := int64(p.window) * int64(a.w*a.c) * 4
+	out := int64(p.window) * int64(b.h) / int64(a.h) * int64(b.w*b.c) * 4
+	most := min(max(before+out, behind+min(in, before)), before+behind)
+	return most + 2*4*int64(blockFloats) // which are not full
 }
 
 // tryCompile tells whether a program fits.

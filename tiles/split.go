@@ -51,8 +51,8 @@ type Ratio struct{ Up, Down int }
 // Same is the ratio of what keeps the size.
 var Same = Ratio{1, 1}
 
-// Patches are what a function of Apply is given: the same place of each input.
-type Patches struct {
+// Patch is what a function of Apply is given: the same place of each input.
+type Patch struct {
 	Top, Left int              // of the patch, in pixels of the first input
 	X         []*tensor.Tensor // [N, ks, ks, C]
 }
@@ -64,7 +64,7 @@ type Patches struct {
 // ends at the rim whatever the stride, so that all is covered; and a patch is not
 // larger than the whole. (Supplement, section on convolutional sampling; the
 // reference's get_fold_unfold.)
-func (s Split) Apply(ctx context.Context, inputs []*tensor.Tensor, ratio Ratio, f func(context.Context, Patches) (*tensor.Tensor, error)) (*tensor.Tensor, error) {
+func (s Split) Apply(ctx context.Context, inputs []*tensor.Tensor, ratio Ratio, f func(context.Context, Patch) (*tensor.Tensor, error)) (*tensor.Tensor, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s Split) Apply(ctx context.Context, inputs []*tensor.Tensor, ratio Ratio, 
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			p := Patches{Top: top, Left: left}
+			p := Patch{Top: top, Left: left}
 			for _, x := range inputs {
 				p.X = append(p.X, Crop(x, top, left, s.Kernel[0], s.Kernel[1]))
 			}

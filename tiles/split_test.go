@@ -74,8 +74,8 @@ func open(t *testing.T, c *golden.Case) *network {
 }
 
 // stage is the function of Apply for the first stage.
-func (n *network) stage(decode, quantize bool) func(context.Context, Patches) (*tensor.Tensor, error) {
-	return func(_ context.Context, p Patches) (*tensor.Tensor, error) {
+func (n *network) stage(decode, quantize bool) func(context.Context, Patch) (*tensor.Tensor, error) {
+	return func(_ context.Context, p Patch) (*tensor.Tensor, error) {
 		x := p.X[0]
 		return n.run("stage", x, func(g *graph.Graph, b nn.Builder) graph.Value {
 			in, b := g.Input("x", x.Shape...), b.In(model.PrefixFirstStage)
@@ -92,8 +92,8 @@ func (n *network) stage(decode, quantize bool) func(context.Context, Patches) (*
 
 // denoise is the function of Apply for the denoiser at timesteps t, given what is
 // joined to x as the patches' second input, or a context for all patches.
-func (n *network) denoise(t *tensor.Tensor, given *tensor.Tensor) func(context.Context, Patches) (*tensor.Tensor, error) {
-	return func(_ context.Context, p Patches) (*tensor.Tensor, error) {
+func (n *network) denoise(t *tensor.Tensor, given *tensor.Tensor) func(context.Context, Patch) (*tensor.Tensor, error) {
+	return func(_ context.Context, p Patch) (*tensor.Tensor, error) {
 		x, cond := p.X[0], given
 		if len(p.X) > 1 {
 			cond = p.X[1]
@@ -126,7 +126,7 @@ func TestGolden(t *testing.T) {
 		t.Run(c.Base(), func(t *testing.T) {
 			n, s := open(t, c), split(t, c)
 			var inputs []*tensor.Tensor
-			var f func(context.Context, Patches) (*tensor.Tensor, error)
+			var f func(context.Context, Patch) (*tensor.Tensor, error)
 			ratio, output := Same, "eps"
 			input := func(name string) { inputs = append(inputs, c.Input(t, name).ToNHWC()) }
 			switch kind {
@@ -178,7 +178,7 @@ func TestGoldenWeights(t *testing.T) {
 					t.Fatalf("%s %s: weight %d is %g, want %g", c.Base(), name, i, got, v)
 				}
 			}
-			ones := func(_ context.Context, p Patches) (*tensor.Tensor, error) {
+			ones := func(_ context.Context, p Patch) (*tensor.Tensor, error) {
 				y := tensor.New(1, ratio.of(p.X[0].Shape[1]), ratio.of(p.X[0].Shape[2]), 1)
 				for i := range y.F32 {
 					y.F32[i] = 1
@@ -207,7 +207,7 @@ func TestRim(t *testing.T) {
 			s.TieBreaker = tie
 			x := tensor.New(2, size[0], size[1], 3)
 			tensor.NewStream(1).Normal(x.F32)
-			same := func(_ context.Context, p Patches) (*tensor.Tensor, error) { return p.X[0], nil }
+			same := func(_ context.Context, p Patch) (*tensor.Tensor, error) { return p.X[0], nil }
 			y, err := s.Apply(context.Background(), []*tensor.Tensor{x}, Same, same)
 			if err != nil {
 				t.Fatal(err)
