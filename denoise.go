@@ -2,11 +2,13 @@ package ldm
 
 import (
 	"context"
+	"errors"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/tiles"
 )
 
 // row is one latent for the denoiser, with its own time and condition.
@@ -69,13 +71,49 @@ func (m *Model) predict(ctx context.Context, rows []row, atLeast int) ([]float32
 			if len(groups) == 1 && n == len(rows) {
 				s.n = min(max(n, atLeast), maxRows(s.h*s.w))
 			}
-			if err := m.predictPart(ctx, rows, group[start:start+n], s, out); err != nil {
+			err := m.predictPart(ctx, rows, group[start:start+n], s, out)
+			if errors.Is(err, fault.Memory) {
+				err = m.predictPatches(ctx, rows, group[start:start+n], out)
+			}
+			if err != nil {
 				return nil, err
 			}
 			start += n
 		}
 	}
 	return out, nil
+}
+
+// predictPatches runs the denoiser patch by patch on latents that are too large for
+// memory, each as large as those of training and at least 64 a side.
+func (m *Model) predictPatches(ctx context.Context, rows []row, group []int, out []float32) error {
+	f := m.net.UNet.Factor()
+	split := tiles.NewSplit((max(m.net.Params.ImageSize, 64) + 2*f - 1) / (2 * f) * (2 * f))
+	for _, i := range group {
+		r := rows[i]
+		inputs := []*tensor.Tensor{one(r.x)}
+		if r.condition.Joined != nil {
+			inputs = append(inputs, one(r.condition.Joined))
+		}
+		y, err := split.Apply(ctx, inputs, tiles.Same, func(ctx context.Context, p tiles.Patch) (*tensor.Tensor, error) {
+			part := row{p.X[0].Row(0), r.t, r.condition}
+			if len(p.X) > 1 {
+				part.condition.Joined = p.X[1].Row(0)
+			}
+			y := tensor.New(p.X[0].Shape...)
+			return y, m.predictPart(ctx, []row{part}, []int{0}, part.size(), y.F32)
+		})
+		if err != nil {
+			return err
+		}
+		copy(out[i*len(y.F32):], y.F32)
+	}
+	return nil
+}
+
+// one is a batch of one.
+func one(x *tensor.Tensor) *tensor.Tensor {
+	return tensor.Of(x.F32, append([]int{1}, x.Shape...)...)
 }
 
 // checkRow wants a condition of the denoiser's kind and shape.

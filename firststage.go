@@ -2,6 +2,7 @@ package ldm
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/tiles"
 )
 
 // FirstStage compresses pictures to latents and back: the autoencoder of
@@ -21,6 +23,7 @@ type FirstStage struct {
 	encoder   *programs
 	decoder   *programs
 	quantizer *programs
+	large     tiles.Stage    // for pictures that are too large for one program
 	own       engine.Weights // that are closed with it; nil if they are another's
 }
 
@@ -94,6 +97,9 @@ func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, opt 
 		encoder:   programs(cfg.Encode, cfg.PictureChannels()),
 		decoder:   programs(cfg.Decode, cfg.LatentChannels()),
 		quantizer: programs(quantize, cfg.LatentChannels()),
+		large: tiles.Stage{
+			Config: cfg, Engine: opt.Engine, Weights: w, Prefix: prefix, Options: opt.compile(), MaxBytes: opt.MaxMemory.Bytes(), Log: opt.File.Log,
+		},
 	}
 }
 
@@ -107,7 +113,7 @@ func (f *FirstStage) Moments(ctx context.Context, x *tensor.Tensor) (*tensor.Ten
 	if err := checkPictures(x, f.Config.PictureChannels(), f.Factor()); err != nil {
 		return nil, err
 	}
-	return f.batched(ctx, f.encoder, x, x.Shape[1]*x.Shape[2])
+	return f.inMemory(ctx, f.encoder, x, x.Shape[1]*x.Shape[2], tiles.Stage.Encode)
 }
 
 // Mode is the latent [..., D] that an encoding stands for: the mean of a
@@ -133,7 +139,25 @@ func (f *FirstStage) Decode(ctx context.Context, z *tensor.Tensor) (*tensor.Tens
 	if err := checkPictures(z, f.Config.LatentChannels(), 1); err != nil {
 		return nil, err
 	}
-	return f.batched(ctx, f.decoder, z, z.Shape[1]*z.Shape[2]*f.Factor()*f.Factor())
+	return f.inMemory(ctx, f.decoder, z, z.Shape[1]*z.Shape[2]*f.Factor()*f.Factor(), tiles.Stage.Decode)
+}
+
+// inMemory runs x through a network, or where it is too large for one program or
+// its attention would take all the time, by tiles.
+func (f *FirstStage) inMemory(ctx context.Context, p *programs, x *tensor.Tensor, pixels int, byTiles func(tiles.Stage, context.Context, *tensor.Tensor) (*tensor.Tensor, error)) (*tensor.Tensor, error) {
+	if pixels <= tiles.Large {
+		y, err := f.batched(ctx, p, x, pixels)
+		if !errors.Is(err, fault.Memory) {
+			return y, err
+		}
+	}
+	if err := p.turn.take(ctx); err != nil {
+		return nil, err
+	}
+	defer p.turn.give()
+	large := f.large
+	large.Progress = tiles.ProgressOf(ctx)
+	return byTiles(large, ctx, x)
 }
 
 // Quantize replaces the vectors of latents [N, h, w, D] (not scaled) by the

@@ -10,6 +10,7 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/machine"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
@@ -41,12 +42,13 @@ type Options struct {
 	Threads   int               // of the processor, where Engine is nil; 0: all
 	Exact     bool              // see engine.Options
 	Hold      tensor.Format     // of the weights in memory; see engine.LoadOptions
+	MaxMemory machine.MaxMemory // that networks may take at a time; what is larger is computed in parts
 	File      modelfile.Options // how a file is read
 }
 
 // compile are the options of the model's programs.
 func (o Options) compile() engine.Options {
-	return engine.Options{Precision: o.Precision, Exact: o.Exact}
+	return engine.Options{Precision: o.Precision, Exact: o.Exact, MaxBytes: o.MaxMemory.Bytes()}
 }
 
 // engine is the one that was given, or the processor.

@@ -24,6 +24,24 @@ const (
 	Patches     // patch by patch with cross-fades: less time and memory, a result that is close
 )
 
+// Large is from how many pixels on a picture goes through a Stage, which says on
+// the way how far it is.
+const Large = 1 << 21
+
+type progressKey struct{}
+
+// WithProgress makes what works through a large picture under ctx report the share
+// that is done.
+func WithProgress(ctx context.Context, f func(share float64)) context.Context {
+	return context.WithValue(ctx, progressKey{}, f)
+}
+
+// ProgressOf is the function of WithProgress, or nil.
+func ProgressOf(ctx context.Context) func(share float64) {
+	f, _ := ctx.Value(progressKey{}).(func(float64))
+	return f
+}
+
 // maxTokens is up to how many pixels attention over all of them is taken: it grows
 // with their square, and at 2¹⁸ (a picture of 4096x4096 at f = 8) about equals the rest.
 const maxTokens = 1 << 18
