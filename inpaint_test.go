@@ -12,7 +12,7 @@ import (
 )
 
 // TestMaskedCondition: the hole is 1 in the mask and black in the picture, the
-// mask is ±1 and every f-th pixel of it (traps 11 and 20).
+// mask is ±1 and every f-th pixel of it.
 func TestMaskedCondition(t *testing.T) {
 	net := &model.Network{
 		Conditioner: model.Conditioner{Kind: model.LatentOfItself}, Key: model.KeyConcat, ScaleFactor: 1,

@@ -11,8 +11,8 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
-	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/nettest"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/token"
@@ -147,44 +147,11 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// random is a tensor of normal numbers that depend on the seed.
-func random(seed uint64, shape ...int) *tensor.Tensor {
-	x := tensor.New(shape...)
-	tensor.NewStream(seed).Normal(x.F32)
-	return x
-}
-
-// compute runs a graph once.
-func compute(t *testing.T, g *graph.Graph, vars engine.Vars, inputs map[string]*tensor.Tensor, outputs ...graph.Value) []*tensor.Tensor {
-	t.Helper()
-	if err := g.Err(); err != nil {
-		t.Fatal(err)
-	}
-	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, outputs, vars, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer prog.Close()
-	for name, x := range inputs {
-		copy(prog.Input(name).F32, x.F32)
-		copy(prog.Input(name).I32, x.I32)
-	}
-	if err := prog.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var out []*tensor.Tensor
-	for i := range outputs {
-		out = append(out, prog.Output(i).Clone())
-	}
-	return out
-}
-
-// near wants two arrays equal but for rounding.
-func near(t *testing.T, what string, got, want []float32) {
-	t.Helper()
-	if e := golden.RelErr(got, want); !(e < golden.Forward) {
-		t.Errorf("%s: error %g", what, e)
-	}
-}
+// What tests of networks share.
+var (
+	random  = nettest.Random
+	compute = nettest.Compute
+	near    = nettest.Near
+)
 
 func sortedNames[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

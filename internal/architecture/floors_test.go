@@ -27,7 +27,7 @@ type place struct{ floor, line int }
 // TestFloors: a package imports only from floors below its own, and on its own
 // floor only from packages that the table of ARCHITECTURE.md names before it.
 // Tests may import what they like. Commands that the table does not name stand
-// above everything, and what is under internal/golden serves tests alone.
+// above everything, and internal/golden and internal/nettest serve tests alone.
 func TestFloors(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
 	if err != nil {
@@ -145,7 +145,7 @@ func faults(table map[string]place, packages map[string]*pkg) []string {
 			file := p.imports[below]
 			other, ok := table[below]
 			switch {
-			case strings.HasPrefix(below, "internal/golden") && !strings.HasPrefix(name, "internal/golden"):
+			case testsOnly(below) && !testsOnly(name):
 				list = append(list, fmt.Sprintf("%s imports %s, which is for tests alone", file, below))
 			case !named || !ok: // a command may import all; a package that the table lacks is told of by itself
 			case other.floor > at.floor:
@@ -169,7 +169,12 @@ func faults(table map[string]place, packages map[string]*pkg) []string {
 // exempt packages need no place: commands, and what serves tests or the
 // repository alone.
 func exempt(name string, p *pkg) bool {
-	return p.command || strings.HasPrefix(name, "internal/golden") || name == "internal/architecture"
+	return p.command || testsOnly(name) || name == "internal/architecture"
+}
+
+// testsOnly packages may be imported by tests alone.
+func testsOnly(name string) bool {
+	return strings.HasPrefix(name, "internal/golden") || name == "internal/nettest"
 }
 
 // lowest is the lowest floor that a package's imports leave for it.

@@ -1,4 +1,4 @@
-package ldm
+package nettest
 
 import (
 	"math"
@@ -7,16 +7,17 @@ import (
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// exact computes layers in float64 as their definitions read, for rows of
+// Exact computes layers in float64 as their definitions read, for rows of
 // channels: pixels or tokens.
-type exact struct{ vars engine.Vars }
+type Exact struct{ Vars engine.Vars }
 
-type rows [][]float64
+// Rows are vectors of channels.
+type Rows [][]float64
 
-// rowsOf cuts a tensor into rows along its last axis.
-func rowsOf(x *tensor.Tensor) rows {
+// RowsOf cuts a tensor into rows along its last axis.
+func RowsOf(x *tensor.Tensor) Rows {
 	c := x.Shape[len(x.Shape)-1]
-	out := make(rows, len(x.F32)/c)
+	out := make(Rows, len(x.F32)/c)
 	for i := range out {
 		for _, v := range x.F32[i*c : (i+1)*c] {
 			out[i] = append(out[i], float64(v))
@@ -25,7 +26,8 @@ func rowsOf(x *tensor.Tensor) rows {
 	return out
 }
 
-func (r rows) flat() (out []float32) {
+// Flat lists the numbers.
+func (r Rows) Flat() (out []float32) {
 	for _, row := range r {
 		for _, v := range row {
 			out = append(out, float32(v))
@@ -34,13 +36,14 @@ func (r rows) flat() (out []float32) {
 	return out
 }
 
-func (r rows) plus(s rows) rows {
-	return r.each(func(i, c int) float64 { return r[i][c] + s[i][c] })
+// Plus adds number by number.
+func (r Rows) Plus(s Rows) Rows {
+	return r.Each(func(i, c int) float64 { return r[i][c] + s[i][c] })
 }
 
-// each makes rows of the same shape.
-func (r rows) each(f func(i, c int) float64) rows {
-	out := make(rows, len(r))
+// Each makes rows of the same shape.
+func (r Rows) Each(f func(i, c int) float64) Rows {
+	out := make(Rows, len(r))
 	for i := range r {
 		for c := range r[i] {
 			out[i] = append(out[i], f(i, c))
@@ -49,10 +52,10 @@ func (r rows) each(f func(i, c int) float64) rows {
 	return out
 }
 
-// linear is x·wᵀ, plus the bias where there is one.
-func (e exact) linear(name string, x rows) rows {
-	w, bias := e.vars[name+".weight"], e.vars[name+".bias"]
-	out := make(rows, len(x))
+// Linear is x·wᵀ, Plus the bias where there is one.
+func (e Exact) Linear(name string, x Rows) Rows {
+	w, bias := e.Vars[name+".weight"], e.Vars[name+".bias"]
+	out := make(Rows, len(x))
 	for i, row := range x {
 		for o := range w.Shape[0] {
 			sum := 0.0
@@ -68,10 +71,10 @@ func (e exact) linear(name string, x rows) rows {
 	return out
 }
 
-// norm brings groups of channels of all rows to mean 0 and variance 1.
-func (e exact) norm(name string, x rows, groups int, eps float64) rows {
-	out := x.each(func(i, c int) float64 { return x[i][c] })
-	w, bias := e.vars[name+".weight"].F32, e.vars[name+".bias"].F32
+// Norm brings groups of channels of all rows to mean 0 and variance 1.
+func (e Exact) Norm(name string, x Rows, groups int, eps float64) Rows {
+	out := x.Each(func(i, c int) float64 { return x[i][c] })
+	w, bias := e.Vars[name+".weight"].F32, e.Vars[name+".bias"].F32
 	width := len(w) / groups
 	for g := range groups {
 		var sum, squares float64
@@ -93,20 +96,20 @@ func (e exact) norm(name string, x rows, groups int, eps float64) rows {
 	return out
 }
 
-// layerNorm normalises each row.
-func (e exact) layerNorm(name string, x rows) rows {
-	var out rows
+// LayerNorm normalises each row.
+func (e Exact) LayerNorm(name string, x Rows) Rows {
+	var out Rows
 	for _, row := range x {
-		out = append(out, e.norm(name, rows{row}, 1, 1e-5)...)
+		out = append(out, e.Norm(name, Rows{row}, 1, 1e-5)...)
 	}
 	return out
 }
 
-// attention is softmax(q·kᵀ/√d)·v, head after head side by side.
-func (e exact) attention(name string, x, context rows, heads int) rows {
-	q, k, v := e.linear(name+".to_q", x), e.linear(name+".to_k", context), e.linear(name+".to_v", context)
+// Attention is softmax(q·kᵀ/√d)·v, head after head side by side.
+func (e Exact) Attention(name string, x, context Rows, heads int) Rows {
+	q, k, v := e.Linear(name+".to_q", x), e.Linear(name+".to_k", context), e.Linear(name+".to_v", context)
 	d := len(q[0]) / heads
-	out := q.each(func(int, int) float64 { return 0 })
+	out := q.Each(func(int, int) float64 { return 0 })
 	for i := range q {
 		for h := 0; h < len(q[0]); h += d {
 			weights, total := make([]float64, len(k)), 0.0
@@ -127,5 +130,5 @@ func (e exact) attention(name string, x, context rows, heads int) rows {
 	return out
 }
 
-// gelu is the exact one, by the error function.
-func gelu(v float64) float64 { return v * (1 + math.Erf(v/math.Sqrt2)) / 2 }
+// GELU is the exact one, by the error function.
+func GELU(v float64) float64 { return v * (1 + math.Erf(v/math.Sqrt2)) / 2 }

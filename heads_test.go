@@ -12,17 +12,8 @@ import (
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
-	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
 )
-
-// TestFileTraps: what a file decides is read as the reference meant it.
-func TestFileTraps(t *testing.T) {
-	t.Run("01 head count of three released models", legacyHeads)
-	t.Run("01 one head is kept by a saved file", savedHeads)
-	t.Run("09 scale factor from the file", scaleFactor)
-	t.Run("names of averages", averagesNames)
-}
 
 // unnamed is a source of no tensors, from a file with or without its own
 // configuration.
@@ -45,7 +36,9 @@ func released(in, channels, context, depth int, mult ...int) unet.Config {
 	return c
 }
 
-func legacyHeads(t *testing.T) {
+// TestLegacyHeads: three released models were trained when num_head_channels had no
+// effect, with one head, though their YAMLs name 32 channels a head.
+func TestLegacyHeads(t *testing.T) {
 	three := map[string]unet.Config{
 		"cin256": released(4, 256, 512, 1, 1, 2, 4), "text2img256": released(3, 192, 640, 1, 1, 2, 3, 5), "layout2img": released(3, 128, 512, 3, 1, 2, 3, 4),
 	}
@@ -128,9 +121,9 @@ func checkAttentionHeads(t *testing.T) {
 	}
 }
 
-// savedHeads: a file written from a model that was loaded with one head says
+// TestSavedHeads: a file written from a model that was loaded with one head says
 // so, as files of this program mean what they say.
-func savedHeads(t *testing.T) {
+func TestSavedHeads(t *testing.T) {
 	path := save(t, tinyWeights(t, tinyNetwork(t)), checkpoint.F32)
 	yaml := writeConfig(t, path+".yaml", tinyUNet+"num_heads=-1", tinyUNet+"num_head_channels=8")
 	m, err := Open(path, Options{Engine: cpu.New(cpu.Options{}), File: modelfile.Options{Config: yaml, Heads: model.HeadsOne}})
@@ -146,68 +139,4 @@ func savedHeads(t *testing.T) {
 		t.Errorf("num_heads %d, num_head_channels %d", again.net.UNet.NumHeads, again.net.UNet.NumHeadChannels)
 	}
 	same(t, "the saved model", predict(t, again), predict(t, m))
-}
-
-// scaleFactor: the number in the file counts, not the configuration's.
-func scaleFactor(t *testing.T) {
-	tensors := tinyWeights(t, tinyNetwork(t))
-	factor := tensor.New()
-	factor.F32[0] = .25
-	tensors[model.NameScaleFactor] = factor
-	path := save(t, tensors, checkpoint.F32)
-	yaml := writeConfig(t, path+".yaml", tinyParams+"scale_by_std=true", tinyParams+"scale_factor=1.0")
-	s, err := modelfile.Open(path, modelfile.Options{Config: yaml})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	net, err := s.Network()
-	if err != nil || net.ScaleFactor != .25 {
-		t.Fatalf("scale factor %v, error %v", net, err)
-	}
-	m := open(t, path, modelfile.Options{Config: yaml})
-	z := random(1, 1, 2, 2, 4)
-	got, err := m.decode(t.Context(), z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range z.F32 {
-		z.F32[i] *= 4
-	}
-	want, err := m.stage.Decode(t.Context(), z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the picture", got.F32, want.F32)
-	for _, bad := range []float32{0, -1} {
-		factor.F32[0] = bad
-		path := save(t, tensors, checkpoint.F32)
-		if _, err := Open(path, Options{Engine: cpu.New(cpu.Options{})}); err == nil || !strings.Contains(err.Error(), "want one positive number") {
-			t.Errorf("scale factor %g: error %v", bad, err)
-		}
-	}
-}
-
-// averagesNames: the dots fall out behind "model.", and only names below it
-// have averages.
-func averagesNames(t *testing.T) {
-	for name, want := range map[string]string{
-		"model.diffusion_model.input_blocks.4.1.qkv.weight": "model_ema.diffusion_modelinput_blocks41qkvweight",
-		"model.diffusion_model.out.2.bias":                  "model_ema.diffusion_modelout2bias",
-		"cond_stage_model.embedding.weight":                 "",
-		"first_stage_model.encoder.conv_in.weight":          "",
-	} {
-		if got, ok := model.EMAName(name); ok != (want != "") || ok && got != want {
-			t.Errorf("%s: average %q (%t), want %q", name, got, ok, want)
-		}
-	}
-	seen := map[string]string{}
-	for _, name := range sortedNames(tinyWeights(t, tinyNetwork(t))) {
-		if average, ok := model.EMAName(name); ok {
-			if other := seen[average]; other != "" {
-				t.Errorf("%s and %s have one average", name, other)
-			}
-			seen[average] = name
-		}
-	}
 }
