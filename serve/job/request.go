@@ -64,6 +64,7 @@ type Request struct {
 	OutputFormat   string            `json:"output_format"`
 	Compression    int               `json:"output_compression,omitempty"`
 	PreviewEvery   int               `json:"preview_every,omitempty"`
+	FullPreview    bool              `json:"full_preview,omitempty"` // previews of the whole size, not small ones
 	Priority       Priority          `json:"priority"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
 }

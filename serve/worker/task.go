@@ -93,6 +93,13 @@ func (t *Task) Picture(ctx context.Context, img job.Image, data []byte) error {
 	return nil
 }
 
+// Made counts the pictures that are kept.
+func (t *Task) Made() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.Job.Images)
+}
+
 // BlobName is the name of a job's picture among its blobs.
 func BlobName(index int) string { return fmt.Sprintf("image-%d", index) }
 

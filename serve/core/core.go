@@ -1,0 +1,173 @@
+// Package core is what the interfaces of the server have in common: a job is
+// accepted, followed and waited for, and an error has a status and a code.
+package core
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ldm-go/ldm/serve/bus"
+	"github.com/ldm-go/ldm/serve/catalog"
+	"github.com/ldm-go/ldm/serve/intake"
+	"github.com/ldm-go/ldm/serve/job"
+	"github.com/ldm-go/ldm/serve/store"
+)
+
+// Core is one API server.
+type Core struct {
+	Name      string // unique among the servers of a store: clients wait at it
+	Store     store.Store
+	Blobs     store.Blobs
+	Bus       bus.Bus
+	Models    func() []catalog.Model // the first one is the default; sorted otherwise
+	Check     intake.Checker
+	Samplers  []Named // by their names in A1111
+	Schedules []Named
+	Keep      time.Duration
+	Version   string
+	Log       *slog.Logger
+	Prompts   bool // prompts are logged
+	Text      bool // pictures carry their settings
+	Public    string
+
+	Rejected func(reason string) // counts refusals; may be nil
+
+	draining atomic.Bool
+	pace     pace
+	feeds    feeds
+}
+
+// Named is a sampler or a schedule: what it is called, and for people.
+type Named struct {
+	Name    string
+	Label   string
+	Aliases []string
+	Rho     float64 // of the schedule of Karras
+}
+
+// ErrDraining is the answer of a server that is about to end.
+var ErrDraining = errors.New("the server is about to end")
+
+// Drain refuses new jobs from now on.
+func (c *Core) Drain() { c.draining.Store(true) }
+
+// Draining tells whether new jobs are refused.
+func (c *Core) Draining() bool { return c.draining.Load() }
+
+// ErrNoModel is the answer to a name that is no model's.
+var ErrNoModel = errors.New("there is no such model")
+
+// Model finds a model by name; the empty name is the default model.
+func (c *Core) Model(name string) (catalog.Model, error) {
+	models := c.Models()
+	if name == "" && len(models) > 0 {
+		return models[0], nil
+	}
+	if m, ok := catalog.Find(models, name); ok {
+		return m, nil
+	}
+	return catalog.Model{}, ErrNoModel
+}
+
+// Submit accepts a job: when it returns, the job and its pictures are durable.
+func (c *Core) Submit(ctx context.Context, j job.Job, blobs intake.Blobs) (job.Job, error) {
+	if c.Draining() {
+		return j, ErrDraining
+	}
+	for name, data := range blobs {
+		if err := c.Blobs.Put(ctx, j.ID, name, data); err != nil {
+			c.Blobs.DeleteAll(context.WithoutCancel(ctx), j.ID)
+			return j, err
+		}
+	}
+	c.feeds.open(c, j)
+	accepted, err := c.Store.Accept(ctx, j)
+	if err != nil || accepted.ID != j.ID {
+		c.feeds.close(j.ID)
+		c.Blobs.DeleteAll(context.WithoutCancel(ctx), j.ID)
+	}
+	return accepted, err
+}
+
+// Wait returns a job when it has ended.
+func (c *Core) Wait(ctx context.Context, id string) (job.Job, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	changes := c.Store.Changes(ctx)
+	for {
+		j, err := c.Store.Get(ctx, id)
+		if err != nil || j.Status.Final() {
+			return j, err
+		}
+		select {
+		case <-changes:
+		case <-time.After(5 * time.Second): // a store over a network may lose a change
+		}
+		if err := ctx.Err(); err != nil {
+			return j, err
+		}
+	}
+}
+
+// Do accepts a job whose client waits, and returns it when it has ended. If the
+// client goes, the job is cancelled.
+func (c *Core) Do(ctx context.Context, j job.Job, blobs intake.Blobs) (job.Job, error) {
+	j.Attached = c.Name
+	accepted, err := c.Submit(ctx, j, blobs)
+	if err != nil {
+		return j, err
+	}
+	done, err := c.Wait(ctx, accepted.ID)
+	if err != nil {
+		clean, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer stop()
+		c.Store.Cancel(clean, accepted.ID)
+		return done, err
+	}
+	c.pace.ended(done)
+	return done, nil
+}
+
+// pace measures how much work the workers do in a second.
+type pace struct {
+	mu   sync.Mutex
+	rate float64 // steps times pixels in a second
+}
+
+func (p *pace) ended(j job.Job) {
+	took := j.Finished.Sub(j.Started).Seconds()
+	if j.Status != job.Succeeded || took <= 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := float64(j.Request.Cost()) / took
+	if p.rate == 0 {
+		p.rate = now
+	}
+	p.rate += (now - p.rate) / 4
+}
+
+// RetryAfter is in how many seconds the queue will have room, 1 to 120.
+func (c *Core) RetryAfter(ctx context.Context) int {
+	waiting, err := c.Store.Waiting(ctx)
+	if err != nil {
+		return 5
+	}
+	var work float64
+	for _, j := range waiting {
+		work += float64(j.Request.Cost())
+	}
+	c.pace.mu.Lock()
+	rate := c.pace.rate
+	c.pace.mu.Unlock()
+	if rate == 0 {
+		return 10
+	}
+	return int(min(max(math.Ceil(work/rate), 1), 120))
+}

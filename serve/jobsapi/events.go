@@ -1,0 +1,71 @@
+package jobsapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/ldm-go/ldm/serve/bus"
+	"github.com/ldm-go/ldm/serve/core"
+	"github.com/ldm-go/ldm/serve/job"
+)
+
+// events tells what happens to a job as it happens, from the event behind the
+// one that the client names as its last.
+func (a API) events(w http.ResponseWriter, r *http.Request) {
+	j, ok := a.own(w, r)
+	if !ok {
+		return
+	}
+	ctx := r.Context()
+	feed := a.Feed(j)
+	changes := a.Store.Changes(ctx)
+	last, _ := strconv.Atoi(r.Header.Get("Last-Event-ID"))
+	stream := core.NewStream(w)
+	alive := time.NewTicker(core.KeepAlive)
+	defer alive.Stop()
+	for {
+		messages, more := feed.After(last)
+		now, err := a.Store.Get(ctx, j.ID)
+		if err != nil {
+			return // the client is gone, or the job was removed
+		}
+		for _, m := range messages {
+			last = m.ID
+			a.send(ctx, stream, now, m)
+		}
+		if now.Status.Final() {
+			stream.Send(last+1, "done", a.view(ctx, now))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-more:
+		case <-changes:
+		case <-alive.C:
+			stream.Comment()
+		}
+	}
+}
+
+// send writes an event in its public form. The end of a job is told by done.
+func (a API) send(ctx context.Context, s *core.Stream, j job.Job, m core.Message) {
+	switch {
+	case m.Progress != nil:
+		p := progress{m.Progress.Step, m.Progress.Steps, m.Progress.Image, m.Progress.Images, m.Progress.Fraction(), nil}
+		if m.Progress.Left >= 0 {
+			p.Left = &m.Progress.Left
+		}
+		s.Send(m.ID, "progress", p)
+	case m.Preview != nil:
+		s.Send(m.ID, "preview", map[string]any{
+			"image": m.Preview.Image, "step": m.Preview.Step, "media_type": m.Preview.Media, "b64_json": m.Preview.Data,
+		})
+	case m.Image != nil:
+		s.Send(m.ID, "image", imageView(j.ID, *m.Image))
+	case m.Kind == bus.KindStatus && !m.Status.Final():
+		s.Send(m.ID, "status", map[string]any{"id": j.ID, "status": *m.Status, "queue_position": a.view(ctx, j).Position})
+	}
+}
