@@ -25,6 +25,7 @@ type Method struct {
 	Run      Func
 
 	only      []string // schedules that alone go with it; none means all
+	brownian  bool     // its noise is that of a stochastic equation; see Noise
 	penultima bool     // A1111 and ComfyUI leave its last noise level above 0 out
 }
 
@@ -103,13 +104,13 @@ var methods = []Method{
 		Aliases: []string{"dpmpp2s"}, Doc: "DPM-Solver++ with two predictions a step, and fresh noise"},
 	{Name: "DPM++ 2M", Schedule: "Karras", Calls: 1, Run: DPMPP2M,
 		Aliases: []string{"dpmsolvermultistep", "dpmsolvermultistepscheduler", "dpmpp2mv1"}, Doc: "fast and exact: good pictures in 20 steps"},
-	{Name: "DPM++ SDE", Schedule: "Karras", Calls: 2, Eta: 1, UsesEta: true, Random: true, Run: DPMPPSDE,
+	{Name: "DPM++ SDE", Schedule: "Karras", Calls: 2, Eta: 1, UsesEta: true, Random: true, brownian: true, Run: DPMPPSDE,
 		Aliases: []string{"dpmsolversdescheduler"}, Doc: "DPM-Solver++ with noise, two predictions a step: good pictures in few steps"},
-	{Name: "DPM++ 2M SDE", Schedule: "Exponential", Calls: 1, Eta: 1, UsesEta: true, Random: true, Run: DPMPP2MSDE,
+	{Name: "DPM++ 2M SDE", Schedule: "Exponential", Calls: 1, Eta: 1, UsesEta: true, Random: true, brownian: true, Run: DPMPP2MSDE,
 		Aliases: []string{"dpmpp2msdemidpoint"}, Doc: "DPM++ 2M with noise: detailed pictures in 20 to 30 steps"},
-	{Name: "DPM++ 2M SDE Heun", Schedule: "Exponential", Calls: 1, Eta: 1, UsesEta: true, Random: true, Run: DPMPP2MSDEHeun,
+	{Name: "DPM++ 2M SDE Heun", Schedule: "Exponential", Calls: 1, Eta: 1, UsesEta: true, Random: true, brownian: true, Run: DPMPP2MSDEHeun,
 		Doc: "DPM++ 2M SDE in Heun's form"},
-	{Name: "DPM++ 3M SDE", Schedule: "Exponential", Calls: 1, Eta: 1, UsesEta: true, Random: true, Run: DPMPP3MSDE,
+	{Name: "DPM++ 3M SDE", Schedule: "Exponential", Calls: 1, Eta: 1, UsesEta: true, Random: true, brownian: true, Run: DPMPP3MSDE,
 		Doc: "three predictions in a step, with noise; wants 30 steps or more"},
 	{Name: "DPM fast", Schedule: own, Calls: 1, UsesEta: true, Run: DPMFast, only: []string{own},
 		Doc: "DPM-Solver with as many predictions as steps; of a schedule it takes the ends alone"},
