@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/programs"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
@@ -18,13 +18,13 @@ type row struct {
 	condition Encoding
 }
 
-// size is the shape of the program that the row fits into.
-func (r row) size() size {
-	s := size{n: 1, h: r.x.Shape[0], w: r.x.Shape[1]}
+// kind is the shape of the row.
+func (r row) kind() kind {
+	k := kind{h: r.x.Shape[0], w: r.x.Shape[1]}
 	if r.condition.Context != nil {
-		s.tokens = r.condition.Context.Shape[0]
+		k.tokens = r.condition.Context.Shape[0]
 	}
-	return s
+	return k
 }
 
 // maxRows is how many latents of so many cells go through the denoiser at once;
@@ -57,21 +57,21 @@ func (m *Model) Predict(ctx context.Context, x *tensor.Tensor, t float64, condit
 func (m *Model) predict(ctx context.Context, rows []row, atLeast int) ([]float32, error) {
 	per := len(rows[0].x.F32)
 	out := make([]float32, len(rows)*per)
-	groups := map[size][]int{} // by the length of their contexts
+	groups := map[kind][]int{} // by the length of their contexts
 	for i, r := range rows {
 		if err := m.checkRow(r); err != nil {
 			return nil, err
 		}
-		groups[r.size()] = append(groups[r.size()], i)
+		groups[r.kind()] = append(groups[r.kind()], i)
 	}
-	for s, group := range groups {
+	for k, group := range groups {
 		start := 0
-		for _, n := range parts(len(group), maxRows(s.h*s.w)) {
-			s.n = n
+		for _, n := range programs.Parts(len(group), maxRows(k.h*k.w)) {
+			batch := n
 			if len(groups) == 1 && n == len(rows) {
-				s.n = min(max(n, atLeast), maxRows(s.h*s.w))
+				batch = min(max(n, atLeast), maxRows(k.h*k.w))
 			}
-			err := m.predictPart(ctx, rows, group[start:start+n], s, out)
+			err := m.predictPart(ctx, rows, group[start:start+n], k, batch, out)
 			if errors.Is(err, fault.Memory) {
 				err = m.predictPatches(ctx, rows, group[start:start+n], out)
 			}
@@ -101,7 +101,7 @@ func (m *Model) predictPatches(ctx context.Context, rows []row, group []int, out
 				part.condition.Joined = p.X[1].Row(0)
 			}
 			y := tensor.New(p.X[0].Shape...)
-			return y, m.predictPart(ctx, []row{part}, []int{0}, part.size(), y.F32)
+			return y, m.predictPart(ctx, []row{part}, []int{0}, part.kind(), 1, y.F32)
 		})
 		if err != nil {
 			return err
@@ -139,36 +139,53 @@ func isContext(c *tensor.Tensor, dim int) bool {
 	return c != nil && len(c.Shape) == 2 && c.Shape[0] > 0 && c.Shape[1] == dim
 }
 
-// predictPart runs the program of size s on the rows at the places of group.
-func (m *Model) predictPart(ctx context.Context, rows []row, group []int, s size, out []float32) error {
-	return m.denoiser.use(ctx, s, func(p engine.Program) error {
-		x, t, condition, joined := p.Input("x"), p.Input("t"), p.Input("condition"), p.Input("joined")
-		if joined == nil {
-			joined = condition // the only one
+// predictPart runs the rows at the places of group in a batch of n.
+func (m *Model) predictPart(ctx context.Context, rows []row, group []int, k kind, n int, out []float32) error {
+	in := programs.Rows{"x": batchOf(rows[group[0]].x, n), "t": tensor.New(n)}
+	for name, c := range m.conditions(rows[group[0]]) {
+		in[name] = batchOf(c, n)
+	}
+	for k := range n {
+		r := rows[group[min(k, len(group)-1)]] // the last one fills what is left
+		copy(in["x"].Row(k).F32, r.x.F32)
+		in["t"].F32[k] = float32(m.net.Schedule.Known(r.t))
+		for name, c := range m.conditions(r) {
+			copy(in[name].Row(k).F32, c.F32)
+			copy(in[name].Row(k).I32, c.I32)
 		}
-		for k := range s.n {
-			r := rows[group[min(k, len(group)-1)]] // the last one fills what is left
-			copy(x.Row(k).F32, r.x.F32)
-			t.F32[k] = float32(m.net.Schedule.Known(r.t))
-			switch c := r.condition; m.net.Key {
-			case model.KeyConcat:
-				copy(joined.Row(k).F32, c.Joined.F32)
-			case model.KeyHybrid:
-				copy(condition.Row(k).F32, c.Context.F32)
-				copy(joined.Row(k).F32, c.Joined.F32)
-			case model.KeyCrossAttn:
-				copy(condition.Row(k).F32, c.Context.F32)
-			case model.KeyADM:
-				condition.I32[k] = c.Label.I32[0]
-			}
-		}
-		if err := p.Run(ctx); err != nil {
-			return err
-		}
-		for k, i := range group {
-			y := p.Output(0).Row(k).F32
-			copy(out[i*len(y):], y)
-		}
-		return nil
-	})
+	}
+	y, err := m.batcher.Run(ctx, k, in)
+	if err != nil {
+		return err
+	}
+	for k, i := range group {
+		row := y.Row(k).F32
+		copy(out[i*len(row):], row)
+	}
+	return nil
+}
+
+// conditions are the inputs of the denoiser that a row's condition fills.
+func (m *Model) conditions(r row) map[string]*tensor.Tensor {
+	c := r.condition
+	switch m.net.Key {
+	case model.KeyConcat:
+		return map[string]*tensor.Tensor{"condition": c.Joined}
+	case model.KeyCrossAttn:
+		return map[string]*tensor.Tensor{"condition": c.Context}
+	case model.KeyHybrid:
+		return map[string]*tensor.Tensor{"condition": c.Context, "joined": c.Joined}
+	case model.KeyADM:
+		return map[string]*tensor.Tensor{"condition": {I32: c.Label.I32}} // a scalar for each
+	}
+	return nil
+}
+
+// batchOf is room for n tensors like t.
+func batchOf(t *tensor.Tensor, n int) *tensor.Tensor {
+	shape := append([]int{n}, t.Shape...)
+	if t.I32 != nil {
+		return tensor.NewInt(shape...)
+	}
+	return tensor.New(shape...)
 }

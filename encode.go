@@ -23,7 +23,7 @@ func (m *Model) EncodeTokens(ctx context.Context, tokens *tensor.Tensor) (*tenso
 
 // encodeIDs runs the conditioner on tokens [N, L] or labels [N].
 func (m *Model) encodeIDs(ctx context.Context, input string, ids *tensor.Tensor) (out *tensor.Tensor, err error) {
-	err = m.context.use(ctx, size{n: ids.Shape[0], tokens: ids.Shape[1:].Size()}, func(p engine.Program) error {
+	err = m.context.Use(ctx, size{n: ids.Shape[0], tokens: ids.Shape[1:].Size()}, func(p engine.Program) error {
 		copy(p.Input(input).I32, ids.I32)
 		if err := p.Run(ctx); err != nil {
 			return err

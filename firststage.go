@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/programs"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/modelfile"
@@ -20,15 +21,14 @@ import (
 // section 3.1. It is safe for concurrent use.
 type FirstStage struct {
 	Config    autoencoder.Config
-	encoder   *programs
-	decoder   *programs
-	quantizer *programs
+	encoder   *programs.Cache[size]
+	decoder   *programs.Cache[size]
+	quantizer *programs.Cache[size]
+	pool      *programs.Pool
 	large     tiles.Stage    // for pictures that are too large for one program
+	part      bool           // of a model, which closes the pool
 	own       engine.Weights // that are closed with it; nil if they are another's
 }
-
-// size is a batch of pictures, latents or texts.
-type size struct{ n, h, w, tokens int }
 
 // maxBatch bounds how many pictures go through a network at once; as a
 // picture's result does not depend on its neighbours, only memory does.
@@ -77,14 +77,15 @@ func LoadFirstStage(f *modelfile.File, opt Options) (*FirstStage, error) {
 // NewFirstStage makes a first stage of weights whose names have no prefix, which
 // opt.Engine has loaded and which are not closed with it.
 func NewFirstStage(cfg autoencoder.Config, w engine.Weights, opt Options) *FirstStage {
-	return newFirstStage(cfg, "", w, opt, newTurn())
+	pool := programs.NewPool(opt.Keep)
+	return newFirstStage(cfg, "", w, opt, pool)
 }
 
 // newFirstStage makes a first stage of weights found under prefix ("" or
-// "first_stage_model"), whose programs wait for a turn.
-func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, opt Options, t turn) *FirstStage {
-	programs := func(build func(b nn.Builder, x graph.Value) graph.Value, channels int) *programs {
-		return newPrograms(opt, w, t, func(g *graph.Graph, s size) graph.Value {
+// "first_stage_model"), whose programs come from a pool.
+func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, opt Options, pool *programs.Pool) *FirstStage {
+	network := func(build func(b nn.Builder, x graph.Value) graph.Value, channels int) *programs.Cache[size] {
+		return cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
 			return build(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, channels))
 		})
 	}
@@ -94,9 +95,10 @@ func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, opt 
 	}
 	return &FirstStage{
 		Config:    cfg,
-		encoder:   programs(cfg.Encode, cfg.PictureChannels()),
-		decoder:   programs(cfg.Decode, cfg.LatentChannels()),
-		quantizer: programs(quantize, cfg.LatentChannels()),
+		pool:      pool,
+		encoder:   network(cfg.Encode, cfg.PictureChannels()),
+		decoder:   network(cfg.Decode, cfg.LatentChannels()),
+		quantizer: network(quantize, cfg.LatentChannels()),
 		large: tiles.Stage{
 			Config: cfg, Engine: opt.Engine, Weights: w, Prefix: prefix, Options: opt.compile(), MaxBytes: opt.MaxMemory.Bytes(), Log: opt.File.Log,
 		},
@@ -144,20 +146,20 @@ func (f *FirstStage) Decode(ctx context.Context, z *tensor.Tensor) (*tensor.Tens
 
 // inMemory runs x through a network, or where it is too large for one program or
 // its attention would take all the time, by tiles.
-func (f *FirstStage) inMemory(ctx context.Context, p *programs, x *tensor.Tensor, pixels int, byTiles func(tiles.Stage, context.Context, *tensor.Tensor) (*tensor.Tensor, error)) (*tensor.Tensor, error) {
+func (f *FirstStage) inMemory(ctx context.Context, p *programs.Cache[size], x *tensor.Tensor, pixels int, byTiles func(tiles.Stage, context.Context, *tensor.Tensor) (*tensor.Tensor, error)) (y *tensor.Tensor, err error) {
 	if pixels <= tiles.Large {
-		y, err := f.batched(ctx, p, x, pixels)
+		y, err = f.batched(ctx, p, x, pixels)
 		if !errors.Is(err, fault.Memory) {
 			return y, err
 		}
 	}
-	if err := p.turn.take(ctx); err != nil {
-		return nil, err
-	}
-	defer p.turn.give()
 	large := f.large
 	large.Progress = tiles.ProgressOf(ctx)
-	return byTiles(large, ctx, x)
+	err = f.pool.Alone(ctx, func() error {
+		y, err = byTiles(large, ctx, x)
+		return err
+	})
+	return y, err
 }
 
 // Quantize replaces the vectors of latents [N, h, w, D] (not scaled) by the
@@ -203,9 +205,9 @@ func checkPictures(x *tensor.Tensor, channels, unit int) error {
 
 // Close frees the programs, and the weights if they were opened with it.
 func (f *FirstStage) Close() {
-	f.encoder.close()
-	f.decoder.close()
-	f.quantizer.close()
+	if !f.part {
+		f.pool.Close()
+	}
 	if f.own != nil {
 		f.own.Close()
 	}
@@ -217,7 +219,7 @@ const pixelsAtOnce = 1 << 19
 
 // batched runs x, which stands for pictures of so many pixels, through a network
 // of one input "x" and one output.
-func (f *FirstStage) batched(ctx context.Context, p *programs, x *tensor.Tensor, pixels int) (*tensor.Tensor, error) {
+func (f *FirstStage) batched(ctx context.Context, p *programs.Cache[size], x *tensor.Tensor, pixels int) (*tensor.Tensor, error) {
 	most := min(max(pixelsAtOnce/pixels, 1), maxBatch)
 	if f.Config.DD.AttnType == "linear" {
 		most = 1 // its attention takes one picture
@@ -227,13 +229,13 @@ func (f *FirstStage) batched(ctx context.Context, p *programs, x *tensor.Tensor,
 
 // batched runs x through a network of one input "x" and one output, at most so
 // many pictures at a time.
-func batched(ctx context.Context, p *programs, x *tensor.Tensor, most int) (*tensor.Tensor, error) {
+func batched(ctx context.Context, p *programs.Cache[size], x *tensor.Tensor, most int) (*tensor.Tensor, error) {
 	var out *tensor.Tensor
 	total, start := x.Shape[0], 0
 	per := len(x.F32) / total
-	cut := parts(total, most)
+	cut := programs.Parts(total, most)
 	for _, n := range cut {
-		err := p.use(ctx, size{n: cut[0], h: x.Shape[1], w: x.Shape[2]}, func(prog engine.Program) error {
+		err := p.Use(ctx, size{n: cut[0], h: x.Shape[1], w: x.Shape[2]}, func(prog engine.Program) error {
 			copy(prog.Input("x").F32, x.F32[start*per:(start+n)*per])
 			if err := prog.Run(ctx); err != nil {
 				return err

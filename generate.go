@@ -5,6 +5,7 @@ import (
 	"image"
 	"math"
 
+	"github.com/ldm-go/ldm/engine/programs"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/picture"
@@ -82,7 +83,7 @@ type generation struct {
 func (g *generation) latents(ctx context.Context) (*tensor.Tensor, error) {
 	h, w, c := g.Height/g.stage.Factor(), g.Width/g.stage.Factor(), g.net.LatentChannels()
 	z := tensor.New(len(g.Seeds), h, w, c)
-	parts := parts(len(g.Seeds), g.batch(h, w))
+	parts := programs.Parts(len(g.Seeds), g.batch(h, w))
 	first := 0
 	for i, n := range parts {
 		p := part{g, tensor.Of(z.F32[first*h*w*c:(first+n)*h*w*c], n, h, w, c), first, parts[0], i, len(parts)}
@@ -97,17 +98,6 @@ func (g *generation) latents(ctx context.Context) (*tensor.Tensor, error) {
 // batch is how many pictures go through the denoiser at once.
 func (g *generation) batch(h, w int) int {
 	return max(maxRows(h*w)/g.places(), 1)
-}
-
-// parts cuts n into the least number of even parts of at most most, larger ones
-// first.
-func parts(n, most int) []int {
-	count := (n + most - 1) / most
-	out := make([]int, count)
-	for i := range out {
-		out[i] = (n + count - 1 - i) / count
-	}
-	return out
 }
 
 // part are some of a request's pictures, which go through the denoiser together.
@@ -157,9 +147,9 @@ func (p *part) sample(ctx context.Context) error {
 // prepare compiles the denoiser, whose weights are packed while the conditions are
 // computed.
 func (p *part) prepare(ctx context.Context) error {
-	s := size{n: p.rows * p.places(), h: p.x.Shape[1], w: p.x.Shape[2]}
+	s := programs.Batch[kind]{Rows: p.rows * p.places(), Kind: kind{h: p.x.Shape[1], w: p.x.Shape[2]}}
 	if p.net.Key == model.KeyCrossAttn || p.net.Key == model.KeyHybrid {
-		s.tokens = max(p.net.TextLength(), 1) // classes have one
+		s.Kind.tokens = max(p.net.TextLength(), 1) // classes have one
 	}
-	return p.Model.denoiser.prepare(ctx, s)
+	return p.Model.denoiser.Prepare(ctx, s)
 }

@@ -11,9 +11,7 @@ import (
 
 // limited is a model with another limit on its memory.
 func limited(m *Model, bytes int64) *Model {
-	opt := m.denoiser.options
-	opt.MaxMemory = machine.MaxMemory(bytes)
-	return New(m.net, m.target, m.tokenizer, m.weights, opt)
+	return New(m.net, m.target, m.tokenizer, m.weights, Options{Engine: m.stage.large.Engine, MaxMemory: machine.MaxMemory(bytes)})
 }
 
 // TestLittleMemory: a first stage gives in little memory what it gives in much,

@@ -8,6 +8,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/engine/programs"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/machine"
@@ -26,9 +27,11 @@ type Model struct {
 	target    config.Target
 	weights   engine.Weights
 	stage     *FirstStage
-	denoiser  *programs
-	context   *programs
-	picture   *programs
+	pool      *programs.Pool
+	denoiser  *programs.Cache[programs.Batch[kind]]
+	batcher   *programs.Batcher[kind] // over the denoiser
+	context   *programs.Cache[size]
+	picture   *programs.Cache[size]
 	file      *modelfile.File // which holds the memory of the weights; none if they were given
 
 	previews sync.Mutex
@@ -43,6 +46,7 @@ type Options struct {
 	Exact     bool              // see engine.Options
 	Hold      tensor.Format     // of the weights in memory; see engine.LoadOptions
 	MaxMemory machine.MaxMemory // that networks may take at a time; what is larger is computed in parts
+	Keep      programs.Limits   // of compiled programs, one for every size of batches and pictures
 	File      modelfile.Options // how a file is read
 }
 
@@ -119,19 +123,22 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 // takes no texts) and weights together, which opt.Engine has loaded and which are
 // not closed with the model.
 func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine.Weights, opt Options) *Model {
-	t := newTurn()
-	programs := func(build func(g *graph.Graph, s size) graph.Value) *programs { return newPrograms(opt, w, t, build) }
+	pool := programs.NewPool(opt.Keep)
+	denoiser := cache(pool, opt, w, func(g *graph.Graph, s programs.Batch[kind]) graph.Value {
+		x := g.Input("x", s.Rows, s.Kind.h, s.Kind.w, net.LatentChannels())
+		return net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.Rows), net.ConditionInput(g, s.Rows, s.Kind.h, s.Kind.w, s.Kind.tokens)...)
+	})
+	stage := newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, pool)
+	stage.part = true
 	return &Model{
-		net: net, tokenizer: tok, target: target, weights: w,
-		stage: newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, t),
-		denoiser: programs(func(g *graph.Graph, s size) graph.Value {
-			x := g.Input("x", s.n, s.h, s.w, net.LatentChannels())
-			return net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.n), net.ConditionInput(g, s.n, s.h, s.w, s.tokens)...)
-		}),
-		context: programs(func(g *graph.Graph, s size) graph.Value {
+		net: net, tokenizer: tok, target: target, weights: w, pool: pool,
+		stage:    stage,
+		denoiser: denoiser,
+		batcher:  programs.NewBatcher(denoiser, shared),
+		context: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
 			return net.Condition(nn.NewBuilder(g), s.n, s.tokens)
 		}),
-		picture: programs(func(g *graph.Graph, s size) graph.Value {
+		picture: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
 			return net.ConditionPicture(nn.NewBuilder(g), g.Input("x", s.n, s.h, s.w, net.PictureChannels()))
 		}),
 	}
@@ -167,10 +174,7 @@ func (m *Model) Save(path string, d checkpoint.DType) error {
 
 // Close frees the model's programs and closes its file.
 func (m *Model) Close() error {
-	m.stage.Close()
-	m.denoiser.close()
-	m.context.close()
-	m.picture.close()
+	m.pool.Close()
 	if m.file == nil {
 		return nil
 	}

@@ -164,7 +164,7 @@ func TestRelease(t *testing.T) {
 		var opt engine.LoadOptions
 		vars := b.vars(tensor.F32)
 		if i == 1 {
-			opt.Released = func(name string) { release(vars[name].F32) }
+			opt.Released = func(name string) { tensor.Release(vars[name].F32) }
 		}
 		eng := cpu.New(cpu.Options{Threads: 1})
 		w, err := eng.Load(vars, opt)

@@ -99,7 +99,7 @@ func (b *Built) vars(format tensor.Format) engine.Vars {
 		if format != tensor.F32 {
 			t = tensor.OfHalf(make([]uint16, len(x)), format, p.Shape...)
 			format.Narrow(t.Half, x)
-			release(x)
+			tensor.Release(x)
 		}
 		vars[p.Name] = t
 	}

@@ -100,8 +100,8 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
 	eng := cpu.New(cpu.Options{Threads: opt.Threads, Lazy: true})
 	w, err := eng.Load(vars, engine.LoadOptions{Hold: opt.Hold, Released: func(name string) {
-		release(vars[name].F32)
-		release(vars[name].Half)
+		tensor.Release(vars[name].F32)
+		tensor.Release(vars[name].Half)
 	}})
 	if err != nil {
 		return nil, err

@@ -18,6 +18,14 @@ func Memory[T float32 | uint16](n int) []T {
 	return x
 }
 
+// Release gives the whole pages of x back to the system, where that can be done. The
+// numbers are lost; the memory may be used again.
+func Release[T float32 | uint16](x []T) {
+	if len(x) > 0 {
+		release(unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), len(x)*int(unsafe.Sizeof(x[0]))))
+	}
+}
+
 // Halves views words as numbers of 16 bits, two to a word.
 func Halves(words []float32) []uint16 {
 	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(words))), 2*len(words))

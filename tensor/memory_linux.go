@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,5 +17,16 @@ func inLargePages(b []byte) {
 	from := -int(uintptr(unsafe.Pointer(&b[0]))) & (largePage - 1)
 	if to := from + (len(b)-from)/largePage*largePage; to > from {
 		unix.Madvise(b[from:to], unix.MADV_HUGEPAGE)
+	}
+}
+
+// release lets no large page take the place of those that go, because of what is left
+// beside them.
+func release(b []byte) {
+	page := os.Getpagesize()
+	from := -int(uintptr(unsafe.Pointer(&b[0]))) & (page - 1)
+	if to := from + (len(b)-from)/page*page; to > from {
+		unix.Madvise(b[from:to], unix.MADV_DONTNEED)
+		unix.Madvise(b[from:to], unix.MADV_NOHUGEPAGE)
 	}
 }

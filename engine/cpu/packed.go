@@ -90,6 +90,8 @@ func (c *compiler) use(name string, key layoutKey, plan *gemm.Plan) gemm.Weights
 func (l *layout) drop() {
 	if l.users--; l.users == 0 {
 		delete(l.cell.packed, l.key)
+		tensor.Release(l.data.F32)
+		tensor.Release(l.data.Half)
 		l.cell.store.bytes -= int64(l.key.room()) * 4
 	}
 }

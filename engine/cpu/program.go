@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type Program struct {
 	version uint64    // of the store, that is packed
 	begun   bool      // there was a run: the arena holds its results
 	closed  atomic.Bool
+	ahead   sync.Mutex // held while weights are packed in the background
 	peak    int64
 	failed  atomic.Pointer[indexError]
 	profile []time.Duration
@@ -116,11 +118,14 @@ func (p *Program) Close() {
 	if p.closed.Swap(true) {
 		return
 	}
+	p.ahead.Lock() // what packs now still reads the arena
+	defer p.ahead.Unlock()
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
 	for _, f := range p.frozen {
 		f.drop()
 	}
+	tensor.Release(p.staging)
 	p.inputs, p.outputs, p.values, p.profile = nil, nil, nil, nil
 	p.steps, p.frozen, p.updates, p.staging, p.params = nil, nil, nil, nil, nil
 }
@@ -204,6 +209,8 @@ func (p *Program) packAhead(all []frozen, staging []float32) {
 	for _, f := range all {
 		more := true
 		p.pool.locked(func() {
+			p.ahead.Lock()
+			defer p.ahead.Unlock()
 			if more = !p.begun && !p.closed.Load(); more {
 				f.pack(always, p.pool, staging) // an error comes again with the run
 			}

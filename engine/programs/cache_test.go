@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/graph"
@@ -95,7 +96,7 @@ func TestLimits(t *testing.T) {
 }
 
 // TestLease: a program is one caller's at a time; who waits may be cancelled, and a
-// program that is in use when its pool is closed is closed behind it.
+// pool waits for those in use before it closes them.
 func TestLease(t *testing.T) {
 	s := &stub{}
 	pool := NewPool(Limits{Bytes: 10})
@@ -122,17 +123,47 @@ func TestLease(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
-	pool.Close()
-	if slices.Contains(s.closed, 8) {
+	closed := make(chan struct{})
+	go func() { pool.Close(); close(closed) }()
+	for c.Prepare(t.Context(), 1) == nil {
+	}
+	select {
+	case <-closed:
 		t.Error("closed in use")
+	default:
 	}
 	close(end)
 	if err := <-ended; err == nil || err.Error() != "mine" {
 		t.Errorf("error %v", err)
 	}
+	<-closed
 	if !slices.Contains(s.closed, 8) {
 		t.Error("not closed")
 	}
+}
+
+// TestAlone: nothing runs or is kept beside what runs alone.
+func TestAlone(t *testing.T) {
+	s := &stub{}
+	pool := NewPool(Limits{})
+	defer pool.Close()
+	c := NewCache(pool, s, nil, engine.Options{}, rows)
+	use(t, c, 5)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := pool.Alone(t.Context(), func() error {
+		if pool.Len() != 0 {
+			t.Error("a program is kept")
+		}
+		time.AfterFunc(time.Millisecond, cancel)
+		if err := c.Use(ctx, 5, func(engine.Program) error { return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("a program ran: error %v", err)
+		}
+		return pool.Alone(ctx, func() error { t.Error("two ran alone"); return nil })
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	use(t, c, 5)
 }
 
 // TestConcurrentUse: many callers of many shapes in little room.

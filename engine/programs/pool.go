@@ -31,6 +31,7 @@ type Pool struct {
 	mu     sync.Mutex
 	recent []*entry      // with a program, the least recently used first
 	change chan struct{} // closed when a program is not in use any more
+	alone  bool          // while Alone runs
 	closed bool
 }
 
@@ -98,28 +99,69 @@ func (p *Pool) use(ctx context.Context, e *entry, compile func() (engine.Program
 // begin makes room for a program and marks it as running. While others that run leave
 // no room it waits: on one device programs run one after the other in any case.
 func (p *Pool) begin(ctx context.Context, e *entry) error {
+	return p.await(ctx, func() bool {
+		if p.alone || !p.makeRoom(e) && p.busy() {
+			return false
+		}
+		e.active, e.running = true, true
+		i := slices.Index(p.recent, e)
+		p.recent = append(slices.Delete(p.recent, i, i+1), e)
+		return true
+	})
+}
+
+// await returns once try, which it calls with the lock after every change, does
+// something.
+func (p *Pool) await(ctx context.Context, try func() bool) error {
 	for {
 		p.mu.Lock()
 		if p.closed {
 			p.mu.Unlock()
 			return ErrClosed
 		}
-		fits := p.makeRoom(e)
-		if fits || !slices.ContainsFunc(p.recent, func(o *entry) bool { return o.running }) {
-			e.active, e.running = true, true
-			i := slices.Index(p.recent, e)
-			p.recent = append(slices.Delete(p.recent, i, i+1), e)
-			p.mu.Unlock()
+		done, change := try(), p.change
+		p.mu.Unlock()
+		if done {
 			return nil
 		}
-		change := p.change
-		p.mu.Unlock()
 		select {
 		case <-change:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// busy tells whether a program runs.
+func (p *Pool) busy() bool {
+	return slices.ContainsFunc(p.recent, func(o *entry) bool { return o.running })
+}
+
+// Alone runs f while no program of the pool runs or takes memory: for work that needs
+// as much as it can have. f may use no cache of the pool.
+func (p *Pool) Alone(ctx context.Context, f func() error) error {
+	err := p.await(ctx, func() bool {
+		if p.alone || p.busy() {
+			return false
+		}
+		p.alone = true
+		for _, e := range slices.Clone(p.recent) {
+			if !e.held {
+				p.drop(e)
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.alone = false
+		p.changed()
+	}()
+	return f()
 }
 
 // makeRoom closes programs until e fits beside the others, and tells whether it does.
@@ -164,9 +206,11 @@ func (p *Pool) release(e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e.held, e.running = false, false
-	if p.closed && e.prog != nil {
-		p.drop(e)
-	}
+	p.changed()
+}
+
+// changed wakes those who wait.
+func (p *Pool) changed() {
 	close(p.change)
 	p.change = make(chan struct{})
 }
@@ -197,14 +241,23 @@ func (p *Pool) Len() int {
 	return len(p.recent)
 }
 
-// Close closes all programs, those in use once they are not any more.
+// Close closes all programs, after it has waited for those in use.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for _, e := range slices.Clone(p.recent) {
-		if !e.held {
-			p.drop(e)
+	for {
+		for _, e := range slices.Clone(p.recent) {
+			if !e.held {
+				p.drop(e)
+			}
 		}
+		if len(p.recent) == 0 && !p.alone {
+			return
+		}
+		change := p.change
+		p.mu.Unlock()
+		<-change
+		p.mu.Lock()
 	}
 }
