@@ -1,6 +1,7 @@
 package ldm
 
 import (
+	"context"
 	"io/fs"
 	"sync"
 
@@ -169,7 +170,7 @@ func (m *Model) Save(path string, d checkpoint.DType) error {
 	if err != nil {
 		return err
 	}
-	return modelfile.Save(path, m.net, m.target, m.tokenizer, m.Classes(), vars, d)
+	return modelfile.Save(context.Background(), path, m.net, m.target, m.tokenizer, m.Classes(), vars, d)
 }
 
 // Close frees the model's programs and closes its file.

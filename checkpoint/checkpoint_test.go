@@ -80,7 +80,7 @@ func TestNaN(t *testing.T) {
 	bad := sample()
 	bad["b"].F32[0] = float32(math.NaN())
 	var b bytes.Buffer
-	if err := write(&b, bad, nil, F32); err != nil {
+	if err := write(t.Context(), &b, bad, nil, F32); err != nil {
 		t.Fatal(err)
 	}
 	f, err := NewFile("x", bytes.NewReader(b.Bytes()), int64(b.Len()))
@@ -123,7 +123,7 @@ func TestRange(t *testing.T) {
 
 func TestTruncated(t *testing.T) {
 	var b bytes.Buffer
-	if err := write(&b, sample(), nil, F32); err != nil {
+	if err := write(t.Context(), &b, sample(), nil, F32); err != nil {
 		t.Fatal(err)
 	}
 	for n := range b.Len() {
@@ -135,7 +135,7 @@ func TestTruncated(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	var b bytes.Buffer
-	if err := write(&b, sample(), map[string]string{"k": "v"}, F16); err != nil {
+	if err := write(f.Context(), &b, sample(), map[string]string{"k": "v"}, F16); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())

@@ -83,7 +83,7 @@ func TestKinds(t *testing.T) {
 
 func TestTruncatedDownloads(t *testing.T) {
 	var b bytes.Buffer
-	if err := write(&b, sample(), nil, F32); err != nil {
+	if err := write(t.Context(), &b, sample(), nil, F32); err != nil {
 		t.Fatal(err)
 	}
 	for _, cut := range []int{b.Len() - 1, 40} {
@@ -180,7 +180,7 @@ func (p plainFS) Open(name string) (fs.File, error) {
 
 func TestOpenFS(t *testing.T) {
 	var b bytes.Buffer
-	if err := write(&b, sample(), nil, F32); err != nil {
+	if err := write(t.Context(), &b, sample(), nil, F32); err != nil {
 		t.Fatal(err)
 	}
 	fsys := fstest.MapFS{"sub/x.safetensors": {Data: b.Bytes()}}

@@ -83,6 +83,12 @@ func Load(r Reader, want map[string]Want, opt LoadOptions) (map[string]*tensor.T
 	return out, nil
 }
 
+// Fits compares what is wanted with what is there, as Load does before it reads.
+func Fits(r Reader, want map[string]Want, opt LoadOptions) error {
+	l := loader{r, opt, map[string]bool{}}
+	return l.match(want)
+}
+
 type loader struct {
 	Reader
 	opt  LoadOptions

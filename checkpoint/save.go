@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -20,22 +21,31 @@ import (
 // are not finite, or would not be in the format, are an error that names their
 // tensors.
 func Save(path string, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
+	return SaveContext(context.Background(), path, tensors, meta, d)
+}
+
+// SaveContext is Save that ends with the context's error, and leaves the path as
+// it was, once the context is done.
+func SaveContext(ctx context.Context, path string, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
 	if d != F32 && d != F16 && d != BF16 {
 		return fault.Inputf("weights cannot be written as %q: want F32, F16 or BF16", d)
 	}
-	if err := checkRange(path, tensors, d); err != nil {
+	if err := checkRange(ctx, path, tensors, d); err != nil {
 		return err
 	}
-	return Atomic(path, func(w io.Writer) error { return write(w, tensors, meta, d) })
+	return Atomic(path, func(w io.Writer) error { return write(ctx, w, tensors, meta, d) })
 }
 
 // Atomic writes a file in one atomic step, as package output has it.
 func Atomic(path string, fill func(io.Writer) error) error { return output.Write(path, fill) }
 
 // checkRange looks for numbers that the format does not hold.
-func checkRange(path string, tensors map[string]*tensor.Tensor, d DType) error {
+func checkRange(ctx context.Context, path string, tensors map[string]*tensor.Tensor, d DType) error {
 	var broken, beyond []string
 	for name, t := range tensors {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if i, v := nonFinite(t); i >= 0 {
 			broken = append(broken, fmt.Sprintf("%s (element %d is %g)", name, i, v))
 		} else if most := largest(t, d); !representable(d, most) {
@@ -80,7 +90,7 @@ func representable(d DType, v float32) bool {
 	return true
 }
 
-func write(w io.Writer, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
+func write(ctx context.Context, w io.Writer, tensors map[string]*tensor.Tensor, meta map[string]string, d DType) error {
 	names := make([]string, 0, len(tensors))
 	for name := range tensors {
 		names = append(names, name)
@@ -98,6 +108,9 @@ func write(w io.Writer, tensors map[string]*tensor.Tensor, meta map[string]strin
 	}
 	buf := make([]byte, 0, 1<<16)
 	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		for _, v := range tensors[name].Float32().F32 {
 			switch d {
 			case F16:

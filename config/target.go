@@ -29,6 +29,9 @@ func (t Target) Decode(dst any) error {
 // Inside decodes one of the arguments, which is a mapping itself.
 func (t Target) Inside(key string, dst any) error {
 	v := t.Params[key]
+	if v != nil {
+		v = plain(v)
+	}
 	m, ok := v.(map[string]any)
 	if !ok {
 		return t.name(t.from.errorf(key, "%s is %s: want a mapping", t.from.path(key), show(v)))

@@ -29,6 +29,8 @@ const (
 	NameScaleFactor = "scale_factor"
 	nameLogvar      = "logvar"
 	PrefixEMA       = "model_ema."
+	NameV           = "v_pred" // there where the network predicts v
+	NameZeroSNR     = "ztsnr"  // there where the last timestep is noise alone
 )
 
 // EMAName is the name of the average of a parameter below "model.": the
@@ -90,10 +92,27 @@ func shapes(specs []nn.ParamSpec) map[string]tensor.Shape {
 	return out
 }
 
+// leftovers begin the names of what programs leave in merged checkpoints, and
+// nothing reads: other parts of CLIP, learnt words, the safety checker.
+var leftovers = []string{
+	PrefixConditioner + ".logit_scale", PrefixConditioner + ".text_projection", PrefixConditioner + ".transformer.logit_scale",
+	PrefixConditioner + ".transformer.text_projection", PrefixConditioner + ".transformer.visual_projection", PrefixConditioner + ".transformer.vision_model.",
+	"embedding_manager.", "safety_checker.", "feature_extractor.",
+}
+
+// Leftover tells whether a key is one of those of other programs that nothing
+// reads.
+func Leftover(name string) bool {
+	return slices.ContainsFunc(leftovers, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
 // Stray tells whether a checkpoint may hold a key that is no part of the
 // network: buffers, averages, and what belongs to training.
 func Stray(name string) bool {
-	for _, prefix := range []string{PrefixEMA, "ddim_", "loss.", PrefixFirstStage + ".loss.", "lvlb_weights", nameLogvar, NameScaleFactor} {
+	if Leftover(name) {
+		return true
+	}
+	for _, prefix := range []string{PrefixEMA, NameV, NameZeroSNR, "ddim_", "loss.", PrefixFirstStage + ".loss.", "lvlb_weights", nameLogvar, NameScaleFactor} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -306,7 +306,7 @@ func (n *Network) AllParams() ([]nn.ParamSpec, error) {
 // a whole latent diffusion model or a first stage.
 func ParamsOf(t config.Target) ([]nn.ParamSpec, error) {
 	if !IsDiffusion(t) {
-		cfg, err := DecodeStage(t)
+		cfg, err := StageOf(t)
 		if err != nil {
 			return nil, err
 		}

@@ -44,6 +44,20 @@ func DecodeStage(t config.Target) (autoencoder.Config, error) {
 	return cfg, cfg.Validate()
 }
 
+// StageOf is the configuration of the first stage that a model's configuration
+// has, or is. Keys of training alone are left out.
+func StageOf(t config.Target) (autoencoder.Config, error) {
+	if IsDiffusion(t) {
+		var stage config.Target
+		if err := t.Inside("first_stage_config", &stage); err != nil {
+			return autoencoder.Config{}, err
+		}
+		t = stage
+	}
+	t, _ = t.Without(stageTrainingKeys...)
+	return DecodeStage(t)
+}
+
 // EncodeStage is the target of a first stage, inside a diffusion model or alone.
 func EncodeStage(cfg autoencoder.Config, alone bool) (config.Target, error) {
 	name := config.TargetAutoencoderKL

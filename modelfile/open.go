@@ -1,14 +1,16 @@
 package modelfile
 
 import (
+	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/checkpoint/diffusers"
 	"github.com/ldm-go/ldm/checkpoint/recognise"
 	"github.com/ldm-go/ldm/checkpoint/taesd"
 	"github.com/ldm-go/ldm/config"
@@ -26,8 +28,7 @@ type File struct {
 	Assumed []string // what nothing said: what was assumed, and what changes it
 	Format  string   // safetensors, ckpt (zip), ckpt (legacy), diffusers folder
 
-	opt   Options
-	loose bool // shapes as diffusers has them fit too
+	opt Options
 }
 
 // Open opens a model: a .safetensors or .ckpt file, or a diffusers folder. The
@@ -124,11 +125,17 @@ func New(r checkpoint.Reader, o Options) (*File, error) {
 // describe is New without what only names and shapes tell.
 func describe(r checkpoint.Reader, o Options) (*File, error) {
 	f := &File{Reader: r, opt: o}
-	if o.Wrap != nil {
-		f.Reader = o.Wrap(r)
-	}
 	if file, ok := r.(*checkpoint.File); ok {
 		f.Format = file.Format
+	}
+	if names := recognise.Rename(r.Names()); names != nil {
+		f.Reader = checkpoint.Rename(r, names)
+	}
+	if o.Wrap != nil {
+		f.Reader = o.Wrap(f.Reader)
+	}
+	if step := f.Metadata()[metaStep]; step != "" {
+		return nil, fault.Inputf("%s is the state of a training run at step %s, which that run goes on from: give %s beside it", f.Name(), step, modelName)
 	}
 	text := f.Metadata()[metaConfig]
 	if text == "" {
@@ -150,7 +157,38 @@ func (f *File) complete() (err error) {
 		}
 	}
 	if f.Target.Target == "" {
-		return f.recognise()
+		if err := f.recognise(); err != nil {
+			return err
+		}
+	}
+	return f.heedMarks()
+}
+
+// heedMarks takes what keys of the file say by being there, where the
+// configuration does not say otherwise.
+func (f *File) heedMarks() error {
+	recognised := f.Known != "" || f.From == fromShapes
+	for _, mark := range []struct {
+		name, key string
+		value     any
+	}{{model.NameV, "parameterization", "v"}, {model.NameZeroSNR, "rescale_betas_zero_snr", true}} {
+		if _, ok := f.Info(mark.name); !ok {
+			continue
+		}
+		said, given := f.Target.Params[mark.key]
+		switch {
+		case !model.IsDiffusion(f.Target):
+			return nil
+		case given && said == mark.value:
+			continue
+		case given && !recognised:
+			f.opt.log("the file holds the key %s, but the configuration says %s: %v, which is taken", mark.name, mark.key, said)
+			continue
+		}
+		f.Target.Params = maps.Clone(f.Target.Params)
+		f.Target.Params[mark.key] = mark.value
+		f.Assumed = slices.DeleteFunc(f.Assumed, func(line string) bool { return strings.Contains(line, "("+mark.key) })
+		f.opt.log("%s: %v, as the key %s in the file says", mark.key, mark.value, mark.name)
 	}
 	return nil
 }
@@ -162,6 +200,15 @@ func (p place) openFile(name string, o Options) (*File, error) {
 	}
 	if r.Metadata()[metaConfig] == "" && taesd.Is(r) {
 		return p.openTiny(r, name, o)
+	}
+	if o.Config == "" && diffusersStage(r) {
+		f, err := p.openStageFile(r, name, o)
+		if err != nil {
+			r.Close()
+		}
+		if f != nil || err != nil {
+			return f, err
+		}
 	}
 	f, err := describe(r, o)
 	if err != nil {
@@ -181,48 +228,34 @@ func (p place) openTiny(r *checkpoint.File, name string, o Options) (*File, erro
 		tiny.Set.Close()
 		return nil, err
 	}
-	f.Target, f.From, f.Assumed, f.Format = tiny.Target, "the names and shapes of its tensors", tiny.Notes, r.Format
+	f.Target, f.From, f.Assumed, f.Format = tiny.Target, fromShapes, tiny.Notes, r.Format
 	f.Known = "TAESD"
 	return f, nil
 }
+
+// ignores tells whether a name is among those that need not fit.
+func (f *File) ignores(name string) bool {
+	return slices.ContainsFunc(f.opt.IgnoreKeys, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+const fromShapes = "the names and shapes of its tensors"
 
 // recognise takes the configuration from the names and shapes of the tensors.
 func (f *File) recognise() error {
 	shapes := map[string][]int{}
 	for _, name := range f.Names() {
-		info, _ := f.Info(name)
-		shapes[name] = info.Shape
+		if info, _ := f.Info(name); !f.ignores(name) {
+			shapes[name] = info.Shape
+		}
 	}
 	m, err := recognise.From(shapes)
 	if err != nil {
+		if errors.Is(err, fault.Unsupported) {
+			return fault.Unsupportedf("%s %w", f.Name(), err)
+		}
 		return fault.Filef("%s comes without a configuration (give its YAML with --config), and %w", f.Name(), err)
 	}
 	f.Target, f.Known, f.Assumed = m.Target, m.Name, m.Assumed
-	f.From = "the names and shapes of its tensors"
+	f.From = fromShapes
 	return nil
-}
-
-func (p place) openFolder(o Options) (*File, error) {
-	layout, err := diffusers.Open(p.path("."), p.FS)
-	if err != nil {
-		return nil, err
-	}
-	set := checkpoint.NewSet(p.path("."), layout.Name)
-	for _, part := range layout.Parts {
-		for _, name := range part.Files {
-			f, err := p.open(name)
-			if err != nil {
-				set.Close()
-				return nil, err
-			}
-			set.Add(part.Folder, f)
-		}
-	}
-	f, err := describe(set, o)
-	if err != nil {
-		set.Close()
-		return nil, err
-	}
-	f.Target, f.From, f.Assumed, f.Format, f.loose = layout.Target, "the folder's JSON files", layout.Assumed, "diffusers folder", true
-	return f, nil
 }

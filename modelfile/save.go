@@ -1,6 +1,7 @@
 package modelfile
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,6 +22,7 @@ import (
 const (
 	metaConfig = "ldm.config" // its YAML
 	metaVocab  = "ldm.vocab"  // the tokenizer's pieces, one a line
+	metaStep   = "ldm.step"   // of the state of a training run, which is no model
 	// MetaClasses is the names of the classes, a list in JSON.
 	MetaClasses = "ldm.classes"
 )
@@ -30,7 +32,7 @@ func wrap(where string, err error) error { return fmt.Errorf("%s: %w", where, er
 // Save writes a model's weights with its configuration, target, its tokenizer,
 // where that is not a published one, and the names of its classes, if it has
 // any. The scale factor and the heads are those in use.
-func Save(path string, net *model.Network, target config.Target, tok token.Tokenizer, classes []string, vars engine.Vars, d checkpoint.DType) error {
+func Save(ctx context.Context, path string, net *model.Network, target config.Target, tok token.Tokenizer, classes []string, vars engine.Vars, d checkpoint.DType) error {
 	specs, err := net.AllParams()
 	if err != nil {
 		return err
@@ -40,6 +42,9 @@ func Save(path string, net *model.Network, target config.Target, tok token.Token
 		return err
 	}
 	params := maps.Clone(target.Params)
+	for _, key := range net.Ignored { // those of training alone
+		delete(params, key)
+	}
 	params["scale_factor"] = net.ScaleFactor
 	unet := config.Target{Target: net.Params.UNet.Target, Params: maps.Clone(net.Params.UNet.Params)}
 	unet.Params["num_heads"], unet.Params["num_head_channels"] = net.UNet.NumHeads, net.UNet.NumHeadChannels
@@ -60,12 +65,12 @@ func Save(path string, net *model.Network, target config.Target, tok token.Token
 		}
 		meta[MetaClasses] = string(names)
 	}
-	return checkpoint.Save(path, tensors, meta, d)
+	return checkpoint.SaveContext(ctx, path, tensors, meta, d)
 }
 
 // SaveFirstStage writes a first stage's weights, found in vars without prefix,
 // with its configuration.
-func SaveFirstStage(path string, cfg autoencoder.Config, vars engine.Vars, d checkpoint.DType) error {
+func SaveFirstStage(ctx context.Context, path string, cfg autoencoder.Config, vars engine.Vars, d checkpoint.DType) error {
 	specs, err := model.StageParams(cfg, "")
 	if err != nil {
 		return err
@@ -82,7 +87,7 @@ func SaveFirstStage(path string, cfg autoencoder.Config, vars engine.Vars, d che
 	if err != nil {
 		return err
 	}
-	return checkpoint.Save(path, tensors, map[string]string{metaConfig: text}, d)
+	return checkpoint.SaveContext(ctx, path, tensors, map[string]string{metaConfig: text}, d)
 }
 
 // pick takes the parameters that a network has.

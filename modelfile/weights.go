@@ -4,12 +4,11 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/checkpoint/recognise"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
@@ -21,9 +20,12 @@ import (
 // Network decodes the configuration, with what the file decides: the scale
 // factor, and the heads of the legacy models.
 func (f *File) Network() (*model.Network, error) {
-	net, err := model.New(f.Target)
+	net, err := f.network()
 	if err != nil {
-		return nil, fault.As(fault.File, wrap(f.From, err))
+		return nil, err
+	}
+	for _, line := range net.Ignored {
+		f.opt.log("ignored: %s, which matters to training alone", line)
 	}
 	for _, line := range f.Assumed {
 		f.opt.log("assumed: %s", line)
@@ -45,6 +47,14 @@ func (f *File) Network() (*model.Network, error) {
 	return net, nil
 }
 
+func (f *File) network() (*model.Network, error) {
+	net, err := model.New(f.Target)
+	if err != nil {
+		return nil, fault.As(fault.File, wrap(f.From, err))
+	}
+	return net, nil
+}
+
 // setHeads gives the legacy models their one head. Files that this program
 // wrote mean what they say.
 func (f *File) setHeads(net *model.Network) error {
@@ -58,58 +68,39 @@ func (f *File) setHeads(net *model.Network) error {
 	return err
 }
 
-// averages tells whether the averaged weights are to be used.
-func (f *File) averages(net *model.Network) (bool, error) {
-	has := slices.ContainsFunc(f.Names(), func(name string) bool { return strings.HasPrefix(name, model.PrefixEMA) })
-	switch f.opt.Weights {
-	case WeightsRaw:
-		return false, nil
-	case WeightsEMA:
-		if !has {
-			return false, fault.Inputf("%s holds no averaged weights (%s*)", f.Name(), model.PrefixEMA)
-		}
-		return true, nil
-	}
-	use := has && (net.Params.UseEMA == nil || *net.Params.UseEMA)
-	switch {
-	case use:
-		f.opt.log("the file holds averaged weights too; using the averaged ones")
-	case has:
-		f.opt.log("the file holds averaged weights too; using the plain ones, as use_ema is false")
-	}
-	return use, nil
-}
-
 // Weights reads all parameters of a model. They lie in the file where that can
 // be mapped, and hold as long as it is open.
 func (f *File) Weights(net *model.Network) (engine.Vars, error) {
-	specs, err := net.AllParams()
+	specs, want, opt, err := f.wants(net)
 	if err != nil {
 		return nil, err
 	}
-	averaged, err := f.averages(net)
-	if err != nil {
-		return nil, err
-	}
-	known, err := net.StateDict()
-	if err != nil {
-		return nil, err
-	}
-	want := map[string]checkpoint.Want{}
-	for _, p := range specs {
-		w := checkpoint.Want{Stored: p.Name, Shape: p.Shape}
-		if name, ok := model.EMAName(p.Name); ok && averaged {
-			w.Stored = name
-		}
-		want[p.Name] = w
-	}
-	vars, err := checkpoint.Load(f, want, checkpoint.LoadOptions{
-		Allowed: model.Stray, Spare: slices.Collect(maps.Keys(known)), IgnoreKeys: f.opt.IgnoreKeys, View: true, Loose: f.loose,
-	})
+	vars, err := checkpoint.Load(f, want, opt)
 	if err != nil {
 		return nil, fault.As(fault.File, err)
 	}
 	return f.completed(vars, specs), nil
+}
+
+// Fits compares the names and shapes of the file's tensors with what its
+// configuration wants, and gives the number of those.
+func (f *File) Fits() (int, error) {
+	if !model.IsDiffusion(f.Target) {
+		_, _, want, opt, err := f.stageWants()
+		if err != nil {
+			return 0, err
+		}
+		return len(want), fault.As(fault.File, checkpoint.Fits(f, want, opt))
+	}
+	net, err := f.network()
+	if err != nil {
+		return 0, err
+	}
+	_, want, opt, err := f.wants(net)
+	if err != nil {
+		return 0, err
+	}
+	return len(want), fault.As(fault.File, checkpoint.Fits(f, want, opt))
 }
 
 // completed gives initial values to what was ignored.
@@ -159,52 +150,62 @@ func (f *File) Classes() []string {
 	return names
 }
 
-// stageTarget is the configuration of the file's first stage, and the prefix
-// of its keys.
-func (f *File) stageTarget() (cfg autoencoder.Config, prefix string, err error) {
-	target := f.Target
-	if target.Target == config.TargetLatentDiffusion {
-		var params model.Params
-		if err := target.Decode(&params); err != nil {
-			return cfg, "", fault.As(fault.File, wrap(f.From, err))
-		}
-		target, prefix = params.FirstStage, model.PrefixFirstStage+"."
-	}
-	if cfg, err = model.DecodeStage(target); err != nil {
-		err = fault.As(fault.File, wrap(f.From, err))
-	}
-	return cfg, prefix, err
-}
-
 // FirstStageConfig is the configuration of the file's first stage.
 func (f *File) FirstStageConfig() (autoencoder.Config, error) {
-	cfg, _, err := f.stageTarget()
-	return cfg, err
+	cfg, err := model.StageOf(f.Target)
+	if err != nil {
+		return cfg, fault.As(fault.File, wrap(f.From, err))
+	}
+	return cfg, nil
 }
 
-// FirstStage reads the first stage of the file, alone or part of a model, into
-// memory of its own. The names of the weights have no prefix.
-func (f *File) FirstStage() (autoencoder.Config, engine.Vars, error) {
-	cfg, prefix, err := f.stageTarget()
+// stagePrefix begins the names of the first stage's tensors: what the file has
+// before them, else what the configuration says.
+func (f *File) stagePrefix() string {
+	if prefix, ok := recognise.StagePrefix(f.Names()); ok {
+		return prefix
+	}
+	if model.IsDiffusion(f.Target) {
+		return model.PrefixFirstStage + "."
+	}
+	return ""
+}
+
+// stageWants are the tensors that the first stage needs.
+func (f *File) stageWants() (autoencoder.Config, []nn.ParamSpec, map[string]checkpoint.Want, checkpoint.LoadOptions, error) {
+	prefix := f.stagePrefix()
+	opt := checkpoint.LoadOptions{
+		Allowed:    func(name string) bool { return prefix != "" || model.Stray(name) },
+		IgnoreKeys: f.opt.IgnoreKeys, Loose: true,
+	}
+	cfg, err := f.FirstStageConfig()
 	if err != nil {
-		return cfg, nil, err
+		return cfg, nil, nil, opt, err
 	}
 	specs, err := model.StageParams(cfg, "")
 	if err != nil {
-		return cfg, nil, wrap(f.From, err)
+		return cfg, nil, nil, opt, wrap(f.From, err)
 	}
 	shapes := map[string]tensor.Shape{}
 	for _, s := range specs {
 		shapes[s.Name] = s.Shape
 	}
+	return cfg, specs, checkpoint.Wants(prefix, shapes), opt, nil
+}
+
+// FirstStage reads the first stage of the file, alone or part of a model, into
+// memory of its own. The names of the weights have no prefix.
+func (f *File) FirstStage() (autoencoder.Config, engine.Vars, error) {
+	cfg, specs, want, opt, err := f.stageWants()
+	if err != nil {
+		return cfg, nil, err
+	}
 	for _, line := range f.Assumed {
-		if prefix == "" { // the other assumptions are of no consequence here
+		if !model.IsDiffusion(f.Target) { // the other assumptions are of no consequence here
 			f.opt.log("assumed: %s", line)
 		}
 	}
-	vars, err := checkpoint.Load(f, checkpoint.Wants(prefix, shapes), checkpoint.LoadOptions{
-		Allowed: func(name string) bool { return prefix != "" || model.Stray(name) }, IgnoreKeys: f.opt.IgnoreKeys, Loose: f.loose,
-	})
+	vars, err := checkpoint.Load(f, want, opt)
 	if err != nil {
 		return cfg, nil, fault.As(fault.File, err)
 	}

@@ -318,7 +318,7 @@ func (s *firstStage) export(path string) error {
 	if err != nil {
 		return err
 	}
-	return modelfile.SaveFirstStage(path, s.model, vars, checkpoint.F32)
+	return modelfile.SaveFirstStage(context.Background(), path, s.model, vars, checkpoint.F32)
 }
 
 // loaded makes the autoencoder with the averaged weights.

@@ -290,7 +290,7 @@ func (s *secondStage) export(path string) error {
 	if err != nil {
 		return err
 	}
-	return modelfile.Save(path, s.net, s.target, s.tok, s.classes, vars, checkpoint.F32)
+	return modelfile.Save(context.Background(), path, s.net, s.target, s.tok, s.classes, vars, checkpoint.F32)
 }
 
 func (s *secondStage) facts() facts { return s.known }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/fault"
 )
 
 // The prefixes of our parameters' names.
@@ -49,6 +50,15 @@ func Open(name string, fsys fs.FS) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
+	var files [3][]string
+	for i, folder := range folders {
+		if files[i], err = weights(d, folder); err != nil {
+			return nil, err
+		}
+	}
+	if err := version2(d, folders); err != nil {
+		return nil, err
+	}
 	u, err := readUNet(d, folders[0])
 	if err != nil {
 		return nil, err
@@ -71,10 +81,7 @@ func Open(name string, fsys fs.FS) (*Layout, error) {
 	l := &Layout{Target: target(u, v, t, s)}
 	l.Assumed = append(append(append(append(l.Assumed, u.assumed...), v.assumed...), t.assumed...), s.assumed...)
 	for i, p := range []Part{{Prefix: prefixUNet, names: u.names}, {Prefix: prefixFirstStage, names: v.names}, {Prefix: prefixConditioner, names: t.names}} {
-		p.Folder = folders[i]
-		if p.Files, err = weights(d, p.Folder); err != nil {
-			return nil, err
-		}
+		p.Folder, p.Files = folders[i], files[i]
 		l.Parts = append(l.Parts, p)
 	}
 	return l, nil
@@ -106,12 +113,24 @@ func named(index *object, name string) bool {
 	return len(pair) == 2 && pair[1] != nil
 }
 
+// version2 names Stable Diffusion v2 and XL, whose folders have the same components.
+func version2(d directory, folders [3]string) error {
+	u, err := d.object(folders[0] + "/" + ConfigFile)
+	if err != nil {
+		return err
+	}
+	if u.get("cross_attention_dim") == 1024.0 && u.get("use_linear_projection") == true {
+		return fault.Unsupportedf("%s: Stable Diffusion v2 (cross_attention_dim 1024, use_linear_projection), which is not supported", u.file)
+	}
+	return nil
+}
+
 // fit checks that the parts agree on the channels between them.
 func fit(d directory, folders [3]string, u unetFile, v stageFile, t textFile) error {
 	file := folders[0] + "/config.json"
 	switch {
-	case u.in != v.latent:
-		return d.errorf(file, "in_channels is %d: want %d, the channels of the latent in %s (inpainting and upscaling models are not supported)", u.in, v.latent, folders[1])
+	case u.in != v.latent && u.in != 2*v.latent && u.in != 2*v.latent+1:
+		return d.errorf(file, "in_channels is %d: want %d, the channels of the latent in %s, or %d (for editing) or %d (for inpainting)", u.in, v.latent, folders[1], 2*v.latent, 2*v.latent+1)
 	case u.out != v.latent:
 		return d.errorf(file, "out_channels is %d: want %d, the channels of the latent in %s", u.out, v.latent, folders[1])
 	case u.context != t.width:
@@ -121,7 +140,7 @@ func fit(d directory, folders [3]string, u unetFile, v stageFile, t textFile) er
 }
 
 // target puts the parts' configurations together.
-func target(u unetFile, v stageFile, t textFile, s scheduleFile) config.Target {
+func target(u unetFile, v stageFile, text textFile, s scheduleFile) config.Target {
 	params := map[string]any{
 		"image_size":           u.size,
 		"channels":             v.latent,
@@ -133,15 +152,22 @@ func target(u unetFile, v stageFile, t textFile, s scheduleFile) config.Target {
 		"unet_config":          map[string]any{"target": config.TargetUNet, "params": u.params},
 		"first_stage_config":   map[string]any{"target": v.target, "params": v.params},
 	}
-	text := map[string]any{"target": t.target}
-	if len(t.params) > 0 {
-		text["params"] = t.params
+	cond := map[string]any{"target": text.target}
+	if len(text.params) > 0 {
+		cond["params"] = text.params
 	}
-	params["cond_stage_config"] = text
+	params["cond_stage_config"] = cond
 	for k, value := range s.params {
 		params[k] = value
 	}
-	return config.Target{Target: config.TargetLatentDiffusion, Params: params}
+	t := config.Target{Target: config.TargetLatentDiffusion, Params: params}
+	switch u.in {
+	case 2 * v.latent:
+		t.Target, params["conditioning_key"] = config.TargetLatentEdit, "hybrid"
+	case 2*v.latent + 1:
+		t.Target, params["conditioning_key"], params["concat_keys"] = config.TargetLatentInpaint, "hybrid", []string{"mask", "masked_image"}
+	}
+	return t
 }
 
 // Name maps one of our parameters' names, with its prefix, to the folder of its

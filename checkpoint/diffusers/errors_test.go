@@ -1,9 +1,14 @@
 package diffusers
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/fault"
 	"testing/fstest"
 )
 
@@ -34,7 +39,7 @@ func TestErrors(t *testing.T) {
 		{"unet/config.json", "[320, 640, 1280, 1280]", "[320, 640]", "down_block_types is"},
 		{"unet/config.json", `"DownBlock2D"`, `"AttnDownBlock2D"`, "down_block_types is"},
 		{"unet/config.json", `["UpBlock2D"`, `["CrossAttnUpBlock2D"`, "up_block_types is"},
-		{"unet/config.json", `"in_channels": 4`, `"in_channels": 9`, "sd/unet/config.json: in_channels is 9: want 4"},
+		{"unet/config.json", `"in_channels": 4`, `"in_channels": 12`, "sd/unet/config.json: in_channels is 12: want 4"},
 		{"unet/config.json", `"out_channels": 4`, `"out_channels": 8`, "out_channels is 8: want 4"},
 		{"unet/config.json", `"cross_attention_dim": 768`, `"cross_attention_dim": 1024`, "cross_attention_dim is 1024: want 768"},
 		{"vae/config.json", "AutoencoderKL", "AsymmetricAutoencoderKL", `_class_name is "AsymmetricAutoencoderKL": want`},
@@ -106,4 +111,80 @@ func wantError(t *testing.T, files fstest.MapFS, want string) {
 	if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 500 {
 		t.Errorf("error %v: want %q", err, want)
 	}
+}
+
+// TestJoined: U-Nets of inpainting and of editing take more channels.
+func TestJoined(t *testing.T) {
+	for channels, target := range map[string]string{"9": config.TargetLatentInpaint, "8": config.TargetLatentEdit} {
+		files := stableDiffusion()
+		files["unet/config.json"] = file(replace(sdUNet, `"in_channels": 4`, `"in_channels": `+channels))
+		l := open(t, files)
+		if l.Target.Target != target || l.Target.Params["conditioning_key"] != "hybrid" {
+			t.Errorf("%s channels: %s, %v", channels, l.Target.Target, l.Target.Params["conditioning_key"])
+		}
+	}
+}
+
+// TestVersion2: Stable Diffusion v2 has the same components, and is called by name.
+func TestVersion2(t *testing.T) {
+	files := stableDiffusion()
+	files["unet/config.json"] = file(replace(replace(sdUNet, `"cross_attention_dim": 768`, `"cross_attention_dim": 1024`), "{", `{"use_linear_projection": true,`))
+	if _, err := Open("sd", files); !errors.Is(err, fault.Unsupported) || !strings.Contains(err.Error(), "Stable Diffusion v2") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestComponents: folders that are one component.
+func TestComponents(t *testing.T) {
+	all := stableDiffusion()
+	for folder, want := range map[string]string{"vae": classKL, "unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "scheduler": "a scheduler"} {
+		sub, err := fs.Sub(all, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Component(folder, sub); got != want {
+			t.Errorf("%s: %q, want %q", folder, got, want)
+		}
+	}
+	vae, _ := fs.Sub(all, "vae")
+	l, err := OpenStage("vae", vae)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, names, ok := l.Name("encoder.conv_in.weight")
+	if l.Target.Target != config.TargetAutoencoderKL || folder != "." || !ok || names[0] != "encoder.conv_in.weight" || len(l.Parts[0].Files) != 1 {
+		t.Errorf("%+v, %s, %v", l, folder, names)
+	}
+}
+
+// TestMark: JSON of other systems.
+func TestMark(t *testing.T) {
+	files := stableDiffusion()
+	files["unet/config.json"] = file("\xef\xbb\xbf" + strings.ReplaceAll(sdUNet, "\n", "\r\n"))
+	open(t, files)
+}
+
+func FuzzJSON(f *testing.F) {
+	for _, text := range []string{sdUNet, sdVAE, sdText, sdScheduler, sdIndex, "{}", "[", `{"a": 1e999}`, "\xff\xfe{\x00}\x00"} {
+		for i := range 5 {
+			f.Add(i, text)
+		}
+	}
+	names := []string{Index, "unet/config.json", "vae/config.json", "text_encoder/config.json", scheduleName}
+	f.Fuzz(func(t *testing.T, i int, text string) {
+		files := stableDiffusion()
+		files[names[uint(i)%uint(len(names))]] = file(text)
+		l, err := Open("sd", files)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than a line: %q", err)
+			}
+			return
+		}
+		l.Name("model.diffusion_model.input_blocks.1.1.proj_in.weight")
+		if vae, err := fs.Sub(files, "vae"); err == nil {
+			Component("vae", vae)
+			OpenStage("vae", vae)
+		}
+	})
 }

@@ -31,12 +31,12 @@ func weights(d directory, folder string) ([]string, error) {
 		}
 		if len(files) > 0 {
 			for i, f := range files {
-				files[i] = folder + "/" + f
+				files[i] = path.Join(folder, f)
 			}
 			return files, nil
 		}
 	}
-	return nil, d.errorf(folder, "no weights: want a file *.safetensors or *.bin")
+	return nil, d.errorf(folder, "no weights: want a file *.safetensors or *.bin (was it downloaded?)")
 }
 
 // weightsOf are the files with an extension, none if there are none.
@@ -67,7 +67,7 @@ func weightsOf(d directory, folder string, names []string, ext string) ([]string
 
 // shards are the files that an index names, each once.
 func shards(d directory, folder string, names []string, index, ext string) ([]string, error) {
-	o, err := d.object(folder + "/" + index)
+	o, err := d.object(path.Join(folder, index))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/ldm-go/ldm/config"
 )
 
 const (
@@ -66,6 +68,9 @@ func (d directory) object(file string) (*object, error) {
 		return nil, d.errorf(file, "more than %d bytes: want a JSON file of at most that", maxJSON)
 	}
 	o := &object{file: d.label(file), used: map[string]bool{}}
+	if raw, err = config.Text(raw); err != nil {
+		return nil, d.errorf(file, "%w", err)
+	}
 	if err := json.Unmarshal(raw, &o.fields); err != nil {
 		return nil, d.errorf(file, "not a JSON object: %w", err)
 	}

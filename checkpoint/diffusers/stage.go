@@ -1,8 +1,11 @@
 package diffusers
 
-import "github.com/ldm-go/ldm/config"
+import (
+	"path"
+	"slices"
 
-import "slices"
+	"github.com/ldm-go/ldm/config"
+)
 
 const defaultScale = 0.18215 // scaling_factor of diffusers, where a file has none
 
@@ -14,19 +17,21 @@ type stageFile struct {
 	latent  int // channels
 	scale   float64
 	assumed []string
+
+	scaleAssumed []string // those among them about scale
 }
 
 // readStage reads the first stage's config.json, an AutoencoderKL or a VQModel.
 func readStage(d directory, folder string) (v stageFile, err error) {
-	o, err := d.object(folder + "/config.json")
+	o, err := d.object(path.Join(folder, ConfigFile))
 	if err != nil {
 		return v, err
 	}
 	v.target = config.TargetAutoencoderKL
-	vq := o.get("_class_name") == "VQModel"
+	vq := o.get("_class_name") == classVQ
 	if vq {
 		v.target = config.TargetVQModelInterface
-	} else if o.get("_class_name") != "AutoencoderKL" {
+	} else if o.get("_class_name") != classKL {
 		o.bad("_class_name", `"AutoencoderKL" or "VQModel"`)
 	}
 	o.checkStage()
@@ -109,5 +114,6 @@ func (v *stageFile) readScale(o *object) {
 		v.scale = o.number("scaling_factor", 0, 1e6)
 		return
 	}
-	v.assumed = append(v.assumed, assume(o.file, "scaling_factor", v.scale, ", by which latents are multiplied"))
+	v.scaleAssumed = []string{assume(o.file, "scaling_factor", v.scale, ", by which latents are multiplied")}
+	v.assumed = append(v.assumed, v.scaleAssumed...)
 }

@@ -1,8 +1,10 @@
 package diffusers
 
-import "github.com/ldm-go/ldm/config"
+import (
+	"slices"
 
-import "slices"
+	"github.com/ldm-go/ldm/config"
+)
 
 // textFile is what the text encoder's config.json says.
 type textFile struct {
@@ -15,7 +17,7 @@ type textFile struct {
 
 // readText reads the text encoder's config.json, a CLIPTextModel or an LDMBertModel.
 func readText(d directory, folder string) (t textFile, err error) {
-	o, err := d.object(folder + "/config.json")
+	o, err := d.object(folder + "/" + ConfigFile)
 	if err != nil {
 		return t, err
 	}

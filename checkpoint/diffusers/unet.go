@@ -56,7 +56,7 @@ var unetFixed = []struct {
 
 // readUNet reads the U-Net's config.json.
 func readUNet(d directory, folder string) (u unetFile, err error) {
-	o, err := d.object(folder + "/config.json")
+	o, err := d.object(folder + "/" + ConfigFile)
 	if err != nil {
 		return u, err
 	}

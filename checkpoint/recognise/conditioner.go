@@ -6,6 +6,7 @@ import (
 
 	"github.com/ldm-go/ldm/conditioner"
 	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/unet"
@@ -22,22 +23,27 @@ type condition struct {
 	dataKey   string // the name of the condition in a batch
 	width     int    // of the context, 0 where unknown
 	trainable bool
+	model     string // the target of the diffusion model
+	joined    []string
 	assumed   []string
 }
 
 // readConditioner infers the conditioner of a U-Net, present where the file has
 // weights of one, and how its result reaches the U-Net.
-func readConditioner(r *reader, present bool, u unet.Config, factor int) (condition, error) {
-	c, err := conditionOf(r, present, u, factor)
+func readConditioner(r *reader, present bool, u unet.Config, factor int) (c condition, err error) {
+	c, err = conditionOf(r, present, u, factor)
 	if err != nil {
 		return c, err
 	}
+	c.model = config.TargetLatentDiffusion
 	wider := u.InChannels > u.OutChannels
 	switch {
 	case u.InChannels < u.OutChannels:
 		return c, fmt.Errorf("the U-Net takes %d channels and gives %d", u.InChannels, u.OutChannels)
+	case u.UseSpatialTransformer && wider && c.target == config.TargetFrozenCLIP:
+		return c, c.hybrid(u)
 	case u.UseSpatialTransformer && wider:
-		return c, fmt.Errorf("looks like a model with both channels joined to the latent (%d to %d) and cross-attention, which is not supported", u.InChannels, u.OutChannels)
+		return c, fault.Unsupportedf("looks like a model with both channels joined to the latent (%d to %d) and cross-attention, which is not supported", u.InChannels, u.OutChannels)
 	case u.NumClasses > 0 && (wider || present || u.UseSpatialTransformer):
 		return c, fmt.Errorf("looks like a model with labels (label_emb) and another condition, which is not supported")
 	case c.width > 0 && !u.UseSpatialTransformer:
@@ -55,6 +61,23 @@ func readConditioner(r *reader, present bool, u unet.Config, factor int) (condit
 		return c, fmt.Errorf("has a conditioner %s, but the U-Net takes no more channels than it gives", c.target)
 	}
 	return c, nil
+}
+
+// hybrid tells apart what is joined to the latent beside a text: of inpainting a
+// mask and a masked picture, of editing the picture.
+func (c *condition) hybrid(u unet.Config) error {
+	c.key = "hybrid"
+	switch u.InChannels - u.OutChannels {
+	case u.OutChannels + 1:
+		c.model, c.joined = config.TargetLatentInpaint, []string{"mask", "masked_image"}
+		c.assumed = append(c.assumed, "what is joined to the latent: the mask and the masked picture's latent, as in Stable Diffusion's inpainting (concat_keys)")
+	case u.OutChannels:
+		c.model = config.TargetLatentEdit
+		c.assumed = append(c.assumed, "what is joined to the latent: the latent of the picture to edit, as in instruct-pix2pix")
+	default:
+		return fault.Unsupportedf("looks like a model with %d channels joined to a latent of %d, and with cross-attention, which is not supported", u.InChannels-u.OutChannels, u.OutChannels)
+	}
+	return nil
 }
 
 func conditionOf(r *reader, present bool, u unet.Config, factor int) (condition, error) {
@@ -166,6 +189,9 @@ func (c condition) fill(params map[string]any) {
 	params["cond_stage_trainable"] = c.trainable
 	if c.key != "" {
 		params["conditioning_key"] = c.key
+	}
+	if len(c.joined) > 0 {
+		params["concat_keys"] = c.joined
 	}
 	if c.dataKey != "" {
 		params["cond_stage_key"] = c.dataKey

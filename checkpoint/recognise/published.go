@@ -41,6 +41,10 @@ const none = -1
 var models = []published{
 	{name: "Stable Diffusion v1", in: 4, out: 4, channels: 320, context: 768, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
 		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8, notLegacy: true},
+	{name: "Stable Diffusion v1 inpainting", in: 9, out: 4, channels: 320, context: 768, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
+		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8, notLegacy: true},
+	{name: "instruct-pix2pix", in: 8, out: 4, channels: 320, context: 768, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
+		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8, notLegacy: true},
 	{name: "LDM text-to-image 1.45B", in: 4, out: 4, channels: 320, context: 1280, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
 		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 32, heads: 8, notLegacy: true},
 	{name: "RDM 768x768", in: 16, out: 16, channels: 448, context: 768, mult: []int{1, 2, 3, 4}, stage: "kl-f16",

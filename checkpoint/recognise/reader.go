@@ -2,6 +2,7 @@ package recognise
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ldm-go/ldm/graph"
@@ -80,6 +81,15 @@ func (r *reader) ratio(what string, a, b int) int {
 	return a / b
 }
 
+// trimmed drops axes of length 1 at the end: linear layers may be stored as
+// convolutions of one pixel, and the other way round.
+func trimmed(shape []int) []int {
+	for len(shape) > 1 && shape[len(shape)-1] == 1 {
+		shape = shape[:len(shape)-1]
+	}
+	return shape
+}
+
 // exact checks that the graph's parameters are in the file with their shapes,
 // and that the file has no others under prefix that begin with one of parts.
 func exact(g *graph.Graph, prefix string, parts, names []string, shapes map[string][]int) error {
@@ -93,7 +103,7 @@ func exact(g *graph.Graph, prefix string, parts, names []string, shapes map[stri
 		switch got, ok := shapes[p.Name]; {
 		case !ok:
 			return fmt.Errorf("%s is missing: its surroundings want it, with shape %v", p.Name, p.Shape)
-		case !p.Shape.Equal(got):
+		case !slices.Equal(trimmed(p.Shape), trimmed(got)):
 			return fmt.Errorf("%s has shape %v: its surroundings want %v", p.Name, got, p.Shape)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/fault"
 )
 
 // The kinds of models.
@@ -54,49 +55,22 @@ func From(shapes map[string][]int) (*Model, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if what := foreign(names); what != "" {
-		return nil, fmt.Errorf("looks like %s, which is not supported", what)
+	prefix, stage := StagePrefix(names)
+	whole := anyUnder(names, prefixUNet) && anyUnder(names, prefixFirstStage)
+	if stage && !whole {
+		return alone(prefix, names, shapes)
 	}
-	switch {
-	case anyUnder(names, prefixUNet):
+	look := NameOther
+	if whole {
+		look = func(shapes map[string][]int, v Values) (Other, bool) { return others(newFile(shapes), v) }
+	}
+	if o, ok := look(shapes, Values{}); ok {
+		return nil, o.error()
+	}
+	if whole {
 		return latentDiffusion(names, shapes)
-	case anyUnder(names, "encoder.") && anyUnder(names, "decoder."):
-		return alone(names, shapes)
-	case anyUnder(names, "input_blocks.") || anyUnder(names, "diffusion_model."):
-		return nil, fmt.Errorf("looks like a U-Net alone: it is no whole model without its first stage")
-	case anyUnder(names, prefixFirstStage):
-		return nil, fmt.Errorf("has %s* without %s*: no whole model", prefixFirstStage, prefixUNet)
 	}
-	return nil, fmt.Errorf("%d tensors, none under %s* or encoder.* and decoder.*: no model that is known", len(names), prefixUNet)
-}
-
-// foreigners are models of other structures or names, by a piece of a name
-// that no supported model has.
-var foreigners = []struct{ piece, what string }{
-	{"conditioner.embedders.", "Stable Diffusion XL"},
-	{"cond_stage_model.model.", "Stable Diffusion v2"},
-	{"control_model.", "a ControlNet"},
-	{"model.diffusion_model.joint_blocks.", "Stable Diffusion 3"},
-	{"model.diffusion_model.double_blocks.", "FLUX"},
-	{".time_stack.", "a video model"},
-	{"lora_", "a LoRA"},
-	{".lora_", "a LoRA"},
-	{"down_blocks.", "a model in the naming of diffusers"},
-	{"encoder.down_blocks.", "an autoencoder in the naming of diffusers"},
-	{"unet.down_blocks.", "a model in the naming of diffusers"},
-	{"text_model.", "a text encoder alone"},
-}
-
-// foreign says what of the unsupported the sorted names look like. A piece that
-// begins with a dot may be anywhere in a name, others are its beginning.
-func foreign(names []string) string {
-	for _, f := range foreigners {
-		within := func(name string) bool { return strings.Contains(name, f.piece) }
-		if f.piece[0] != '.' && anyUnder(names, f.piece) || f.piece[0] == '.' && slices.ContainsFunc(names, within) {
-			return f.what
-		}
-	}
-	return ""
+	return nil, fault.Filef("%d tensors, %s: no model that is known (none under %s* or encoder.* and decoder.*)", len(names), parts(names), prefixUNet)
 }
 
 // anyUnder tells whether one of the sorted names begins with prefix.
@@ -106,14 +80,14 @@ func anyUnder(names []string, prefix string) bool {
 }
 
 // alone recognises an autoencoder without a diffusion model.
-func alone(names []string, shapes map[string][]int) (*Model, error) {
-	stage, err := readFirstStage(&reader{shapes: shapes})
+func alone(prefix string, names []string, shapes map[string][]int) (*Model, error) {
+	stage, err := readFirstStage(&reader{shapes: shapes, prefix: prefix})
 	if err != nil {
 		return nil, err
 	}
 	m := &Model{Kind: stage.kind(), Name: stage.name(), Target: config.Target{Target: stage.target(true), Params: stage.params()}}
 	stage.assume(m)
-	if err := checkFirstStage(m.Target, stage.Kind, "", names, shapes); err != nil {
+	if err := checkFirstStage(m.Target, stage.Kind, prefix, names, shapes); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -121,9 +95,6 @@ func alone(names []string, shapes map[string][]int) (*Model, error) {
 
 // latentDiffusion recognises a whole model.
 func latentDiffusion(names []string, shapes map[string][]int) (*Model, error) {
-	if !anyUnder(names, prefixFirstStage) {
-		return nil, fmt.Errorf("has a U-Net but no first stage (%s*): a part of a model needs a configuration", prefixFirstStage)
-	}
 	u, err := readUNet(&reader{shapes: shapes, prefix: prefixUNet})
 	if err != nil {
 		return nil, err
@@ -149,7 +120,7 @@ func latentDiffusion(names []string, shapes map[string][]int) (*Model, error) {
 	params["unet_config"] = nested(unetTarget)
 	params["first_stage_config"] = nested(stageTarget)
 	cond.fill(params)
-	m.Target = config.Target{Target: config.TargetLatentDiffusion, Params: params}
+	m.Target = config.Target{Target: cond.model, Params: params}
 	p.assumeHeads(m, u)
 	stage.assume(m)
 	m.Assumed = append(m.Assumed, cond.assumed...)

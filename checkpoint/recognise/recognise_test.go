@@ -102,6 +102,48 @@ func TestAlone(t *testing.T) {
 	sameStage(t, stageOf(t, m.Target), want)
 }
 
+// TestStageInside: a first stage without a diffusion model, whatever stands before
+// its names and whatever else is in the file.
+func TestStageInside(t *testing.T) {
+	want := tiny().stage
+	for _, prefix := range []string{"first_stage_model.", "vae.", "a.b."} {
+		shapes := stageShapes(t, want, strings.TrimSuffix(prefix, "."))
+		shapes["cond_stage_model.transformer.x"], shapes["betas"] = []int{2}, []int{1000}
+		for _, attention := range []string{"encoder.mid.attn_1.q.weight", "decoder.mid.attn_1.proj_out.weight"} { // as diffusers stores it
+			shapes[prefix+attention] = shapes[prefix+attention][:2]
+		}
+		m, err := recognise.From(shapes)
+		if err != nil || m.Kind != recognise.KindKL {
+			t.Fatal(m, err)
+		}
+		sameStage(t, stageOf(t, m.Target), want)
+		names := slices.Sorted(maps.Keys(shapes))
+		if got, ok := recognise.StagePrefix(names); got != prefix || !ok {
+			t.Errorf("prefix %q, want %q", got, prefix)
+		}
+	}
+}
+
+// TestRename: the namings of other programs.
+func TestRename(t *testing.T) {
+	for from, want := range map[string]string{
+		"cond_stage_model.transformer.embeddings.position_ids":         "cond_stage_model.transformer.text_model.embeddings.position_ids",
+		"cond_stage_model.transformer.encoder.layers.0.mlp.fc1.weight": "cond_stage_model.transformer.text_model.encoder.layers.0.mlp.fc1.weight",
+		"module.a.b":           "a.b",
+		"module._orig_mod.a.b": "a.b",
+		"cond_stage_model.transformer.text_model.final_layer_norm.bias": "",
+		"cond_stage_model.transformer.token_emb.weight":                 "",
+	} {
+		got := recognise.Rename([]string{from})[from]
+		if got != want {
+			t.Errorf("%s: %q, want %q", from, got, want)
+		}
+	}
+	if got := recognise.Rename([]string{"module.a", "b"}); got != nil {
+		t.Errorf("renamed %v", got)
+	}
+}
+
 func TestBuffers(t *testing.T) {
 	shapes := tiny().shapes(t)
 	shapes["scale_factor"], shapes["model_ema.decay"], shapes["betas"] = []int{}, []int{}, []int{1000}
@@ -141,8 +183,7 @@ func TestRefused(t *testing.T) {
 	for want, shapes := range map[string]map[string][]int{
 		"no model that is known":       nil,
 		"a U-Net alone":                only("model.diffusion_model.", ""),
-		"no first stage":               only("model.", "model."),
-		"has first_stage_model.*":      only("first_stage_model.", "first_stage_model."),
+		"without a first stage":        only("model.", "model."),
 		"both channels joined":         hybrid.shapes(t),
 		"Stable Diffusion v2, which":   sd2.shapes(t),
 		"Stable Diffusion XL, which":   with("conditioner.embedders.0.x", 1),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -8,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/output"
 )
@@ -24,7 +25,7 @@ under the reference's names, with its configuration inside. Optimizer states,
 buffers and the weights not chosen by --weights are left out.`,
 		Example: "  ldm convert model.ckpt -c config.yaml --weights ema --dtype f16 -o model.safetensors",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			format := checkpoint.DType(strings.ToUpper(dtype))
 			if format != checkpoint.F32 && format != checkpoint.F16 && format != checkpoint.BF16 {
 				return fmt.Errorf("--dtype %s: want f32, f16 or bf16", dtype)
@@ -32,12 +33,13 @@ buffers and the weights not chosen by --weights are left out.`,
 			if err := output.Check(out); err != nil {
 				return err
 			}
+			f.load.Wrap = func(r checkpoint.Reader) checkpoint.Reader { return checkpoint.Until(cmd.Context(), r) }
 			s, err := modelfile.Open(args[0], f.load)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if err := write(s, out, format); err != nil {
+			if err := write(cmd.Context(), s, out, format); err != nil {
 				return err
 			}
 			st, err := os.Stat(out)
@@ -54,13 +56,13 @@ buffers and the weights not chosen by --weights are left out.`,
 	return cmd
 }
 
-func write(s *modelfile.File, out string, format checkpoint.DType) error {
-	if s.Target.Target != config.TargetLatentDiffusion {
+func write(ctx context.Context, s *modelfile.File, out string, format checkpoint.DType) error {
+	if !model.IsDiffusion(s.Target) {
 		cfg, vars, err := s.FirstStage()
 		if err != nil {
 			return err
 		}
-		return modelfile.SaveFirstStage(out, cfg, vars, format)
+		return modelfile.SaveFirstStage(ctx, out, cfg, vars, format)
 	}
 	net, err := s.Network()
 	if err != nil {
@@ -74,5 +76,5 @@ func write(s *modelfile.File, out string, format checkpoint.DType) error {
 	if err != nil {
 		return err
 	}
-	return modelfile.Save(out, net, s.Target, tok, s.Classes(), vars, format)
+	return modelfile.Save(ctx, out, net, s.Target, tok, s.Classes(), vars, format)
 }

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldm-go/ldm/config"
+	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/checkpoint/recognise"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 )
@@ -17,83 +21,176 @@ import (
 func info() *cobra.Command {
 	var f modelFlags
 	cmd := &cobra.Command{
-		Use:     "info MODEL",
-		Short:   "Say what a model file is",
-		Long:    "Says what a .safetensors or .ckpt file or a diffusers folder holds, without loading its weights.",
-		Example: "  ldm info sd-v1-4.ckpt",
+		Use:   "info MODEL",
+		Short: "Say what a model file is",
+		Long: `Says what a .safetensors or .ckpt file or a diffusers folder holds, without loading
+its weights, and compares the names and shapes of its tensors with its
+configuration (that of --config, where it is given). Files that are no models,
+such as LoRAs, embeddings and text encoders, are named.`,
+		Example: "  ldm info sd-v1-4.ckpt\n  ldm info model.ckpt --config v1-inference.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			out := cmd.OutOrStdout()
-			f.load.Log = func(text string) { printLine(out, "note", "%s", text) }
-			s, err := modelfile.Open(args[0], f.load)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			return describe(out, s)
+			out := &report{w: cmd.OutOrStdout()}
+			f.load.Log = func(text string) { out.line("note", "%s", text) }
+			err := out.file(args[0], f.load)
+			return errors.Join(err, out.err)
 		},
 	}
 	f.registerLoad(cmd)
 	return cmd
 }
 
-func printLine(w io.Writer, name, format string, args ...any) {
-	fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
+// report prints lines, and keeps the first error in writing them.
+type report struct {
+	w   io.Writer
+	err error
 }
 
-// describe prints what a source is, line by line.
-func describe(w io.Writer, s *modelfile.File) error {
-	line := func(name, format string, args ...any) { printLine(w, name, format, args...) }
-	line("file", "%s", s.Name())
-	line("format", "%s", s.Format)
-	line("model", "%s", s.Target.Target)
-	if s.Known != "" {
-		line("looks like", "%s", s.Known)
+func (r *report) line(name, format string, args ...any) {
+	if r.err == nil {
+		_, r.err = fmt.Fprintf(r.w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("configuration", "from %s", s.From)
-	if s.Target.Target == config.TargetLatentDiffusion {
+}
+
+func (r *report) file(path string, o modelfile.Options) error {
+	s, err := modelfile.Open(path, o)
+	if err != nil {
+		if errors.Is(err, fault.Unsupported) && o.Config == "" && r.other(path) {
+			return nil
+		}
+		return err
+	}
+	defer s.Close()
+	return r.describe(s)
+}
+
+// other says what a file is that is known and no model.
+func (r *report) other(path string) bool {
+	if st, err := os.Stat(path); err != nil || st.IsDir() {
+		return false
+	}
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	shapes := map[string][]int{}
+	for _, name := range f.Names() {
+		in, _ := f.Info(name)
+		shapes[name] = in.Shape
+	}
+	scalar := func(name string) (float64, bool) {
+		t, err := f.Read(name)
+		if err != nil || len(t.F32) != 1 {
+			return 0, false
+		}
+		return float64(t.F32[0]), true
+	}
+	o, ok := recognise.NameOther(shapes, recognise.Values{Scalar: scalar, Meta: f.Metadata()})
+	if !ok {
+		return false
+	}
+	r.line("file", "%s", path)
+	r.line("format", "%s", f.Format)
+	r.line("looks like", "%s", o.Name)
+	if o.Use == "" {
+		o.Use = "no command reads it"
+	}
+	r.line("use", "%s", o.Use)
+	for _, fact := range o.Facts {
+		r.line(fact[0], "%s", fact[1])
+	}
+	r.tensors(f)
+	return true
+}
+
+// describe prints what a model's file is, line by line.
+func (r *report) describe(s *modelfile.File) error {
+	r.line("file", "%s", s.Name())
+	r.line("format", "%s", s.Format)
+	r.line("model", "%s", s.Target.Target)
+	if s.Known != "" {
+		r.line("looks like", "%s", s.Known)
+	}
+	r.line("configuration", "from %s", s.From)
+	var averages string
+	if model.IsDiffusion(s.Target) {
 		net, err := s.Network()
 		if err != nil {
 			return err
 		}
-		describeNetwork(line, net)
+		r.network(net)
+		if averages, err = averagesOf(s, net); err != nil {
+			return err
+		}
 	} else {
 		cfg, err := s.FirstStageConfig()
 		if err != nil {
 			return err
 		}
-		line("first stage", "%s, f = %d, %d latent channels", cfg.Kind, cfg.Factor(), cfg.LatentChannels())
+		r.line("first stage", "%s, f = %d, %d latent channels", cfg.Kind, cfg.Factor(), cfg.LatentChannels())
 		for _, a := range s.Assumed {
-			line("note", "assumed: %s", a)
+			r.line("note", "assumed: %s", a)
 		}
 	}
 	for _, key := range []string{"epoch", "global_step", "pytorch-lightning_version"} {
 		if v := s.Metadata()[key]; v != "" {
-			line(key, "%s", v)
+			r.line(key, "%s", v)
 		}
 	}
-	describeTensors(line, s)
+	r.tensors(s)
+	if averages != "" {
+		r.line("averages", "%s", averages)
+	}
+	n, err := s.Fits()
+	if err != nil {
+		return err
+	}
+	r.line("fits", "yes: the %d tensors that the configuration wants are there, in their shapes", n)
 	return nil
 }
 
-func describeNetwork(line func(string, string, ...any), net *model.Network) {
-	line("first stage", "%s, f = %d, %d latent channels", net.FirstStage.Kind, net.FirstStage.Factor(), net.FirstStage.LatentChannels())
-	u := net.UNet
-	line("u-net", "%d channels x %v, in %d, out %d, attention at factors %v", u.ModelChannels, u.ChannelMult, u.InChannels, u.OutChannels, u.AttentionResolutions)
-	if net.Key != model.KeyNone {
-		line("condition", "%s (%s)", net.Kind, net.Key)
-	} else {
-		line("condition", "none")
+// averagesOf says what a file holds of averaged weights.
+func averagesOf(s *modelfile.File, net *model.Network) (string, error) {
+	a, err := s.Averages(net)
+	switch {
+	case err != nil:
+		return "", err
+	case !a.Any:
+		return "no", nil
+	case a.Complete():
+		return "yes (--weights ema or raw chooses)", nil
+	case a.Have == 0:
+		return "no, but their counters (the plain weights are used)", nil
 	}
-	p := net.Params
-	line("schedule", "%s, %g to %g, %d steps, predicts %s", p.BetaSchedule, p.LinearStart, p.LinearEnd, len(net.Schedule.Betas), p.Parameterization)
-	line("scale factor", "%g", net.ScaleFactor)
-	side := p.ImageSize * net.FirstStage.Factor()
-	line("trained at", "%dx%d pixels (latents of %dx%d)", side, side, p.ImageSize, p.ImageSize)
+	return fmt.Sprintf("%d of %d (the plain weights are used)", a.Have, a.Want), nil
 }
 
-// describeTensors sums the tensors up by part and number format.
-func describeTensors(line func(string, string, ...any), s *modelfile.File) {
+func (r *report) network(net *model.Network) {
+	r.line("first stage", "%s, f = %d, %d latent channels", net.FirstStage.Kind, net.FirstStage.Factor(), net.FirstStage.LatentChannels())
+	u := net.UNet
+	r.line("u-net", "%d channels x %v, in %d, out %d, attention at factors %v", u.ModelChannels, u.ChannelMult, u.InChannels, u.OutChannels, u.AttentionResolutions)
+	if net.Key != model.KeyNone {
+		r.line("condition", "%s (%s)", net.Kind, net.Key)
+	} else {
+		r.line("condition", "none")
+	}
+	if net.CLIP != nil && net.CLIP.Skip > 0 {
+		r.line("clip skip", "%d: the last %d of %d layers are left out", net.CLIP.Skip+1, net.CLIP.Skip, net.CLIP.Layers)
+	}
+	p := net.Params
+	zero := ""
+	if p.ZeroSNR {
+		zero = ", scaled so that the last step is noise alone"
+	}
+	r.line("schedule", "%s, %g to %g, %d steps%s, predicts %s", p.BetaSchedule, p.LinearStart, p.LinearEnd, len(net.Schedule.Betas), zero, p.Parameterization)
+	r.line("scale factor", "%g", net.ScaleFactor)
+	side := p.ImageSize * net.FirstStage.Factor()
+	r.line("trained at", "%dx%d pixels (latents of %dx%d)", side, side, p.ImageSize, p.ImageSize)
+}
+
+// tensors sums the tensors up by part and number format.
+func (r *report) tensors(s checkpoint.Reader) {
 	type sum struct {
 		tensors, numbers int
 		bytes            int64
@@ -118,14 +215,14 @@ func describeTensors(line func(string, string, ...any), s *modelfile.File) {
 		p.bytes += in.Bytes()
 		p.formats[string(in.DType)] = true
 	}
-	for _, name := range slices.Sorted(maps.Keys(parts)) {
+	const most = 12
+	for i, name := range slices.Sorted(maps.Keys(parts)) {
+		if i == most {
+			r.line("tensors", "and %d more parts", len(parts)-most)
+			break
+		}
 		p := parts[name]
-		line("tensors", "%s: %d, %.2f M numbers, %.1f MB, %s", name, p.tensors, float64(p.numbers)/1e6, float64(p.bytes)/1e6,
+		r.line("tensors", "%s: %d, %.2f M numbers, %.1f MB, %s", name, p.tensors, float64(p.numbers)/1e6, float64(p.bytes)/1e6,
 			strings.Join(slices.Sorted(maps.Keys(p.formats)), " "))
-	}
-	if parts["model_ema"] != nil {
-		line("averages", "yes (--weights ema or raw chooses)")
-	} else {
-		line("averages", "no")
 	}
 }

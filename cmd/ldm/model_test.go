@@ -129,7 +129,7 @@ func TestModelErrors(t *testing.T) {
 		{"no averaged weights", []string{"convert", path, "-o", out, "--weights", "ema"}},
 		{text + " is a text", []string{"info", text}},
 		{"no such file", []string{"info", filepath.Join(dir, "nothing")}},
-		{"model_index.json", []string{"info", dir}},
+		{"model_index.json", []string{"info", t.TempDir()}},
 		{"heads \"two\"", []string{"info", path, "--legacy-heads", "two"}},
 		{"notes.txt", []string{"reconstruct", text}},
 	} {
