@@ -311,9 +311,9 @@ func TestDigest(t *testing.T) {
 	if one.Digest() != two.Digest() || one.Digest() == three.Digest() {
 		t.Error("the digest does not follow the set")
 	}
-	k1, _ := one.Key(0)
-	k2, _ := two.Key(0)
-	k3, _ := one.Key(1)
+	k1, _ := one.Key(Pick{Index: 0})
+	k2, _ := two.Key(Pick{Index: 0})
+	k3, _ := one.Key(Pick{Index: 1})
 	if k1 != k2 || k1 != k3 { // the same pixels in other files
 		t.Error("the key does not follow the content")
 	}

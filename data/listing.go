@@ -25,6 +25,7 @@ type listing struct {
 	unknown  map[string]bool   // keys of metadata without a meaning here
 	labels   bool              // classes come from labels, not from folders
 
+	paired     string              // the folder of the pictures, of several side by side
 	annotated  bool                // COCO's annotations name the pictures
 	categories []string            // of boxes
 	byBase     map[string][]*entry // pictures by their files' names without folders
@@ -36,7 +37,8 @@ type entry struct {
 	class string
 	taken bool // part of the set
 	rows  bool // a metadata file names it
-	aside bool // a companion of another picture
+	aside bool // no picture of the set, but a companion
+	goes  bool // with a picture of the set
 }
 
 // splits are the names that folders of a split have, as Hugging Face knows them.
@@ -118,6 +120,7 @@ func (l *listing) describe() error {
 	if err := l.readCompanions(); err != nil {
 		return err
 	}
+	l.readPairs()
 	l.readFolders()
 	return nil
 }
@@ -127,13 +130,16 @@ var repeats = regexp.MustCompile(`^([1-9][0-9]{0,4})_(.+)$`)
 // readFolders takes the pictures that no metadata governs, with the first
 // folder below the set as their class.
 func (l *listing) readFolders() {
-	kohya := l.isKohya()
+	kohya := l.paired == "" && l.isKohya()
 	for _, e := range l.pictures {
 		if e.aside || !e.taken && (l.annotated || l.governed(e)) {
 			continue
 		}
 		e.taken = true
-		folder, _, inside := strings.Cut(strings.TrimPrefix(e.source.Name, l.split), "/")
+		folder, rest, inside := strings.Cut(strings.TrimPrefix(e.source.Name, l.split), "/")
+		if l.paired != "" {
+			folder, _, inside = strings.Cut(rest, "/")
+		}
 		if !inside || e.rows {
 			continue
 		}

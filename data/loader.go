@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"image"
 
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
@@ -12,6 +13,8 @@ const (
 	drawOrder = iota + 1000
 	drawMirror
 	drawText
+	drawCrop
+	drawBatches
 )
 
 // Loader deals the pictures of a set out in batches. What a step gets depends
@@ -25,34 +28,51 @@ type Loader struct {
 	epoch int
 	order []int
 	deck  []int // picture by place of an epoch: some come several times
+	plan  *plan // of batches by buckets
 }
 
 // Pick is a picture of a batch.
 type Pick struct {
 	Index  int
 	Mirror bool
-	Text   string // one of its captions
+	Text   string      // one of its captions
+	X, Y   float64     // where it is cut, 0 left or top to 1; 0.5 the centre
+	Bucket image.Point // width and height; zero: the set's size
 }
 
 // Picks lists the pictures of a step, counted from 0. Every epoch is a new
-// permutation; batches run on across the epochs' ends.
+// permutation; batches run on across the epochs' ends. With buckets, a batch is
+// of one bucket.
 func (l *Loader) Picks(step int) []Pick {
 	l.makeDeck()
-	n := len(l.deck)
 	picks := make([]Pick, l.Batch)
 	for i := range picks {
 		at := step*l.Batch + i
-		epoch := at / n
-		if l.order == nil || l.epoch != epoch {
-			l.order = tensor.NewStream(l.Seed, drawOrder, uint64(epoch)).Perm(n)
-			l.epoch = epoch
-		}
-		p := Pick{Index: l.deck[l.order[at%n]]}
+		p := Pick{X: 0.5, Y: 0.5}
+		p.Index, p.Bucket = l.at(step, i)
 		p.Mirror = l.Mirror && tensor.NewStream(l.Seed, drawMirror, uint64(at)).IntN(2) == 1
 		p.Text = l.text(l.Set.Items[p.Index].Texts, at)
+		if l.Set.options.RandomCrop {
+			s := tensor.NewStream(l.Seed, drawCrop, uint64(at))
+			p.X, p.Y = s.Float64(), s.Float64()
+		}
 		picks[i] = p
 	}
 	return picks
+}
+
+// at is the picture at place i of a step.
+func (l *Loader) at(step, i int) (index int, bucket image.Point) {
+	if len(l.Set.buckets) > 0 {
+		return l.fromBuckets(step, i)
+	}
+	n := len(l.deck)
+	at := step*l.Batch + i
+	if epoch := at / n; l.order == nil || l.epoch != epoch {
+		l.order = tensor.NewStream(l.Seed, drawOrder, uint64(epoch)).Perm(n)
+		l.epoch = epoch
+	}
+	return l.deck[l.order[at%n]], image.Point{}
 }
 
 func (l *Loader) makeDeck() {
@@ -83,57 +103,61 @@ func (l *Loader) text(texts []string, at int) string {
 func (l *Loader) Sound(step int) ([]Pick, error) {
 	picks := l.Picks(step)
 	for i, p := range picks {
-		index, err := l.Set.sound(p.Index)
+		sound, err := l.Set.sound(p)
 		if err != nil {
 			return nil, err
 		}
-		if index != p.Index {
-			picks[i].Index = index
-			picks[i].Text = l.text(l.Set.Items[index].Texts, step*l.Batch+i)
+		if sound != p.Index {
+			picks[i].Index = sound
+			picks[i].Text = l.text(l.Set.Items[sound].Texts, step*l.Batch+i)
 		}
 	}
 	return picks, nil
 }
 
-// sound is the first picture from i on that decodes.
-func (s *Set) sound(i int) (int, error) {
+// sound is the first picture from a pick's on that decodes and has its shape.
+func (s *Set) sound(p Pick) (int, error) {
 	for range s.Items {
-		ok, err := s.Usable(i)
+		ok, err := s.Usable(p)
 		if ok || err != nil {
-			return i, err
+			return p.Index, err
 		}
-		i = (i + 1) % len(s.Items)
+		for next := true; next; next = s.bucketOf(p.Index) != p.Bucket {
+			p.Index = (p.Index + 1) % len(s.Items)
+		}
 	}
 	return 0, fault.Filef("no picture can be read")
 }
 
-// Usable says whether picture i decodes. One that does not is counted; the error
-// says that there are too many of them.
-func (s *Set) Usable(i int) (bool, error) {
-	switch s.state.known(i) {
+// Usable says whether the picture of a pick decodes. One that does not is
+// counted; the error says that there are too many of them.
+func (s *Set) Usable(p Pick) (bool, error) {
+	switch s.state.known(p.Index) {
 	case good:
 		return true, nil
 	case bad:
 		return false, nil
 	}
-	_, err := s.read(i)
+	_, err := s.read(p)
 	if err == nil {
-		s.state.set(i, good)
+		s.state.set(p.Index, good)
 		return true, nil
 	}
-	s.state.set(i, bad)
-	return false, s.broken.add(s.Items[i].File, err, s.options.MaxBroken)
+	s.state.set(p.Index, bad)
+	return false, s.broken.add(s.Items[p.Index].File, err, s.options.MaxBroken)
 }
 
-// Images fills dst [Batch, Size, Size, 3] with the pictures of a step.
+// Images fills dst [Batch, H, W, 3] with the pictures of a step, and begins to
+// decode those of the next.
 func (l *Loader) Images(dst []float32, step int) error {
 	picks, err := l.Sound(step)
 	if err != nil {
 		return err
 	}
-	per := l.Set.Size * l.Set.Size * 3
+	l.Set.ahead(l.Picks(step + 1))
+	per := len(dst) / l.Batch
 	for i, p := range picks {
-		if err := l.Set.Fill(dst[i*per:][:per], p.Index, p.Mirror); err != nil {
+		if err := l.Set.FillPick(dst[i*per:][:per], p); err != nil {
 			return fmt.Errorf("a picture that could be read before: %w", err)
 		}
 	}

@@ -155,7 +155,7 @@ func (e *entry) addTexts(texts []string) {
 }
 
 func (e *entry) addOther(name string, other *entry) {
-	other.aside = true
+	other.aside, other.goes = true, true
 	if e.Others == nil {
 		e.Others = map[string]File{}
 	}

@@ -1,13 +1,10 @@
 package data
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"image"
-	"io"
 	"sync"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -15,27 +12,62 @@ import (
 // pixels keeps decoded pictures while memory allows.
 type pixels struct {
 	mu    sync.Mutex
-	rgb   [][]byte // [Size, Size, 3], read at first use
+	list  []*rgb // read at first use
 	bytes int
+	once  map[int]*rgb // decoded ahead, without room in the list: until they are taken
+}
+
+// rgb is a picture of bytes [h, w, 3].
+type rgb struct {
+	w, h int
+	pix  []byte
 }
 
 // cacheBytes bounds the memory for decoded pictures.
 const cacheBytes = 2 << 30
 
-func (p *pixels) init(n int) { p.rgb = make([][]byte, n) }
+// mostAhead bounds the pictures that are decoded ahead without room for them.
+const mostAhead = 256
 
-func (p *pixels) get(i int) []byte {
+func (p *pixels) init(n int) { p.list, p.once = make([]*rgb, n), map[int]*rgb{} }
+
+// get is a picture in memory, or nil.
+func (p *pixels) get(i int) *rgb {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rgb[i]
+	if x := p.once[i]; x != nil {
+		delete(p.once, i)
+		return x
+	}
+	return p.list[i]
 }
 
-func (p *pixels) put(i int, rgb []byte) {
+func (p *pixels) has(i int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.rgb[i] == nil && p.bytes+len(rgb) <= cacheBytes {
-		p.rgb[i] = rgb
-		p.bytes += len(rgb)
+	return p.list[i] != nil || p.once[i] != nil
+}
+
+// put keeps a picture, if there is room.
+func (p *pixels) put(i int, x *rgb) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.list[i] == nil && p.bytes+len(x.pix) > cacheBytes {
+		return false
+	}
+	if p.list[i] == nil {
+		p.list[i] = x
+		p.bytes += len(x.pix)
+	}
+	return true
+}
+
+// lay keeps a picture until it is taken.
+func (p *pixels) lay(i int, x *rgb) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.once) < mostAhead {
+		p.once[i] = x
 	}
 }
 
@@ -45,40 +77,88 @@ func (s *Set) Image(i int) (*tensor.Tensor, error) {
 	return t, s.Fill(t.F32, i, false)
 }
 
-// Fill writes picture i, mirrored if asked for, to dst [Size, Size, 3].
+// Fill writes the centre of picture i, mirrored if asked for, to dst
+// [Size, Size, 3].
 func (s *Set) Fill(dst []float32, i int, mirror bool) error {
-	rgb, err := s.read(i)
+	return s.FillPick(dst, Pick{Index: i, Mirror: mirror, X: 0.5, Y: 0.5})
+}
+
+// FillPick writes the part of a picture that a pick asks for to dst [H, W, 3] of
+// the set's size, or of the pick's bucket.
+func (s *Set) FillPick(dst []float32, p Pick) error {
+	x, err := s.read(p)
 	if err != nil {
 		return err
 	}
-	row := s.Size * 3
-	for at, v := range rgb {
-		to := at
-		if mirror {
-			x := at % row / 3
-			to = at + (s.Size-1-2*x)*3
+	w, h := s.shape(p)
+	if len(dst) != 3*w*h {
+		return fault.Inputf("%d values for a picture of %dx%d: want %d", len(dst), w, h, 3*w*h)
+	}
+	left, top := place(x.w-w, p.X), place(x.h-h, p.Y)
+	for y := range h {
+		from := x.pix[3*((top+y)*x.w+left):][:3*w]
+		to := dst[3*w*y:][:3*w]
+		for at, v := range from {
+			if p.Mirror {
+				at += 3 * (w - 1 - 2*(at/3))
+			}
+			to[at] = float32(v)/127.5 - 1
 		}
-		dst[to] = float32(v)/127.5 - 1
 	}
 	return nil
 }
 
-// read returns the RGB pixels of picture i.
-func (s *Set) read(i int) ([]byte, error) {
-	if rgb := s.pixels.get(i); rgb != nil {
-		return rgb, nil
+// place is a whole number of pixels: a share of the room that is left.
+func place(room int, share float64) int {
+	return min(max(int(share*float64(room)+0.5), 0), max(room, 0))
+}
+
+// shape is the width and height that a pick has.
+func (s *Set) shape(p Pick) (w, h int) {
+	if p.Bucket != (image.Point{}) {
+		return p.Bucket.X, p.Bucket.Y
 	}
-	img, err := s.Decode(i)
+	return s.Size, s.Size
+}
+
+// read returns the pixels of a pick's picture, as prepare makes them.
+func (s *Set) read(p Pick) (*rgb, error) {
+	if x := s.pixels.get(p.Index); x != nil {
+		return x, nil
+	}
+	x, err := s.prepare(p)
+	if err == nil {
+		s.pixels.put(p.Index, x)
+	}
+	return x, err
+}
+
+// prepare decodes a picture, scaled to cover the shape that picks of it have and
+// cut to that, unless crops are random.
+func (s *Set) prepare(p Pick) (*rgb, error) {
+	img, err := s.Decode(p.Index)
 	if err != nil {
 		return nil, err
 	}
-	square := picture.Square(img, s.Size)
-	rgb := make([]byte, 0, s.Size*s.Size*3)
-	for i := 0; i < len(square.Pix); i += 4 {
-		rgb = append(rgb, square.Pix[i], square.Pix[i+1], square.Pix[i+2])
+	w, h := s.shape(p)
+	flat := picture.OnWhite(img)
+	if s.options.RandomCrop {
+		flat = picture.Resize(flat, scaled(img.Rect.Dx(), img.Rect, w, h), scaled(img.Rect.Dy(), img.Rect, w, h), picture.Bicubic)
+	} else {
+		flat = picture.Cover(flat, w, h)
 	}
-	s.pixels.put(i, rgb)
-	return rgb, nil
+	x := &rgb{w: flat.Rect.Dx(), h: flat.Rect.Dy()}
+	x.pix = make([]byte, 0, 3*x.w*x.h)
+	for i := 0; i < len(flat.Pix); i += 4 {
+		x.pix = append(x.pix, flat.Pix[i], flat.Pix[i+1], flat.Pix[i+2])
+	}
+	return x, nil
+}
+
+// scaled is a side of a picture once it just covers w x h.
+func scaled(side int, r image.Rectangle, w, h int) int {
+	scale := max(float64(w)/float64(r.Dx()), float64(h)/float64(r.Dy()))
+	return int(float64(side)*scale + 0.5)
 }
 
 // Decode returns picture i as it is in its file, upright.
@@ -92,36 +172,4 @@ func (s *Set) Decode(i int) (*image.NRGBA, error) {
 		return nil, named(s.Items[i].File, err)
 	}
 	return img, nil
-}
-
-// preparation names how Fill makes pixels of a file, and changes when that does.
-const preparation = "centre square, bicubic as Pillow, on white; 1"
-
-// Key identifies the pixels that Fill gives for picture i, by the content of its
-// file: what is computed from them can be kept under it.
-func (s *Set) Key(i int) ([32]byte, error) {
-	raw, err := s.Items[i].source.Read(maxPicture)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%d\n", preparation, s.Size)
-	h.Write(raw)
-	return [32]byte(h.Sum(nil)), nil
-}
-
-// Digest stands for all that training reads of a set: the names and sizes of
-// the files, classes, captions, boxes, and how pixels are made of them. A run
-// that is resumed with another digest does not go on as it began.
-func (s *Set) Digest() string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%d\n%q\n%q\n", preparation, s.Size, s.Classes, s.Categories)
-	for _, it := range s.Items {
-		fmt.Fprintf(h, "%q %d %d %d %q %v", it.source.Name, it.source.Size, it.Class, it.Repeats, it.Texts, it.Boxes)
-		for _, name := range sortedKeys(it.Others) {
-			fmt.Fprintf(h, " %q %q", name, it.Others[name].source.Name)
-		}
-		io.WriteString(h, "\n")
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

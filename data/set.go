@@ -6,6 +6,7 @@ package data
 
 import (
 	"fmt"
+	"image"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,15 +55,19 @@ type Set struct {
 	broken  brokenList
 	state   states
 	options Options
+
+	buckets   []image.Point // shapes by picture; none: all squares
+	lookahead lookahead
 }
 
 // Options of OpenSet.
 type Options struct {
-	Size      int      // side in pixels
-	Split     string   // train, validation or test, where there are folders of these names; empty: train
-	Classes   []string // the names that classes must have, in this order: a validation set's are those of training
-	MaxBroken float64  // the share of pictures that may be broken; 0: a tenth. One always may
-	NoHeaders bool     // do not read the pictures' headers: for lists of files that are read one by one
+	Size       int      // side in pixels
+	Split      string   // train, validation or test, where there are folders of these names; empty: train
+	Classes    []string // the names that classes must have, in this order: a validation set's are those of training
+	MaxBroken  float64  // the share of pictures that may be broken; 0: a tenth. One always may
+	RandomCrop bool     // cut anywhere, not in the centre
+	NoHeaders  bool     // do not read the pictures' headers: for lists of files that are read one by one
 }
 
 // Open lists the pictures at a place for training at size x size: see OpenSet.
@@ -105,6 +110,7 @@ func OpenSet(place string, o Options) (*Set, error) {
 
 // Close closes the archives that the set reads from.
 func (s *Set) Close() error {
+	s.lookahead.running.Wait()
 	if s.tree == nil {
 		return nil
 	}

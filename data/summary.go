@@ -31,7 +31,7 @@ func (l *listing) summary() Summary {
 	const most = 8
 	s := Summary{Sources: l.sources, Split: l.Split, Shards: l.tree.Shards, Hidden: l.tree.Hidden, UnknownKeys: sortedKeys(l.unknown)}
 	for _, f := range l.tree.Files {
-		if e := l.byKey[f.Key()]; e != nil && (e.taken || e.aside) || l.used[f.Key()] || !strings.HasPrefix(f.Name, l.split) {
+		if e := l.byKey[f.Key()]; e != nil && (e.taken || e.goes) || l.used[f.Key()] || !strings.HasPrefix(f.Name, l.split) {
 			continue
 		}
 		if s.UnusedCount++; len(s.Unused) < most {

@@ -55,3 +55,17 @@ func Read(path string, size, unit int) (*tensor.Tensor, error) {
 	at := image.Pt((img.Rect.Dx()-w)/2, (img.Rect.Dy()-h)/2)
 	return Tensor(OnWhite(img.SubImage(image.Rectangle{at, at.Add(image.Pt(w, h))}))), nil
 }
+
+// Mirror exchanges left and right in place.
+func Mirror(img *image.RGBA) {
+	w := img.Rect.Dx()
+	for y := range img.Rect.Dy() {
+		row := img.Pix[y*img.Stride:]
+		for x := range w / 2 {
+			for c := range 4 {
+				a, b := 4*x+c, 4*(w-1-x)+c
+				row[a], row[b] = row[b], row[a]
+			}
+		}
+	}
+}

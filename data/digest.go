@@ -1,0 +1,45 @@
+package data
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+)
+
+// preparation names how pixels are made of files, and changes when that does.
+const preparation = "cover, bicubic as Pillow, on white; 1"
+
+// Key identifies the pixels that FillPick gives for a pick, by the content of
+// its file: what is computed from them can be kept under it.
+func (s *Set) Key(p Pick) ([32]byte, error) {
+	raw, err := s.Items[p.Index].source.Read(maxPicture)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	w, h := s.shape(p)
+	x, y := p.X, p.Y
+	if !s.options.RandomCrop {
+		x, y = 0.5, 0.5
+	}
+	d := sha256.New()
+	fmt.Fprintf(d, "%s\n%d %d %t %t %g %g\n", preparation, w, h, s.options.RandomCrop, p.Mirror, x, y)
+	d.Write(raw)
+	return [32]byte(d.Sum(nil)), nil
+}
+
+// Digest stands for all that training reads of a set: the names and sizes of
+// the files, classes, captions, boxes, and how pixels are made of them. A run
+// that is resumed with another digest does not go on as it began.
+func (s *Set) Digest() string {
+	d := sha256.New()
+	fmt.Fprintf(d, "%s\n%d %t\n%q\n%q\n", preparation, s.Size, s.options.RandomCrop, s.Classes, s.Categories)
+	for _, it := range s.Items {
+		fmt.Fprintf(d, "%q %d %d %d %q %v", it.source.Name, it.source.Size, it.Class, it.Repeats, it.Texts, it.Boxes)
+		for _, name := range sortedKeys(it.Others) {
+			fmt.Fprintf(d, " %q %q", name, it.Others[name].source.Name)
+		}
+		io.WriteString(d, "\n")
+	}
+	return hex.EncodeToString(d.Sum(nil))
+}
