@@ -55,7 +55,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Result, error) {
 			out.Images = append(out.Images, picture.Image(row))
 			continue
 		}
-		return nil, fault.Filef("picture %d is not finite: the model's weights are broken, or too large for its precision", i+1)
+		return nil, fault.NaNf("picture %d is not finite: the model's weights are broken, or too large for its precision", i+1)
 	}
 	return out, nil
 }

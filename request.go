@@ -64,11 +64,8 @@ func Seeds(first uint64, n int) []uint64 {
 	return seeds
 }
 
-// defaults of requests.
-const (
-	defaultSteps    = 50
-	defaultStrength = 0.75
-)
+// defaultStrength is that of a start without a mask.
+const defaultStrength = 0.75
 
 // resolve fills in the model's defaults, and refuses what cannot be done.
 func (m *Model) resolve(r Request) (Request, error) {
@@ -83,7 +80,7 @@ func (m *Model) resolve(r Request) (Request, error) {
 		return r, err
 	}
 	if r.Steps == 0 {
-		r.Steps = defaultSteps
+		r.Steps = model.DefaultSteps
 	}
 	r.Sampler = r.Sampler.Or()
 	if r.Noise == nil {
@@ -121,7 +118,7 @@ func (m *Model) resolveConditions(r *Request) error {
 		return m.unfit("anything")
 	}
 	if r.Guidance == 0 {
-		r.Guidance = m.defaultGuidance()
+		r.Guidance = m.net.DefaultGuidance()
 	}
 	if err := m.resolveGuidance(r); err != nil {
 		return err
@@ -161,17 +158,6 @@ func (m *Model) resolveGuidance(r *Request) error {
 		return fault.Inputf("a negative condition without guidance has no effect: want a guidance other than 1")
 	}
 	return nil
-}
-
-// defaultGuidance is that of the scripts that the models were published with.
-func (m *Model) defaultGuidance() float64 {
-	switch {
-	case m.tokenizer == nil:
-		return 1
-	case m.net.CLIP != nil:
-		return 7.5
-	}
-	return 5
 }
 
 // resolveSize settles width and height, which the U-Net's and the first stage's

@@ -14,6 +14,7 @@ var (
 	Unsupported = errors.New("unsupported by this model") // legal, but not for this model or configuration
 	File        = errors.New("broken file")               // a file that is damaged, or not what it should be
 	Memory      = errors.New("out of memory")             // more memory than there is or than is allowed
+	NaN         = errors.New("not a number")              // what a network computed has a NaN or an infinity
 )
 
 // Inputf is fmt.Errorf for an error of the kind Input.
@@ -28,6 +29,9 @@ func Filef(format string, args ...any) error { return mark(File, format, args) }
 // Memoryf is fmt.Errorf for an error of the kind Memory.
 func Memoryf(format string, args ...any) error { return mark(Memory, format, args) }
 
+// NaNf is fmt.Errorf for an error of the kind NaN.
+func NaNf(format string, args ...any) error { return mark(NaN, format, args) }
+
 // As gives err the kind, and keeps its text; nil stays nil. An error that has
 // a kind already keeps that one alone.
 func As(kind, err error) error {
@@ -39,7 +43,7 @@ func As(kind, err error) error {
 
 // Kind is the kind of an error: one of this package's, or nil.
 func Kind(err error) error {
-	for _, kind := range []error{Input, Unsupported, File, Memory} {
+	for _, kind := range []error{Input, Unsupported, File, Memory, NaN} {
 		if errors.Is(err, kind) {
 			return kind
 		}

@@ -172,7 +172,7 @@ func (p Prediction) check(x *tensor.Tensor) error {
 	}
 	for _, v := range p.X0.F32 {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return fmt.Errorf("the denoiser's prediction is not finite")
+			return fault.NaNf("the denoiser's prediction is not finite")
 		}
 	}
 	return nil

@@ -146,9 +146,6 @@ func (w *Worker) patiently(ctx context.Context, id string, do func() error) erro
 	}
 }
 
-// ErrNaN is what a Runner returns where the model's prediction is not finite.
-var ErrNaN = errors.New("the model's prediction is not a number")
-
 // failure is what a client is told of an error: the text of those that are
 // about the request, and the kind of all others.
 func failure(err error) *job.Error {
@@ -157,8 +154,8 @@ func failure(err error) *job.Error {
 		return &job.Error{Code: job.Timeout, Message: err.Error()}
 	case errors.Is(err, fault.Memory):
 		return &job.Error{Code: job.OutOfMemory, Message: err.Error()}
-	case errors.Is(err, ErrNaN):
-		return &job.Error{Code: job.NaN, Message: ErrNaN.Error()}
+	case errors.Is(err, fault.NaN):
+		return &job.Error{Code: job.NaN, Message: "the model's prediction is not a number"}
 	case errors.Is(err, fault.Input), errors.Is(err, fault.Unsupported):
 		return &job.Error{Code: job.InvalidInput, Message: err.Error()}
 	}

@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -53,7 +52,7 @@ func (f *fake) Run(ctx context.Context, t *worker.Task) error {
 			case "memory":
 				return fault.Memoryf("it wants 99 GB")
 			case "nan":
-				return fmt.Errorf("step 1: %w", worker.ErrNaN)
+				return fault.NaNf("step 1: the prediction is not finite")
 			case "secret":
 				return errors.New("open /secret/path: no such file")
 			}

@@ -7,6 +7,7 @@ import (
 	"embed"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/modelfile"
 )
 
 //go:embed model.safetensors
@@ -20,4 +21,13 @@ func Load(opt ldm.Options) (*ldm.Model, error) { return ldm.OpenFS(files, name, 
 // FirstStage returns the model's first stage alone.
 func FirstStage(opt ldm.Options) (*ldm.FirstStage, error) {
 	return ldm.OpenFirstStageFS(files, name, opt)
+}
+
+// Open returns the model's file, whose weights are not read yet.
+func Open(o modelfile.Options) (*modelfile.File, error) { return modelfile.OpenFS(files, name, o) }
+
+// Bytes returns the file itself.
+func Bytes() []byte {
+	data, _ := files.ReadFile(name) // it is in the program
+	return data
 }

@@ -1,0 +1,123 @@
+package stock
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"strconv"
+	"strings"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/picture/container"
+	"github.com/ldm-go/ldm/sampler"
+	"github.com/ldm-go/ldm/serve/catalog"
+	"github.com/ldm-go/ldm/serve/job"
+	"github.com/ldm-go/ldm/serve/worker"
+)
+
+// userComment is the tag of EXIF that carries the settings in JPEG and WebP.
+const userComment = 0x9286
+
+var formats = map[string]container.Format{"png": container.PNG, "jpeg": container.JPEG, "webp": container.WebP}
+
+// request makes the library's request of a job's; seeds and what is told of steps
+// are the caller's.
+func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (ldm.Request, error) {
+	r := t.Job.Request
+	out := ldm.Request{Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.CFGScale, Eta: r.Eta}
+	method, schedule, err := sampler.Parse(r.Sampler)
+	if err != nil {
+		return out, err
+	}
+	if r.Scheduler != "" {
+		if schedule, err = sampler.ParseSchedule(r.Scheduler); err != nil {
+			return out, err
+		}
+	}
+	out.Sampler, out.Schedule = method, schedule
+	switch {
+	case r.Class != nil:
+		out.Condition = ldm.Class(*r.Class)
+	case m.Network().TextLength() > 0:
+		out.Condition = ldm.Prompt(r.Prompt)
+		switch r.CFGScale {
+		case 0: // the negative prompt alone
+			out.Condition, out.Guidance = ldm.Prompt(r.NegativePrompt), 1
+		case 1:
+		default:
+			out.Negative = ldm.Prompt(r.NegativePrompt)
+		}
+	}
+	return out, s.start(ctx, t, &out)
+}
+
+// start reads the picture that a job begins with, and its mask.
+func (s *Stock) start(ctx context.Context, t *worker.Task, out *ldm.Request) error {
+	r := t.Job.Request
+	if r.InitImage == "" {
+		return nil
+	}
+	img, err := blob(ctx, t, r.InitImage)
+	if err != nil {
+		return err
+	}
+	if r.Type == job.Upscale {
+		out.Condition, out.Width, out.Height = ldm.Picture{Image: img}, 0, 0
+		return nil
+	}
+	out.Start, out.Strength = fit(img, r), r.Strength
+	if r.Mask == "" {
+		return nil
+	}
+	mask, err := blob(ctx, t, r.Mask)
+	if err != nil {
+		return err
+	}
+	out.Mask = fit(mask, r)
+	return nil
+}
+
+func blob(ctx context.Context, t *worker.Task, name string) (*image.NRGBA, error) {
+	data, err := t.Blob(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	img, err := picture.DecodeBytes(data)
+	return img, fault.As(fault.Input, err)
+}
+
+// fit makes a picture of the size that is asked for, in the way that is asked for.
+func fit(img *image.NRGBA, r job.Request) image.Image {
+	rgba := picture.OnWhite(img)
+	switch r.Resize {
+	case job.Crop:
+		return picture.Cover(rgba, r.Width, r.Height)
+	default:
+		return picture.Resize(rgba, r.Width, r.Height, picture.Lanczos)
+	}
+}
+
+// infotext are the settings of a picture as A1111 writes them.
+func infotext(m catalog.Model, r job.Request, seed int64, version string) string {
+	var b strings.Builder
+	b.WriteString(strings.TrimSpace(r.Prompt))
+	if r.NegativePrompt != "" {
+		b.WriteString("\nNegative prompt: " + r.NegativePrompt)
+	}
+	fields := []string{"Steps: " + strconv.Itoa(r.Steps), "Sampler: " + r.Sampler}
+	if r.Scheduler != "" {
+		fields = append(fields, "Schedule type: "+r.Scheduler)
+	}
+	fields = append(fields, "CFG scale: "+strconv.FormatFloat(r.CFGScale, 'g', -1, 64), fmt.Sprintf("Seed: %d", seed),
+		fmt.Sprintf("Size: %dx%d", r.Width, r.Height), "Model hash: "+m.Hash(), "Model: "+m.ID)
+	if r.InitImage != "" && r.Type != job.Upscale {
+		fields = append(fields, "Denoising strength: "+strconv.FormatFloat(r.Strength, 'g', -1, 64))
+	}
+	if r.ClipSkip > 1 {
+		fields = append(fields, "Clip skip: "+strconv.Itoa(r.ClipSkip))
+	}
+	b.WriteString("\n" + strings.Join(append(fields, "Version: "+version), ", "))
+	return strings.TrimSpace(b.String())
+}
