@@ -48,17 +48,15 @@ func (t Target) name(err error) error {
 }
 
 // Without is the target without some of its arguments, and the names of those
-// that it had.
+// that had a value.
 func (t Target) Without(keys ...string) (Target, []string) {
 	var had []string
 	for _, k := range keys {
-		if _, ok := t.Params[k]; ok {
+		if t.Params[k] != nil {
 			had = append(had, k)
 		}
 	}
-	if len(had) > 0 {
-		t.Params = maps.Clone(t.Params)
-		maps.DeleteFunc(t.Params, func(k string, _ any) bool { return slices.Contains(had, k) })
-	}
+	t.Params = maps.Clone(t.Params)
+	maps.DeleteFunc(t.Params, func(k string, _ any) bool { return slices.Contains(keys, k) })
 	return t, had
 }

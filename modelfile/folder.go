@@ -1,6 +1,7 @@
 package modelfile
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -18,6 +19,9 @@ const modelName = "model.safetensors"
 // openFolder opens what a folder is: a model of diffusers, a first stage of one,
 // or where a run or a person put one model file.
 func (p place) openFolder(o Options) (*File, error) {
+	if _, err := fs.ReadDir(p.FS, "."); err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", p.path("."), err)
+	}
 	if p.has(diffusers.Index) {
 		layout, err := diffusers.Open(p.path("."), p.FS)
 		if err != nil {

@@ -233,6 +233,22 @@ func (p place) openTiny(r *checkpoint.File, name string, o Options) (*File, erro
 	return f, nil
 }
 
+// dictionaries says which dictionaries of tensors a checkpoint holds beside a
+// state dict.
+func (f *File) dictionaries() string {
+	var all []string
+	meta := f.Metadata()
+	for _, key := range slices.Sorted(maps.Keys(meta)) {
+		if strings.HasPrefix(meta[key], "a dictionary of ") && key != "state_dict" {
+			all = append(all, key+" is "+meta[key])
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "; in the file " + strings.Join(all, ", ")
+}
+
 // ignores tells whether a name is among those that need not fit.
 func (f *File) ignores(name string) bool {
 	return slices.ContainsFunc(f.opt.IgnoreKeys, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
@@ -253,7 +269,7 @@ func (f *File) recognise() error {
 		if errors.Is(err, fault.Unsupported) {
 			return fault.Unsupportedf("%s %w", f.Name(), err)
 		}
-		return fault.Filef("%s comes without a configuration (give its YAML with --config), and %w", f.Name(), err)
+		return fault.Filef("%s comes without a configuration (give its YAML with --config), and %w%s", f.Name(), err, f.dictionaries())
 	}
 	f.Target, f.Known, f.Assumed = m.Target, m.Name, m.Assumed
 	f.From = fromShapes

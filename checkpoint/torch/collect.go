@@ -193,7 +193,8 @@ func (o *object) module() (parts []any) {
 	return parts
 }
 
-// scalars are the plain values of the top dictionary.
+// scalars are the plain values of the top dictionary, and for each other
+// dictionary in it how many tensors it holds, if any.
 func scalars(d *dict) map[string]string {
 	out := map[string]string{}
 	if d == nil {
@@ -208,6 +209,11 @@ func scalars(d *dict) map[string]string {
 			out[p.key] = strconv.FormatInt(v, 10)
 		case float64:
 			out[p.key] = strconv.FormatFloat(v, 'g', -1, 64)
+		case *dict, *object:
+			w := walk{}
+			if n := len(w.under("", v, 0)); n > 0 && w.err == nil && p.key != "state_dict" && !training(p.key) {
+				out[p.key] = fmt.Sprintf("a dictionary of %d tensors", n)
+			}
 		}
 	}
 	return out

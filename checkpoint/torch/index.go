@@ -29,7 +29,8 @@ type Tensor struct {
 type extent func(key string) (begin, end int64, err error)
 
 // Index lists the tensors of a checkpoint's state dict, and the plain numbers
-// and strings of its top dictionary, such as "epoch" and "global_step". The
+// and strings of its top dictionary, such as "epoch" and "global_step", with how
+// many tensors each dictionary in it holds. The
 // state dict is the entry "state_dict", or the top dictionary, or else what
 // states describes. Every element that a tensor's shape and strides reach lies
 // between its Offset and its Limit.

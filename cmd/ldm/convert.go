@@ -33,7 +33,6 @@ buffers and the weights not chosen by --weights are left out.`,
 			if err := output.Check(out); err != nil {
 				return err
 			}
-			f.load.Wrap = func(r checkpoint.Reader) checkpoint.Reader { return checkpoint.Until(cmd.Context(), r) }
 			s, err := modelfile.Open(args[0], f.load)
 			if err != nil {
 				return err

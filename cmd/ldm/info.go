@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -97,11 +99,39 @@ func (r *report) other(path string) bool {
 		o.Use = "no command reads it"
 	}
 	r.line("use", "%s", o.Use)
-	for _, fact := range o.Facts {
+	for _, fact := range append(o.Facts, adapterFacts(path, o.Name)...) {
 		r.line(fact[0], "%s", fact[1])
 	}
 	r.tensors(f)
 	return true
+}
+
+// adapterFacts are rank and strength of a PEFT adapter, which lie in a file
+// beside its weights.
+func adapterFacts(path, kind string) (facts [][2]string) {
+	var c struct {
+		R     *float64 `json:"r"`
+		Alpha *float64 `json:"lora_alpha"`
+		Base  string   `json:"base_model_name_or_path"`
+	}
+	f, err := os.Open(filepath.Join(filepath.Dir(path), "adapter_config.json"))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if !strings.Contains(kind, "PEFT") {
+		return nil
+	}
+	if json.NewDecoder(io.LimitReader(f, 1<<20)).Decode(&c) != nil {
+		return nil
+	}
+	if c.R != nil && c.Alpha != nil {
+		facts = append(facts, [2]string{"alpha", fmt.Sprintf("%g, of a rank of %g (adapter_config.json)", *c.Alpha, *c.R)})
+	}
+	if c.Base != "" {
+		facts = append(facts, [2]string{"base model", c.Base})
+	}
+	return facts
 }
 
 // describe prints what a model's file is, line by line.

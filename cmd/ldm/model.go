@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/machine"
@@ -41,6 +42,7 @@ func (f *modelFlags) registerLoad(cmd *cobra.Command) {
 	cmd.Flags().TextVar(&f.load.Weights, "weights", modelfile.WeightsAuto, "averaged or plain weights of the U-Net: auto, ema or raw")
 	cmd.Flags().TextVar(&f.load.Heads, "legacy-heads", model.HeadsAuto, "heads of the models published before April 2022: auto, one or config")
 	f.load.Log = status
+	f.load.Wrap = func(r checkpoint.Reader) checkpoint.Reader { return checkpoint.Until(cmd.Context(), r) }
 }
 
 func (f *modelFlags) options() (ldm.Options, error) {
