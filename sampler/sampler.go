@@ -68,6 +68,7 @@ type Options struct {
 	Order      int      // of LMS, UniPC and DPM adaptive; 0 means the sampler's own
 	Midpoint   float64  // of DPM++ SDE: where its second prediction is, as a share of a step in ln σ; 0 means 1/2
 	Adaptive   Adaptive // of DPM adaptive
+	Rounds     int      // of Invert
 }
 
 // Churn raises the noise level before a step (Karras et al., arXiv 2206.00364,
