@@ -115,7 +115,7 @@ func (p *part) sample(ctx context.Context) error {
 		return err
 	}
 	n := p.x.Shape[0]
-	noise := p.Noise(p.Seeds[p.first : p.first+n])
+	noise := p.noise()
 	denoise, err := p.denoiser(ctx)
 	if err != nil {
 		return err
@@ -142,6 +142,15 @@ func (p *part) sample(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// noise is where the part's random numbers come from.
+func (p *part) noise() sampler.Noise {
+	seeds := p.Seeds[p.first : p.first+p.x.Shape[0]]
+	if p.Noise != nil {
+		return p.Noise(seeds)
+	}
+	return p.Sampler.Noise(p.Random, seeds, p.path.Tail(p.steps()))
 }
 
 // prepare compiles the denoiser, whose weights are packed while the conditions are

@@ -48,8 +48,10 @@ type Request struct {
 	// Decorate, if set, is put around the guided denoiser: sampler.Thresholded, for one.
 	Decorate func(sampler.Denoiser) sampler.Denoiser
 
-	// Noise is where random numbers come from, given the seeds; nil: sampler.Streams.
-	Noise func(seeds []uint64) sampler.Noise
+	// Random is the kind of random numbers; the zero value: this program's own. Noise,
+	// if set, takes its place, given the seeds.
+	Random sampler.Source
+	Noise  func(seeds []uint64) sampler.Noise
 
 	// OnStep is told of every step done, on the goroutine of Generate.
 	OnStep func(Step)
@@ -83,9 +85,6 @@ func (m *Model) resolve(r Request) (Request, error) {
 		r.Steps = model.DefaultSteps
 	}
 	r.Sampler = r.Sampler.Or()
-	if r.Noise == nil {
-		r.Noise = func(seeds []uint64) sampler.Noise { return sampler.Streams(seeds) }
-	}
 	switch {
 	case r.Eta == nil:
 		r.Eta = new(r.Sampler.Eta)

@@ -51,13 +51,9 @@ func (p *part) draw(noise sampler.Noise) *tensor.Tensor {
 // from there. Of S steps the last ⌊strength·S⌋ are gone, at least one. With DDIM the
 // start has the noise of the step before, as in the reference's image to image.
 func (p *part) noised(known *tensor.Tensor, noise sampler.Noise) sampler.Path {
-	steps := min(max(int(p.Strength*float64(p.path.Steps())), 1), p.path.Steps())
-	at := p.path.Steps() - steps
-	path := p.path
-	path.Sigmas = path.Sigmas[at:]
-	level := at
+	level := p.path.Steps() - p.steps()
 	if p.Sampler.Name == sampler.Methods()[0].Name {
-		level = max(at-1, 0)
+		level = max(level-1, 0)
 	}
 	alpha, std := p.net.Schedule.Coefficients(p.path.Timestep(level))
 	a, b := float32(alpha), float32(std)
@@ -65,7 +61,17 @@ func (p *part) noised(known *tensor.Tensor, noise sampler.Noise) sampler.Path {
 	for i, e := range p.x.F32 {
 		p.x.F32[i] = a*known.F32[i] + b*e
 	}
-	return path
+	return p.path.Tail(p.steps())
+}
+
+// steps is how many steps of the path are gone.
+func (p *part) steps() int {
+	total := p.path.Steps()
+	if p.Start == nil {
+		return total
+	}
+	_, first := sampler.DiffusersStrength(total, p.Strength)
+	return max(total-first, 1)
 }
 
 // known is the picture whose pixels come back where a mask is black, and the mask;
