@@ -1,7 +1,8 @@
 package ldm
 
 import (
-	"context"
+	"encoding/json"
+	"image"
 	"strings"
 	"testing"
 
@@ -101,33 +102,58 @@ func TestGoldenDDPM(t *testing.T) {
 	}
 }
 
-// TestGoldenImageToImage begins with a noised latent, as the reference's DDIM does.
+// TestGoldenImageToImage begins with a noised latent, or a picture's, as the
+// reference's DDIM does, which takes the noise of the step before.
 func TestGoldenImageToImage(t *testing.T) {
-	for _, c := range golden.Cases(t, "samplers/text-ddim-img2img") {
-		m := goldenModel(t, c)
-		in := readInputs(t, c, m)
-		const steps = 6
-		path, err := sampler.CompVis(m.net.Schedule, 10)
-		if err != nil {
-			t.Fatal(err)
+	for _, pattern := range []string{"samplers/text-ddim-img2img", "samplers/text-img2img-pipeline"} {
+		for _, c := range golden.Cases(t, pattern) {
+			t.Run(c.Base(), func(t *testing.T) {
+				m := goldenModel(t, c)
+				in := readInputs(t, c, m)
+				path, err := sampler.CompVis(m.net.Schedule, 10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := in.request(t, c, m)
+				var file struct {
+					Steps float64 `json:"t_enc"`
+				}
+				if err := json.Unmarshal(c.Raw, &file); err != nil {
+					t.Fatal(err)
+				}
+				r.Strength, r.Start = file.Steps/10, image.NewGray(image.Rect(0, 0, 1, 1))
+				r.Sampler = r.Sampler.Or()
+				g := &generation{Model: m, Request: r, path: path}
+				p := part{generation: g, x: tensor.New(in.x.Shape...), rows: in.x.Shape[0], count: 1}
+				noise := draws(t, c)
+				if in.image != nil {
+					if g.moments, err = m.stage.Moments(t.Context(), in.image); err != nil {
+						t.Fatal(err)
+					}
+					in.x0 = p.draw(noise)
+					compare(t, c, "init_latent", in.x0, golden.Forward)
+				}
+				rest := p.noised(in.x0, noise)
+				compare(t, c, "encoded", p.x, golden.Forward)
+				d, err := p.denoiser(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, err := range sampler.DDIM(t.Context(), d, p.x, rest, sampler.Options{}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				compare(t, c, "sample", p.x, golden.Steps)
+				if in.image != nil {
+					y, err := m.decode(t.Context(), p.x)
+					if err != nil {
+						t.Fatal(err)
+					}
+					compare(t, c, "decoded", y, golden.Decoded)
+				}
+			})
 		}
-		x := tensor.New(in.x0.Shape...)
-		draws(t, c)(x, 0, 0)
-		path.Tail(steps+1).Begin(x.F32, in.x0.F32, x.F32)
-		compare(t, c, "encoded", x, golden.Forward)
-		r := in.request(t, c, m)
-		g := &generation{Model: m, Request: r, path: path}
-		p := part{generation: g, x: x, rows: x.Shape[0], count: 1}
-		d, err := p.denoiser(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, err := range sampler.DDIM(context.Background(), d, x, path.Tail(steps), sampler.Options{}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		compare(t, c, "sample", x, golden.Steps)
 	}
 }
 

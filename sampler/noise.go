@@ -121,25 +121,43 @@ func nchw(noise Noise) Noise {
 // noise levels and of variance 1: (W(σ') - W(σ))/√|σ' - σ|, with the sign that
 // k-diffusion gives it. Noise levels are times of the path by time.
 func increments(seeds []uint64, time func(sigma float64) float64, path func(seed uint64, n int) *brownian.Path) Noise {
-	paths := make([]*brownian.Path, len(seeds))
-	var start []float32
+	motions := make([]motion, len(seeds))
 	return func(dst *tensor.Tensor, from, to float64) {
 		from, to = time(from), time(to)
-		f := float32(-1 / math.Sqrt(math.Abs(to-from)))
-		if to > from {
-			f = -f
-		}
+		f := float32(1 / math.Sqrt(math.Abs(to-from)))
 		for i, seed := range seeds {
 			row := dst.Row(i).F32
-			if paths[i] == nil {
-				paths[i] = path(seed, len(row))
+			m := &motions[i]
+			if m.path == nil {
+				m.path = path(seed, len(row))
 			}
-			start = append(start[:0], paths[i].At(min(from, to))...)
-			for j, v := range paths[i].At(max(from, to)) {
+			start := m.at(from)
+			for j, v := range m.at(to) {
 				row[j] = (v - start[j]) * f
 			}
 		}
 	}
+}
+
+// motion is a Brownian path with its values where it was last looked at: a step
+// begins where the one before ended.
+type motion struct {
+	path   *brownian.Path
+	times  [2]float64
+	values [2][]float32
+	last   int
+}
+
+func (m *motion) at(time float64) []float32 {
+	for i, v := range m.values {
+		if v != nil && m.times[i] == time {
+			m.last = i
+			return v
+		}
+	}
+	m.last = 1 - m.last
+	m.times[m.last], m.values[m.last] = time, append(m.values[m.last][:0], m.path.At(time)...)
+	return m.values[m.last]
 }
 
 // ownReach is as far as this program's own Brownian paths go.

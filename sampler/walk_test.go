@@ -1,0 +1,174 @@
+package sampler_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/sampler"
+	"github.com/ldm-go/ldm/tensor"
+)
+
+// TestEverySampler: a sampler stops where its caller stops, ends at a cancelled
+// context, reports what fails with the step, and leaves x in the variance preserving
+// scale.
+func TestEverySampler(t *testing.T) {
+	s := saysClean(t)
+	m := mixture{[]float64{1, 1}, []float64{.3, .5}, [][]float64{{1, -1}, {-1, 0}}}
+	var seen []float64
+	good := m.denoiser(s, &seen)
+	for _, method := range sampler.Methods() {
+		p, err := method.Path(sampler.Schedule{}, s, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := func() *tensor.Tensor {
+			x := tensor.New(1, 2, 2, 2)
+			sampler.Streams([]uint64{3})(x, 0, 0)
+			return x
+		}
+		run := func(ctx context.Context, d sampler.Denoiser, x *tensor.Tensor, stop int) (last sampler.State, err error) {
+			o := sampler.Options{Eta: method.Eta, Noise: method.Noise(sampler.OwnNoise, []uint64{3}, p)}
+			for state, err := range method.Sample(ctx, d, x, p, o) {
+				if err != nil {
+					return last, err
+				}
+				if last = state; state.Step == stop {
+					break
+				}
+			}
+			return last, nil
+		}
+		x, y := start(), start()
+		if last, err := run(t.Context(), good, x, 2); err != nil || last.Step != 2 || last.X != x || last.X0 == nil {
+			t.Errorf("%s: stopped after step %d; error %v", method.Name, last.Step, err)
+		}
+		if size := norm(x); size > 3*norm(y) {
+			t.Errorf("%s: after a stop x is %g long, having been %g", method.Name, size, norm(y))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		calls := 0
+		_, err = run(ctx, func(ctx context.Context, x *tensor.Tensor, t float64) (sampler.Prediction, error) {
+			if calls++; calls == 3 {
+				cancel()
+			}
+			return good(ctx, x, t)
+		}, start(), 0)
+		if !errors.Is(err, context.Canceled) || calls > 3 {
+			t.Errorf("%s: cancelled, %d calls; error %v", method.Name, calls, err)
+		}
+		broken := errors.New("broken")
+		calls = 0
+		_, err = run(t.Context(), func(ctx context.Context, x *tensor.Tensor, t float64) (sampler.Prediction, error) {
+			if calls++; calls == 2 {
+				return sampler.Prediction{}, broken
+			}
+			return good(ctx, x, t)
+		}, start(), 0)
+		if !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "step ") || calls > 2 {
+			t.Errorf("%s: a failing denoiser, %d calls: error %v", method.Name, calls, err)
+		}
+		_, err = run(t.Context(), func(ctx context.Context, x *tensor.Tensor, t float64) (sampler.Prediction, error) {
+			p, err := good(ctx, x, t)
+			p.X0.F32[0] = float32(math.NaN())
+			return p, err
+		}, start(), 0)
+		if err == nil || !strings.Contains(err.Error(), "not finite") {
+			t.Errorf("%s: a NaN: error %v", method.Name, err)
+		}
+		if method.Random {
+			for _, err := range method.Sample(t.Context(), good, start(), long(t, method), sampler.Options{Eta: 1}) {
+				if err != nil {
+					if !errors.Is(err, fault.Input) {
+						t.Errorf("%s: no noise: error %v", method.Name, err)
+					}
+					break
+				}
+			}
+		}
+		// Pictures of a batch do not see each other, but where steps follow from all.
+		if method.Name != "DPM adaptive" {
+			both := tensor.New(2, 2, 2, 2)
+			o := sampler.Options{Eta: method.Eta, Noise: method.Noise(sampler.OwnNoise, []uint64{9, 3}, p)}
+			sampler.Streams([]uint64{9, 3})(both, 0, 0)
+			for _, err := range method.Sample(t.Context(), good, both, p, o) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			alone := start()
+			if _, err := run(t.Context(), good, alone, 0); err != nil || !slices.Equal(alone.F32, both.Row(1).F32) {
+				t.Errorf("%s: a picture of a batch is another than alone; error %v", method.Name, err)
+			}
+		}
+	}
+	for name, p := range map[string]sampler.Path{
+		"none": {}, "rising": {Schedule: s, Sigmas: []float64{1, 2, 0}}, "NaN": {Schedule: s, Sigmas: []float64{math.NaN(), 0}},
+		"infinite": {Schedule: s, Sigmas: []float64{math.Inf(1), 1}}, "negative": {Schedule: s, Sigmas: []float64{1, -1}}, "equal": {Schedule: s, Sigmas: []float64{1, 1, 0}},
+	} {
+		for _, err := range sampler.Euler(t.Context(), good, tensor.New(1, 1, 1, 2), p, sampler.Options{}) {
+			if !errors.Is(err, fault.Input) {
+				t.Errorf("path %s: error %v", name, err)
+			}
+		}
+	}
+}
+
+func long(t *testing.T, m sampler.Method) sampler.Path {
+	p, err := m.Path(sampler.Schedule{}, saysClean(t), 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func norm(x *tensor.Tensor) (sum float64) {
+	for _, v := range x.F32 {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum)
+}
+
+// BenchmarkStep times what a step costs besides the network, at the size of Stable
+// Diffusion's latents.
+func BenchmarkStep(b *testing.B) {
+	s := saysClean(b)
+	out := sampler.Prediction{X0: tensor.New(1, 64, 64, 4), Eps: tensor.New(1, 64, 64, 4)}
+	d := func(context.Context, *tensor.Tensor, float64) (sampler.Prediction, error) { return out, nil }
+	for _, method := range sampler.Methods() {
+		b.Run(method.Name, func(b *testing.B) {
+			p, err := method.Path(sampler.Schedule{}, s, 20)
+			if err != nil {
+				b.Fatal(err)
+			}
+			x := tensor.New(1, 64, 64, 4)
+			noise := method.Noise(sampler.OwnNoise, []uint64{1}, p)
+			b.ReportAllocs()
+			for b.Loop() {
+				noise(x, 0, 0)
+				for _, err := range method.Sample(b.Context(), d, x, p, sampler.Options{Eta: method.Eta, Noise: noise}) {
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/20, "µs/step")
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, name := range []string{"DPM++ 2M Karras", "k_euler_a", "", "kkkk", "automatic", "sample_gpu", "é++", "ddim uniform karras"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		m, _, err := sampler.Parse(name)
+		if (err == nil) != (m.Run != nil) || err != nil && (!errors.Is(err, fault.Input) || len(err.Error()) > 2000) {
+			t.Errorf("%q: %q, error %v", name, m.Name, err)
+		}
+	})
+}
