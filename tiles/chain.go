@@ -85,7 +85,8 @@ func (r *run) picture(x []float32, h, w, c int) (*tensor.Tensor, error) {
 		if r.at.releaseAll(); p.to < len(r.Steps) {
 			r.at = next
 		}
-		debug.FreeOSMemory() // the programs' memory, before the next ones take theirs
+		r.pool.free = nil
+		debug.FreeOSMemory()
 	}
 	return r.out, nil
 }
@@ -162,7 +163,10 @@ func (r *run) tiles(p phase, known []*moments, k int, use func(*tensor.Tensor, c
 	if err != nil {
 		return err
 	}
-	defer prog.Close()
+	defer func() {
+		prog.Close()
+		debug.FreeOSMemory() // before the next one takes its memory
+	}()
 	for i, m := range known {
 		m.fill(prog, i)
 	}
