@@ -2,37 +2,20 @@ package cpu
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/engine/enginetest"
 	"github.com/ldm-go/ldm/graph"
 )
-
-// transformer is two feed-forwards, one with a residual and one without.
-func transformer(g *graph.Graph) graph.Value {
-	const n, rows, c = 2, 96, 40
-	x := g.Param("x", n, rows, c)
-	for i := range 2 {
-		name := func(what string) string { return fmt.Sprint(what, i) }
-		h := g.LayerNorm(x, g.Param(name("gamma"), c), g.Param(name("beta"), c), 1e-5)
-		h = g.GEGLU(g.Linear(h, g.Param(name("w"), 8*c, c), g.Param(name("b"), 8*c)))
-		h = g.Linear(h, g.Param(name("v"), c, 4*c), g.Param(name("c"), c))
-		if i == 0 {
-			h = g.Add(h, x)
-		}
-		x = h
-	}
-	return x
-}
 
 // TestFuseFeedForward: with all gradients, feed-forwards of tiles are one step and their
 // gradients another; results are those of the steps apart, and the same bits on any
 // number of threads.
 func TestFuseFeedForward(t *testing.T) {
-	g, y, _, params, grads := objective(network{build: transformer})
+	g, y, _, params, grads := objective(enginetest.Network{Build: enginetest.FeedForwards})
 	vars := engine.Vars{}
 	for _, p := range params {
 		name := p.Node.Op.(graph.Param).Name

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/enginetest"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/nn"
@@ -122,8 +123,8 @@ func TestGoldenTimesteps(t *testing.T) {
 // TestRemake: with gradients a GEGLU is computed twice, alone as part of its product.
 func TestRemake(t *testing.T) {
 	count := func(training bool) (steps int) {
-		for _, n := range networks() {
-			if n.name != "GEGLU of a product[200 36 192]" {
+		for _, n := range enginetest.Networks() {
+			if n.Name != "GEGLU of a product[200 36 192]" {
 				continue
 			}
 			g, y, _, params, grads := objective(n)
@@ -158,7 +159,7 @@ func TestRemake(t *testing.T) {
 // gradients have the same bits.
 func TestRemakeGroupNorm(t *testing.T) {
 	const n, side, c, blocks = 2, 8, 32, 4
-	g, y, _, params, grads := objective(network{build: func(g *graph.Graph) graph.Value {
+	g, y, _, params, grads := objective(enginetest.Network{Build: func(g *graph.Graph) graph.Value {
 		x := g.Param("x", n, side, side, c)
 		for i := range blocks {
 			name := func(what string) string { return fmt.Sprint(what, i) }

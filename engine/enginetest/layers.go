@@ -1,4 +1,4 @@
-package cpu
+package enginetest
 
 import (
 	"fmt"
@@ -6,126 +6,6 @@ import (
 
 	"github.com/ldm-go/ldm/graph"
 )
-
-// twin computes the value of a graph in float64, plainly: the reference for
-// the kernels, and what finite differences are taken of.
-func twin(v graph.Value, floats map[string][]float64, ints map[string][]int32) []float64 {
-	t := &evaluation{floats: floats, ints: ints, done: map[graph.Value][]float64{}}
-	return t.value(v)
-}
-
-type evaluation struct {
-	floats map[string][]float64
-	ints   map[string][]int32
-	done   map[graph.Value][]float64
-}
-
-func (t *evaluation) value(v graph.Value) []float64 {
-	if y, ok := t.done[v]; ok {
-		return y
-	}
-	y := t.compute(v.Node)
-	t.done[v] = y
-	return y
-}
-
-func (t *evaluation) compute(n *graph.Node) []float64 {
-	in := func(i int) []float64 { return t.value(n.Inputs[i]) }
-	y := make([]float64, n.Out[0].Shape.Size())
-	switch op := n.Op.(type) {
-	case graph.Input:
-		return t.floats[op.Name]
-	case graph.Param:
-		return t.floats[op.Name]
-	case graph.Fill:
-		for i := range y {
-			y[i] = float64(op.Value)
-		}
-	case graph.Reshape:
-		return in(0)
-	case graph.Unary:
-		for i, x := range in(0) {
-			y[i] = unary64(op, x)
-		}
-	case graph.Binary, graph.Broadcast:
-		a, shape := in(0), n.Inputs[0].Shape()
-		if _, ok := op.(graph.Broadcast); ok {
-			for i := range y {
-				y[i] = a[project(i, n.Out[0].Shape, shape)]
-			}
-			break
-		}
-		b, bs := in(1), n.Inputs[1].Shape()
-		for i := range y {
-			p, q := a[i], b[project(i, shape, bs)]
-			y[i] = [...]float64{p + q, p - q, p * q, p / q}[op.(graph.Binary).Fn]
-		}
-	case graph.Reduce:
-		x, shape := in(0), n.Inputs[0].Shape()
-		for i, v := range x {
-			y[project(i, shape, n.Out[0].Shape)] += v
-		}
-		if op.Fn == graph.ReduceMean {
-			for i := range y {
-				y[i] *= float64(len(y)) / float64(len(x))
-			}
-		}
-	case graph.SquaredNorm:
-		for i := range n.Inputs {
-			for _, v := range in(i) {
-				y[0] += v * v
-			}
-		}
-	case graph.Transpose:
-		x, s := in(0), n.Inputs[0].Shape()
-		for i := range y {
-			at := coords(i, n.Out[0].Shape)
-			from := make([]int, len(at))
-			for k, p := range op.Perm {
-				from[p] = at[k]
-			}
-			y[i] = x[index(from, s)]
-		}
-	case graph.Slice:
-		for i := range y {
-			at := coords(i, n.Out[0].Shape)
-			at[op.Axis] += op.Start
-			y[i] = in(0)[index(at, n.Inputs[0].Shape())]
-		}
-	case graph.Pad:
-		for i, v := range in(0) {
-			at := coords(i, n.Inputs[0].Shape())
-			at[op.Axis] += op.Before
-			y[index(at, n.Out[0].Shape)] = v
-		}
-	case graph.Concat:
-		start := 0
-		for k, part := range n.Inputs {
-			for i, v := range in(k) {
-				at := coords(i, part.Shape())
-				at[op.Axis] += start
-				y[index(at, n.Out[0].Shape)] = v
-			}
-			start += part.Dim(op.Axis)
-		}
-	case graph.Embedding:
-		d := n.Inputs[0].Dim(1)
-		for i, id := range t.ints[n.Inputs[1].Node.Op.(graph.Input).Name] {
-			copy(y[i*d:(i+1)*d], in(0)[int(id)*d:])
-		}
-	case graph.TimestepEmbedding:
-		half := op.Dim / 2
-		for i, step := range in(0) {
-			for k := range half {
-				f := step * math.Pow(float64(op.MaxPeriod), -float64(k)/float64(half))
-				y[i*op.Dim+k], y[i*op.Dim+half+k] = math.Cos(f), math.Sin(f)
-			}
-		}
-	default:
-		return t.layer(n, y)
-	}
-	return y
-}
 
 // layer computes the operations made of sums over channels and pixels.
 func (t *evaluation) layer(n *graph.Node, y []float64) []float64 {
@@ -203,57 +83,14 @@ func (t *evaluation) layer(n *graph.Node, y []float64) []float64 {
 		}
 	case graph.Upsample, graph.AvgPool, graph.MaxPool:
 		pool64(n, in(0), y)
+	case graph.Resize:
+		resize64(op, n, in(0), y)
+	case graph.Nearest:
+		nearest64(in(0), in(1), c, y)
 	default:
-		panic(fmt.Sprintf("the twin has no %T", n.Op))
+		panic(fmt.Sprintf("no definition of %T", n.Op))
 	}
 	return y
-}
-
-func unary64(op graph.Unary, x float64) float64 {
-	switch op.Fn {
-	case graph.SiLU:
-		return x * sigmoid(x)
-	case graph.GELU:
-		return x * math.Erfc(-x/math.Sqrt2) / 2
-	case graph.ReLU:
-		return max(x, 0)
-	case graph.Square:
-		return x * x
-	case graph.Abs:
-		return math.Abs(x)
-	case graph.Exp:
-		return math.Exp(x)
-	case graph.Affine:
-		return float64(op.A)*x + float64(op.B)
-	case graph.Clamp:
-		return min(max(x, float64(op.A)), float64(op.B))
-	}
-	return scalarUnary[op.Fn](x)
-}
-
-func coords(i int, s graph.Shape) []int {
-	at := make([]int, len(s))
-	for k := len(s) - 1; k >= 0; k-- {
-		at[k], i = i%s[k], i/s[k]
-	}
-	return at
-}
-
-func index(at []int, s graph.Shape) int {
-	i := 0
-	for k, d := range s {
-		i = i*d + at[k]
-	}
-	return i
-}
-
-// project is the place in an array of shape small, repeated to shape, of element i.
-func project(i int, shape, small graph.Shape) int {
-	at := coords(i, shape)
-	for k := range at {
-		at[k] = min(at[k], small[k]-1)
-	}
-	return index(at, small)
 }
 
 func norm64(x, gamma, beta, y []float64, at []int, c int, eps float64) {
@@ -328,6 +165,72 @@ func pool64(n *graph.Node, x, y []float64) {
 			y[i] = math.Inf(-1)
 			for k := range op.Kernel * op.Kernel {
 				y[i] = max(y[i], get(at, k/op.Kernel, k%op.Kernel, op.Stride))
+			}
+		}
+	}
+}
+
+// resize64 is PyTorch's interpolate with a scale factor and align_corners false.
+func resize64(op graph.Resize, n *graph.Node, x, y []float64) {
+	xs, ys := n.Inputs[0].Shape(), n.Out[0].Shape
+	for i := range y {
+		at := coords(i, ys)
+		for _, v := range samples(op, at[1], xs[1], ys[1]) {
+			for _, h := range samples(op, at[2], xs[2], ys[2]) {
+				y[i] += v.weight * h.weight * x[index([]int{at[0], v.at, h.at, at[3]}, xs)]
+			}
+		}
+	}
+}
+
+// sample is a pixel that one of the result is made of.
+type sample struct {
+	at     int
+	weight float64
+}
+
+// samples are those of pixel i of out, from in pixels of a line.
+func samples(op graph.Resize, i, in, out int) (all []sample) {
+	inside := func(k int) int { return min(max(k, 0), in-1) }
+	center := (float64(i)+.5)/op.Scale - .5
+	low := int(math.Floor(center))
+	switch op.Method {
+	case "nearest":
+		return []sample{{inside(int(float64(i) / op.Scale)), 1}}
+	case "bilinear":
+		center = max(center, 0)
+		low = int(center)
+		return []sample{{inside(low), 1 - (center - float64(low))}, {inside(low + 1), center - float64(low)}}
+	case "bicubic": // Keys' kernel with a = -3/4
+		for k := low - 1; k <= low+2; k++ {
+			d, w := math.Abs(center-float64(k)), 0.
+			if d <= 1 {
+				w = 1.25*d*d*d - 2.25*d*d + 1
+			} else {
+				w = -.75*d*d*d + 3.75*d*d - 6*d + 3
+			}
+			all = append(all, sample{inside(k), w})
+		}
+	case "area":
+		from, to := i*in/out, ((i+1)*in+out-1)/out
+		for k := from; k < to; k++ {
+			all = append(all, sample{k, 1 / float64(to-from)})
+		}
+	}
+	return all
+}
+
+// nearest64 finds the rows of book that are nearest to the vectors z of d numbers.
+func nearest64(z, book []float64, d int, y []float64) {
+	for i := range y {
+		least := math.Inf(1)
+		for k := range len(book) / d {
+			var distance float64
+			for c := range d {
+				distance += (z[i*d+c] - book[k*d+c]) * (z[i*d+c] - book[k*d+c])
+			}
+			if distance < least {
+				least, y[i] = distance, float64(k)
 			}
 		}
 	}
