@@ -1,6 +1,7 @@
 package data
 
 import (
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -76,6 +77,8 @@ func newListing(tree *files.Tree, split string) (*listing, error) {
 	return l, nil
 }
 
+var errNoSplit = fault.Inputf("no pictures for the split")
+
 // choose finds the folder of the split that is wanted, if all pictures lie in
 // folders with such names.
 func (l *listing) choose(tops map[string]bool, want string) error {
@@ -104,7 +107,7 @@ func (l *listing) choose(tops map[string]bool, want string) error {
 			l.split, l.Split = top+"/", r
 		}
 	case want != "":
-		return fault.Inputf("no folder for the split %q", want)
+		return fmt.Errorf("%w %q: want a folder of that name", errNoSplit, want)
 	}
 	return nil
 }

@@ -124,11 +124,33 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b")
+	broken := errors.New("broken")
+	if err := Folder(path, func(string) error { return broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 0 {
+		t.Errorf("%v are left", left)
+	}
+	fill := func(dir string) error {
+		Clean(filepath.Dir(dir)) // another process cleans up
+		return os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o666)
+	}
+	if err := Folder(path, fill); err != nil || content(t, filepath.Join(path, "x")) != "x" {
+		t.Error(err)
+	}
+	if err := Folder(path, fill); !errors.Is(err, fault.Input) {
+		t.Errorf("a folder that is there: %v", err)
+	}
+}
+
 func TestClean(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{".x.png.12.tmp", ".hidden", "y.tmp", "y.12.tmp"} {
 		os.WriteFile(filepath.Join(dir, name), nil, 0o666)
 	}
+	os.MkdirAll(filepath.Join(dir, ".set.7.tmp", "below"), 0o777)
 	busy, err := create(filepath.Join(dir, "busy"))
 	if err != nil {
 		t.Fatal(err)

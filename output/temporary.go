@@ -50,16 +50,16 @@ func cleanOnce(dir string) {
 func Clean(dir string) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !temporary.MatchString(e.Name()) {
+		if !e.Type().IsRegular() && !e.IsDir() || !temporary.MatchString(e.Name()) {
 			continue
 		}
 		name := filepath.Join(dir, e.Name())
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		f, err := os.Open(name)
 		if err != nil {
 			continue
 		}
 		if free(f) {
-			os.Remove(name)
+			os.RemoveAll(name)
 		}
 		f.Close()
 	}

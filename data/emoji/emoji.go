@@ -8,17 +8,21 @@ package emoji
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
+	"image"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"sort"
 	"strings"
 
-	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/data/fetch"
+	"github.com/ldm-go/ldm/data/files"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/output"
 	"github.com/ldm-go/ldm/picture"
 )
 
@@ -39,35 +43,70 @@ const flagsGroup = 9
 // Prepare writes dir/train and dir/validation, each with PNG pictures on white
 // and a metadata.jsonl. Variants of one emoji are all on the same side. dir must
 // not exist; it appears only when everything is there.
-func Prepare(ctx context.Context, dir string, o Options) (Counts, error) {
+func Prepare(ctx context.Context, dir string, o Options) (counts Counts, err error) {
 	if o.Size == 0 {
 		o.Size = 128
 	}
 	if o.Validation == 0 {
 		o.Validation = 5
 	}
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		return Counts{}, fmt.Errorf("%s is there already: remove it or choose another folder", dir)
+	if o.Size < 1 || o.Validation < 0 || o.Validation > 99 {
+		return counts, fault.Inputf("pictures of %d pixels, %d per cent held out: want at least 1 pixel, and 0 to 99 per cent", o.Size, o.Validation)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(dir)), ".emoji-*")
+	err = output.Folder(dir, func(tmp string) error {
+		pictures, err := openPackage(ctx, picturesPackage)
+		if err != nil {
+			return err
+		}
+		defer pictures.Close()
+		names, err := openPackage(ctx, namesPackage)
+		if err != nil {
+			return err
+		}
+		defer names.Close()
+		file, there := names.Lookup("", "en/data.json")
+		if !there {
+			return fault.Filef("%s has no en/data.json", namesPackage.Name)
+		}
+		raw, err := file.Read(maxFile)
+		if err != nil {
+			return err
+		}
+		list, err := describe(raw, o)
+		if err != nil {
+			return err
+		}
+		counts, err = write(ctx, tmp, byHexcode(pictures), list, o)
+		return err
+	})
+	return counts, err
+}
+
+// The packages, at fixed versions, so that the data set does not change.
+var (
+	picturesPackage = fetch.Package{Name: "@lobehub/fluent-emoji-3d", Version: "1.1.0", SHA256: "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58"}
+	namesPackage    = fetch.Package{Name: "emojibase-data", Version: "17.0.0", SHA256: "d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a"}
+)
+
+const maxFile = 64 << 20 // of a file in them
+
+func openPackage(ctx context.Context, p fetch.Package) (*files.Tree, error) {
+	path, err := p.Get(ctx)
 	if err != nil {
-		return Counts{}, err
+		return nil, err
 	}
-	defer os.RemoveAll(tmp)
-	pictures, names, err := fetch(ctx, tmp)
-	if err != nil {
-		return Counts{}, err
+	return files.Open(path)
+}
+
+// byHexcode finds the pictures.
+func byHexcode(t *files.Tree) map[string]files.File {
+	pictures := map[string]files.File{}
+	for _, f := range t.Files {
+		if path.Ext(f.Name) == ".webp" {
+			pictures[plain(strings.TrimSuffix(path.Base(f.Name), ".webp"))] = f
+		}
 	}
-	list, err := describe(names, o)
-	if err != nil {
-		return Counts{}, err
-	}
-	out := filepath.Join(tmp, "out")
-	counts, err := write(ctx, out, pictures, list, o)
-	if err != nil {
-		return counts, err
-	}
-	return counts, os.Rename(out, dir)
+	return pictures
 }
 
 // emoji is one picture and what is said of it.
@@ -148,46 +187,37 @@ func (e emoji) heldOut(percent int) bool {
 }
 
 // write converts the pictures; an emoji without one is left out.
-func write(ctx context.Context, out string, pictures map[string]string, list []emoji, o Options) (Counts, error) {
-	var counts Counts
-	parts := map[bool][]emoji{}
+func write(ctx context.Context, out string, pictures map[string]files.File, list []emoji, o Options) (Counts, error) {
+	parts := map[string][]emoji{}
 	for _, e := range list {
-		if pictures[e.hexcode] != "" {
-			held := e.heldOut(o.Validation)
-			parts[held] = append(parts[held], e)
+		if _, there := pictures[e.hexcode]; there {
+			folder := "train"
+			if e.heldOut(o.Validation) {
+				folder = "validation"
+			}
+			parts[folder] = append(parts[folder], e)
 		}
 	}
-	counts.Train, counts.Validation = len(parts[false]), len(parts[true])
-	done := 0
-	for held, folder := range map[bool]string{false: "train", true: "validation"} {
+	counts := Counts{len(parts["train"]), len(parts["validation"])}
+	var work []fetch.Conversion
+	for folder, emoji := range parts {
 		folder = filepath.Join(out, folder)
 		if err := os.MkdirAll(folder, 0o777); err != nil {
 			return counts, err
 		}
-		for _, e := range parts[held] {
-			if err := ctx.Err(); err != nil {
-				return counts, err
-			}
-			img, err := picture.Decode(pictures[e.hexcode])
-			if err != nil {
-				return counts, err
-			}
-			if err := picture.Save(filepath.Join(folder, e.FileName), picture.Square(img, o.Size), picture.Options{}); err != nil {
-				return counts, err
-			}
-			if done++; o.Progress != nil {
-				o.Progress(done, counts.Train+counts.Validation)
-			}
+		for _, e := range emoji {
+			work = append(work, fetch.Conversion{From: pictures[e.hexcode], To: filepath.Join(folder, e.FileName)})
 		}
-		if err := writeMetadata(filepath.Join(folder, data.MetadataFile), parts[held]); err != nil {
+		if err := writeMetadata(filepath.Join(folder, data.MetadataFile), emoji); err != nil {
 			return counts, err
 		}
 	}
-	return counts, nil
+	square := func(img *image.NRGBA) image.Image { return picture.Square(img, o.Size) }
+	return counts, fetch.Convert(ctx, work, square, picture.Options{}, o.Progress)
 }
 
 func writeMetadata(path string, list []emoji) error {
-	return checkpoint.Atomic(path, func(w io.Writer) error {
+	return output.Write(path, func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
 		for _, e := range list {

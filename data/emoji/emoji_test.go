@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/data/fetch"
+	"github.com/ldm-go/ldm/data/files"
+	"github.com/ldm-go/ldm/picture"
 )
 
 const names = `[
@@ -46,13 +49,18 @@ func TestDescribe(t *testing.T) {
 
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
-	picture := filepath.Join(dir, "x.png")
-	if err := data.SavePNG(picture, image.NewRGBA(image.Rect(0, 0, 9, 9))); err != nil {
+	file := filepath.Join(dir, "x.png")
+	if err := picture.Save(file, image.NewRGBA(image.Rect(0, 0, 9, 9)), picture.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := files.Open(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	list, _ := describe([]byte(names), Options{})
+	x := tree.Files[0]
 	out := filepath.Join(dir, "out")
-	counts, err := write(context.Background(), out, map[string]string{"1f44b": picture, "1f34e": picture, "2764": picture}, list, Options{Size: 4, Validation: 0})
+	counts, err := write(context.Background(), out, map[string]files.File{"1f44b": x, "1f34e": x, "2764": x}, list, Options{Size: 4, Validation: 0})
 	if err != nil || counts.Train != 3 {
 		t.Fatalf("%+v, %v", counts, err)
 	}
@@ -64,14 +72,16 @@ func TestWrite(t *testing.T) {
 
 func TestPrepareErrors(t *testing.T) {
 	dir := t.TempDir()
+	os.WriteFile(filepath.Join(dir, "x"), nil, 0o666)
 	if _, err := Prepare(context.Background(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "is there already") {
 		t.Errorf("an existing folder: %v", err)
 	}
 	t.Setenv("PATH", "")
+	t.Setenv(fetch.CacheEnv, filepath.Join(t.TempDir(), "cache"))
 	if _, err := Prepare(context.Background(), filepath.Join(dir, "new"), Options{}); err == nil || !strings.Contains(err.Error(), "npm") {
 		t.Errorf("without npm: %v", err)
 	}
-	if left, _ := os.ReadDir(dir); len(left) != 0 {
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("%d files are left behind", len(left))
 	}
 }
