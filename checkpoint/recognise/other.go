@@ -213,10 +213,39 @@ func small(f *file, _ Values) (Other, bool) {
 		return Other{Name: fmt.Sprintf("one linear layer, %d to %d, such as LAION's aesthetic predictor", s[1], s[0])}, true
 	case len(f.names) == 1 && f.has("tensor"):
 		return Other{Name: fmt.Sprintf("one bare tensor of shape %v", f.shapes["tensor"])}, true
+	case f.listOfPairs():
+		return Other{Name: fmt.Sprintf("a LoRA of cloneofsimo/lora, as a bare list of %d matrices", len(f.names)), Use: "give the model that it changes",
+			Facts: [][2]string{{"rank", strconv.Itoa(f.shapes["1"][0])}}}, true
+	case f.hypernetwork():
+		return Other{Name: "a hypernetwork of A1111"}, true
 	case f.has("0") && len(f.names) == f.count("%d"):
 		return Other{Name: fmt.Sprintf("a bare list of %d tensors", len(f.names))}, true
 	}
 	return Other{}, false
+}
+
+// listOfPairs tells whether a bare list is one of pairs of low rank: out x r, r x in.
+func (f *file) listOfPairs() bool {
+	n := f.count("%d")
+	if n < 2 || n%2 != 0 || n != len(f.names) {
+		return false
+	}
+	for i := 0; i < n; i += 2 {
+		up, down := f.shapes[strconv.Itoa(i)], f.shapes[strconv.Itoa(i+1)]
+		if len(up) < 2 || len(down) < 2 || up[1] != down[0] || up[1] >= up[0] || down[0] >= down[1] {
+			return false
+		}
+	}
+	return true
+}
+
+// hypernetwork tells whether all tensors belong to networks that are numbered by
+// the widths of contexts and attention.
+func (f *file) hypernetwork() bool {
+	return len(f.names) > 0 && !slices.ContainsFunc(f.names, func(name string) bool {
+		width, rest, _ := strings.Cut(name, ".")
+		return !slices.Contains([]string{"320", "640", "768", "1024", "1280"}, width) || !strings.HasSuffix(rest, ".weight") && !strings.HasSuffix(rest, ".bias")
+	})
 }
 
 // parts sums up what stands before the first dot of names.

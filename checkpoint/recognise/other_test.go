@@ -43,6 +43,8 @@ func TestOthers(t *testing.T) {
 		{map[string][]int{"lin0.model.1.weight": {1, 64, 1, 1}}, "the heads of LPIPS", ""},
 		{map[string][]int{"weight": {1, 768}, "bias": {1}}, "one linear layer, 768 to 1", ""},
 		{map[string][]int{"tensor": {3}}, "one bare tensor", ""},
+		{map[string][]int{"0": {320, 4}, "1": {4, 320}, "2": {320, 4}, "3": {4, 768}}, "a LoRA of cloneofsimo/lora, as a bare list", "rank 4"},
+		{map[string][]int{"320.0.linear.0.weight": {640, 320}, "768.1.linear.0.bias": {768}}, "a hypernetwork", ""},
 		{map[string][]int{"0": {3}, "1": {2}}, "a bare list of 2 tensors", ""},
 	} {
 		o, ok := recognise.NameOther(c.shapes, recognise.Values{Scalar: func(string) (float64, bool) { return 2, true }})

@@ -114,6 +114,13 @@ func TestWhereTensorsAre(t *testing.T) {
 			entry(p, "string_to_param", dict(p, "*"))
 			entry(p, "name", func() { p.str("marble") })
 		}, []string{"string_to_param.*"}},
+		{"numbers as keys", func(p *pickler) {
+			p.op("}").int(320)
+			p.op("}")
+			entry(p, "linear.weight", func() { p.float() })
+			p.op("\x85s")
+			entry(p, "name", func() { p.str("x") })
+		}, []string{"320.0.linear.weight"}},
 		{"deeper", func(p *pickler) {
 			p.op("}")
 			entry(p, "g", func() { p.op("}"); entry(p, "h", dict(p, "a")) })

@@ -1,13 +1,16 @@
 package torch
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // What a pickle makes, besides nil, bool, int64, float64 and string.
 type (
 	tuple []any
 	list  struct{ items []any }
-	// dict keeps the entries that have strings as keys; a later one of the
-	// same key comes later.
+	// dict keeps the entries that have strings or numbers as keys; a later one of
+	// the same key comes later.
 	dict struct{ pairs []pair }
 	pair struct {
 		key   string
@@ -52,8 +55,11 @@ func (d *dict) get(key string) (any, bool) {
 }
 
 func (d *dict) set(key, value any) {
-	if s, ok := key.(string); ok {
-		d.pairs = append(d.pairs, pair{s, value})
+	switch k := key.(type) {
+	case string:
+		d.pairs = append(d.pairs, pair{k, value})
+	case int64:
+		d.pairs = append(d.pairs, pair{strconv.FormatInt(k, 10), value})
 	}
 }
 

@@ -41,11 +41,11 @@ buffers and the weights not chosen by --weights are left out.`,
 			if err := write(cmd.Context(), s, out, format); err != nil {
 				return err
 			}
-			st, err := os.Stat(out)
-			if err == nil {
-				fmt.Printf("%s: %.1f MB\n", out, float64(st.Size())/1e6)
+			if st, err := os.Stat(out); err == nil && st.Mode().IsRegular() && !stream(out) {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %.1f MB\n", out, float64(st.Size())/1e6)
+				return err
 			}
-			return err
+			return nil
 		},
 	}
 	f.registerLoad(cmd)
@@ -53,6 +53,11 @@ buffers and the weights not chosen by --weights are left out.`,
 	cmd.Flags().StringVar(&dtype, "dtype", "f16", "number format: f32, f16 or bf16")
 	cmd.MarkFlagRequired("out")
 	return cmd
+}
+
+// stream tells whether a path is that of a standard stream.
+func stream(path string) bool {
+	return path == "-" || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
 }
 
 func write(ctx context.Context, s *modelfile.File, out string, format checkpoint.DType) error {

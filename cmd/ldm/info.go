@@ -15,6 +15,7 @@ import (
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/checkpoint/recognise"
+	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
@@ -122,7 +123,11 @@ func adapterFacts(path, kind string) (facts [][2]string) {
 	if !strings.Contains(kind, "PEFT") {
 		return nil
 	}
-	if json.NewDecoder(io.LimitReader(f, 1<<20)).Decode(&c) != nil {
+	raw, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err == nil {
+		raw, err = config.Text(raw)
+	}
+	if err != nil || json.Unmarshal(raw, &c) != nil {
 		return nil
 	}
 	if c.R != nil && c.Alpha != nil {
