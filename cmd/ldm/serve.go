@@ -43,7 +43,7 @@ func server() *cobra.Command {
 use them by hand at /. Accepted jobs survive the end of the process. Without
 flags it serves the model in the program to this machine alone.`,
 		Example: `  ldm serve
-  ldm serve --models ~/models --max-memory 12GiB
+  ldm serve --models ~/models --models-memory 12GiB
   ldm serve --listen 0.0.0.0:7860 --api-key me=SECRET -m sd-v1-4.ckpt
   ldm serve --role api --nats nats://queue:4222 --api-key me=SECRET --listen 0.0.0.0:7860
   ldm serve --role worker --nats nats://queue:4222 --models /models`,
@@ -60,7 +60,7 @@ func (f *serveFlags) registerServe(cmd *cobra.Command) {
 	f.maxBody, f.keepBytes = byteSize(c.MaxBody), byteSize(c.KeepBytes)
 	flags.Lookup("model").Usage = "the default model: a file or a diffusers folder (default: the emoji model in this program)"
 	flags.StringVar(&f.folder, "models", "", "folder of more models")
-	flags.Var(&f.maxMemory, "max-memory", "memory for the weights of models, as 12GiB; the least recently used is unloaded (default: any)")
+	flags.Var(&f.maxMemory, "models-memory", "memory for the weights of models, as 12GiB; the least recently used is unloaded (default: any)")
 	flags.StringVar(&c.Listen, "listen", c.Listen, "address and port")
 	flags.StringVar(&c.Data, "data", "", "folder for jobs and pictures (default: ldm in the user's folder of application data)")
 	flags.StringVar(&f.role, "role", "", "api or worker: a part of the service alone, with --nats")
