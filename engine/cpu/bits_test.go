@@ -14,6 +14,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/enginetest"
 	"github.com/ldm-go/ldm/graph"
 )
 
@@ -27,9 +28,9 @@ func TestBits(t *testing.T) {
 		t.Skip("the listings are those of amd64: elsewhere Go joins multiplications and additions")
 	}
 	var got strings.Builder
-	for _, n := range networks() {
+	for _, n := range enginetest.Networks() {
 		for _, p := range []engine.Options{{}, {Exact: true}, {Precision: engine.BF16}} {
-			fmt.Fprintf(&got, "%s %v exact %t = %s\n", n.name, p.Precision, p.Exact, bitsOf(t, n, p))
+			fmt.Fprintf(&got, "%s %v exact %t = %s\n", n.Name, p.Precision, p.Exact, bitsOf(t, n, p))
 		}
 	}
 	path := filepath.Join("testdata", "bits-"+isa.Current().String()+".txt")
@@ -52,23 +53,23 @@ func TestBits(t *testing.T) {
 }
 
 // bitsOf is a checksum of a network's result and its gradients.
-func bitsOf(t *testing.T, n network, opt engine.Options) string {
+func bitsOf(t *testing.T, n enginetest.Network, opt engine.Options) string {
 	t.Helper()
-	g, y, loss, params, grads := objective(n)
-	vars := engine.Vars{}
-	for _, p := range params {
-		name := p.Node.Op.(graph.Param).Name
-		vars[name] = fill(name, p.Shape())
+	o := enginetest.Objective(n)
+	vars, _ := o.Draw(n)
+	outputs := []graph.Value{o.Y}
+	if !n.Flat {
+		outputs = append(append(outputs, o.Loss), o.Grads...)
 	}
-	outputs := append([]graph.Value{y, loss}, grads...)
-	prog, err := compile(g, outputs, vars, opt, Options{Threads: 2})
+	prog, err := compile(o.Graph, outputs, vars, opt, Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer prog.Close()
-	w := prog.Input("weight")
-	copy(w.F32, fill("weight", w.Shape).F32)
-	for name, ids := range n.ids {
+	if w := prog.Input("weight"); w != nil {
+		copy(w.F32, fill("weight", w.Shape).F32)
+	}
+	for name, ids := range n.IDs {
 		copy(prog.Input(name).I32, ids)
 	}
 	if err := prog.Run(context.Background()); err != nil {
