@@ -67,11 +67,8 @@ type Config struct {
 	Version     string
 	Log         *slog.Logger
 
-	Models    Models
-	Samplers  intake.Samplers
-	Names     []core.Named // of samplers
-	Schedules []core.Named
-	Page      http.Handler // at /; may be nil
+	Models Models
+	Page   http.Handler // at /; may be nil
 }
 
 // Role is what a process does.
@@ -124,8 +121,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.metrics = newMetrics(s)
 	s.core = &core.Core{
 		Name: s.name, Store: s.store, Blobs: s.blobs, Bus: bus.Bus{Transport: transport}, Models: s.models,
-		Check:    intake.Checker{Limits: cfg.Limits, Samplers: cfg.Samplers},
-		Samplers: cfg.Names, Schedules: cfg.Schedules, Keep: cfg.Keep, Version: cfg.Version, Log: cfg.Log,
+		Check:    intake.Checker{Limits: cfg.Limits, Samplers: checkSampler},
+		Samplers: samplerNames(), Schedules: scheduleNames(), Keep: cfg.Keep, Version: cfg.Version, Log: cfg.Log,
 		Prompts: cfg.LogPrompts, Text: !cfg.NoMetadata, Public: cfg.Public, Rejected: s.metrics.reject,
 	}
 	s.handler = s.routes()

@@ -29,7 +29,6 @@ type running struct {
 func config(t *testing.T) serve.Config {
 	cfg := serve.DefaultConfig()
 	cfg.Listen, cfg.Data, cfg.Models = "127.0.0.1:0", t.TempDir(), servetest.New(time.Millisecond)
-	cfg.Samplers, cfg.Names, cfg.Schedules = servetest.Samplers, servetest.Names, servetest.Schedules
 	cfg.Log, cfg.Version = slog.New(slog.DiscardHandler), "ldm test"
 	return cfg
 }

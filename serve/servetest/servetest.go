@@ -15,7 +15,6 @@ import (
 	"github.com/ldm-go/ldm/picture/container"
 	"github.com/ldm-go/ldm/serve/bus"
 	"github.com/ldm-go/ldm/serve/catalog"
-	"github.com/ldm-go/ldm/serve/core"
 	"github.com/ldm-go/ldm/serve/job"
 	"github.com/ldm-go/ldm/serve/worker"
 )
@@ -32,7 +31,7 @@ func New(step time.Duration) *Models {
 	text := catalog.Model{
 		ID: "fake", SHA256: strings.Repeat("0123456789abcdef", 4), Created: 1700000000,
 		Tasks: []job.Type{job.TextToImage, job.ImageToImage, job.Inpaint}, Width: 64, Height: 64, Unit: 32,
-		Steps: 20, CFGScale: 5, Sampler: "Euler", Timesteps: 1000,
+		Steps: 20, CFGScale: 5, Sampler: "DDIM", Timesteps: 1000,
 	}
 	classes := text
 	classes.ID, classes.SHA256 = "classes", strings.Repeat("fedcba9876543210", 4)
@@ -103,24 +102,3 @@ func encode(r job.Request, seed int64) ([]byte, error) {
 	format := map[string]container.Format{"png": container.PNG, "jpeg": container.JPEG, "webp": container.WebP}[r.OutputFormat]
 	return picture.Encode(img, format, picture.Options{})
 }
-
-// Samplers knows Euler and Karras.
-func Samplers(sampler, scheduler string) (string, string, error) {
-	name, rest, _ := strings.Cut(strings.ToLower(sampler), " ")
-	if name != "euler" && name != "k_euler" || rest != "" && rest != "karras" {
-		return "", "", fmt.Errorf("there is no sampler %q: want Euler", sampler)
-	}
-	if rest != "" && scheduler == "" {
-		scheduler = rest
-	}
-	if scheduler != "" && !strings.EqualFold(scheduler, "karras") {
-		return "", "", fmt.Errorf("there is no schedule %q: want Karras", scheduler)
-	}
-	return "Euler", scheduler, nil
-}
-
-// Names are the samplers that Samplers knows.
-var Names = []core.Named{{Name: "Euler", Aliases: []string{"k_euler"}}}
-
-// Schedules are the schedules that Samplers knows.
-var Schedules = []core.Named{{Name: "karras", Label: "Karras", Rho: 7}}

@@ -1,0 +1,42 @@
+package serve_test
+
+import (
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestClients runs the packages that people use against a server, each with its
+// own script. A package that is not installed is skipped by its name.
+func TestClients(t *testing.T) {
+	for _, c := range []struct{ name, program, probe, script string }{
+		{"openai for Python", "python3", "import openai", "openai_client.py"},
+		{"webuiapi", "python3", "import webuiapi", "webuiapi_client.py"},
+		{"openai for Node", "node", "require.resolve('openai')", "openai_client.cjs"},
+		{"a1111-webui-api", "node", "require.resolve('a1111-webui-api')", "a1111_client.cjs"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			flag := "-c"
+			if c.program == "node" {
+				flag = "-e"
+			}
+			if exec.Command(c.program, flag, c.probe).Run() != nil {
+				t.Skipf("%s is not installed", c.name)
+			}
+			r := start(t, config(t))
+			u, err := url.Parse(r.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(c.program, filepath.Join("testdata", "clients", c.script))
+			cmd.Env = append(os.Environ(), "BASE_URL="+r.url, "PORT="+u.Port())
+			out, err := cmd.CombinedOutput()
+			if err != nil || strings.TrimSpace(string(out)) != "ok" {
+				t.Errorf("%s: %v\n%s", c.script, err, out)
+			}
+		})
+	}
+}
