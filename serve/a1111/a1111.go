@@ -26,7 +26,7 @@ type API struct {
 func (a *API) Register(mux *http.ServeMux) {
 	for path, h := range map[string]http.HandlerFunc{
 		"POST txt2img": a.textToImage, "POST img2img": a.imageToImage,
-		"POST extra-single-image": a.extraSingle, "POST extra-batch-images": a.extraBatch,
+		"POST extra-single-image": a.extraSingle, "POST extra-batch-images": a.extraBatch, "POST png-info": a.pngInfo,
 		"GET progress": a.progress, "POST interrupt": a.interrupt, "POST skip": a.skip,
 		"GET options": a.options, "POST options": a.setOptions,
 		"GET sd-models": a.models, "GET samplers": a.samplers, "GET schedulers": a.schedulers, "GET upscalers": a.upscalers,

@@ -11,14 +11,12 @@ import (
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/container"
+	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/serve/catalog"
 	"github.com/ldm-go/ldm/serve/job"
 	"github.com/ldm-go/ldm/serve/worker"
 )
-
-// userComment is the tag of EXIF that carries the settings in JPEG and WebP.
-const userComment = 0x9286
 
 var formats = map[string]container.Format{"png": container.PNG, "jpeg": container.JPEG, "webp": container.WebP}
 
@@ -99,25 +97,41 @@ func fit(img *image.NRGBA, r job.Request) image.Image {
 	}
 }
 
-// infotext are the settings of a picture as A1111 writes them.
-func infotext(m catalog.Model, r job.Request, seed int64, version string) string {
-	var b strings.Builder
-	b.WriteString(strings.TrimSpace(r.Prompt))
-	if r.NegativePrompt != "" {
-		b.WriteString("\nNegative prompt: " + r.NegativePrompt)
-	}
-	fields := []string{"Steps: " + strconv.Itoa(r.Steps), "Sampler: " + r.Sampler}
+// settings are those of a picture as A1111 writes them.
+func settings(m catalog.Model, r job.Request, seed int64, version string) metadata.Parameters {
+	p := metadata.Parameters{Prompt: strings.TrimSpace(r.Prompt), Negative: r.NegativePrompt}
+	add := func(key, value string) { p.Fields = append(p.Fields, metadata.Field{Key: key, Value: value}) }
+	add("Steps", strconv.Itoa(r.Steps))
+	add("Sampler", r.Sampler)
 	if r.Scheduler != "" {
-		fields = append(fields, "Schedule type: "+r.Scheduler)
+		add("Schedule type", r.Scheduler)
 	}
-	fields = append(fields, "CFG scale: "+strconv.FormatFloat(r.CFGScale, 'g', -1, 64), fmt.Sprintf("Seed: %d", seed),
-		fmt.Sprintf("Size: %dx%d", r.Width, r.Height), "Model hash: "+m.Hash(), "Model: "+m.ID)
+	add("CFG scale", number(r.CFGScale))
+	add("Seed", strconv.FormatInt(seed, 10))
+	add("Size", fmt.Sprintf("%dx%d", r.Width, r.Height))
+	add("Model hash", m.Hash())
+	add("Model", m.ID)
 	if r.InitImage != "" && r.Type != job.Upscale {
-		fields = append(fields, "Denoising strength: "+strconv.FormatFloat(r.Strength, 'g', -1, 64))
+		add("Denoising strength", number(r.Strength))
 	}
 	if r.ClipSkip > 1 {
-		fields = append(fields, "Clip skip: "+strconv.Itoa(r.ClipSkip))
+		add("Clip skip", strconv.Itoa(r.ClipSkip))
 	}
-	b.WriteString("\n" + strings.Join(append(fields, "Version: "+version), ", "))
-	return strings.TrimSpace(b.String())
+	if r.Mask != "" {
+		add("Mask blur", number(r.MaskBlur))
+		if r.FullRes {
+			add("Inpaint area", "Only masked")
+			add("Masked area padding", strconv.Itoa(r.FullResPadding))
+		}
+	}
+	if r.Eta != nil && *r.Eta != 0 {
+		add("Eta", number(*r.Eta))
+	}
+	if r.Class != nil {
+		add("Class", strconv.Itoa(*r.Class))
+	}
+	add("Version", version)
+	return p
 }
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

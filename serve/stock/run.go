@@ -9,6 +9,7 @@ import (
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/serve/bus"
 	"github.com/ldm-go/ldm/serve/job"
 	"github.com/ldm-go/ldm/serve/worker"
@@ -104,10 +105,15 @@ func (s *Stock) preview(ctx context.Context, t *worker.Task, step ldm.Step, i in
 // keep encodes a picture with its settings and hands it to the task.
 func (s *Stock) keep(ctx context.Context, k *kind, t *worker.Task, i int, img image.Image) error {
 	r := t.Job.Request
-	text := infotext(k.Model, r, r.Seed+int64(i), s.opt.Version)
+	p := settings(k.Model, r, r.Seed+int64(i), s.opt.Version)
 	var notes []picture.Note
 	if s.opt.Text {
-		notes = []picture.Note{{Keyword: "parameters", Tag: userComment, Text: text}}
+		own := r // as another picture's seed, with its own: a job of one picture
+		own.Seed, own.N, own.InitImage, own.Mask, own.Metadata = r.Seed+int64(i), 1, "", "", nil
+		var err error
+		if notes, err = metadata.Notes(p, own); err != nil {
+			return err
+		}
 	}
 	data, err := picture.Encode(img, formats[r.OutputFormat], picture.Options{Quality: max(r.Compression, 1), Notes: notes})
 	if err != nil {
@@ -115,6 +121,6 @@ func (s *Stock) keep(ctx context.Context, k *kind, t *worker.Task, i int, img im
 	}
 	b := img.Bounds()
 	return t.Picture(ctx, job.Image{
-		Index: i, Seed: r.Seed + int64(i), Width: b.Dx(), Height: b.Dy(), Media: "image/" + r.OutputFormat, Infotext: text,
+		Index: i, Seed: r.Seed + int64(i), Width: b.Dx(), Height: b.Dy(), Media: "image/" + r.OutputFormat, Infotext: p.String(),
 	}, data)
 }
