@@ -109,21 +109,21 @@ func DPMFast(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Option
 	}
 }
 
-// ends are -ln σ where the path begins, and where it ends but for a last 0.
+// ends are -ln σ where the path begins, and where it ends but for a last 0: at the
+// lowest level of the path below the first, or of the model.
 func (w *walker) ends() (from, to float64) {
 	if w.err != nil {
 		return 0, 1
 	}
-	s := w.path.Sigmas
-	last := s[len(s)-1]
-	if last == 0 {
-		last = s[len(s)-2]
+	first := w.path.Sigmas[0]
+	least, _ := w.path.Schedule.SigmaRange()
+	last := min(least, first/2)
+	for _, s := range w.path.Sigmas[1:] {
+		if s > 0 {
+			last = s
+		}
 	}
-	if last == s[0] {
-		w.err = fault.Inputf("this sampler wants a path of at least two noise levels above 0")
-		return 0, 1
-	}
-	return -math.Log(s[0]), -math.Log(last)
+	return -math.Log(first), -math.Log(last)
 }
 
 // DPMAdaptive is DPM-Solver with steps as long as an embedded error allows (Lu et

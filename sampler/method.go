@@ -14,16 +14,20 @@ import (
 // Method is a sampler by name, with what a caller should know of it. The zero
 // value stands for DDIM; see Or.
 type Method struct {
-	Name     string   // as AUTOMATIC1111's program writes it
-	Aliases  []string // other programs' names; see Parse for what need not be listed
-	Doc      string   // one line
-	Schedule string   // name of the schedule that it takes where none is named
-	Calls    float64  // of the denoiser a step, but for the last one; 0 where it chooses
-	Eta      float64  // default of Options.Eta
-	UsesEta  bool     // Options.Eta has an effect
-	Random   bool     // Options.Noise is drawn from with the default options
-	Run      Func
+	Name      string   // as AUTOMATIC1111's program writes it
+	Aliases   []string // other programs' names; see Parse for what need not be listed
+	Doc       string   // one line
+	Schedule  string   // name of the schedule that it takes where none is named
+	Calls     float64  // of the denoiser a step, but for the last one; 0 where it chooses
+	Eta       float64  // default of Options.Eta
+	UsesEta   bool     // Options.Eta has an effect
+	UsesChurn bool     // Options.Churn has
+	Random    bool     // Options.Noise is drawn from with the default options
+	Run       Func
 
+	order     bool     // Options.Order has an effect
+	midpoint  bool     // Options.Midpoint has
+	adaptive  bool     // Options.Adaptive has
 	only      []string // schedules that alone go with it; none means all
 	brownian  bool     // its noise is that of a stochastic equation; see Noise
 	penultima bool     // A1111 and ComfyUI leave its last noise level above 0 out
@@ -37,9 +41,43 @@ func (m Method) Or() Method {
 	return m
 }
 
-// Sample runs the method.
+// Sample runs the method. An option that would have no effect on one of this
+// package's is an error.
 func (m Method) Sample(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Options) iter.Seq2[State, error] {
-	return m.Or().Run(ctx, d, x, p, o)
+	m = m.Or()
+	if err := m.check(o); err != nil {
+		return func(yield func(State, error) bool) { yield(State{}, err) }
+	}
+	return m.Run(ctx, d, x, p, o)
+}
+
+// check refuses options that the method does not read.
+func (m Method) check(o Options) error {
+	if _, known := method(plain(m.Name)); !known {
+		return nil // one of the caller's own
+	}
+	adds := m.Random || o.Eta > 0 || o.Churn.Amount > 0
+	for _, c := range []struct {
+		set, read bool
+		name      string
+		value     any
+	}{
+		{o.Eta != 0, m.UsesEta, "eta", o.Eta},
+		{o.Churn != Churn{}, m.UsesChurn, "churn", o.Churn.Amount},
+		{o.NoiseScale != 0 && o.NoiseScale != 1, adds, "scale of fresh noise", o.NoiseScale},
+		{o.Order != 0, m.order, "order", o.Order},
+		{o.Midpoint != 0, m.midpoint, "midpoint", o.Midpoint},
+		{o.Adaptive != Adaptive{}, m.adaptive, "adaptive steps", o.Adaptive},
+		{o.Rounds != 0, false, "rounds", o.Rounds},
+	} {
+		if c.set && !c.read {
+			return fault.Inputf("%s %v: sampler %s has none", c.name, c.value, m.Name)
+		}
+	}
+	if !(o.Eta >= 0) || !(o.NoiseScale >= 0) || !(o.Churn.Amount >= 0) {
+		return fault.Inputf("eta %g, scale of fresh noise %g and churn %g: want 0 or more", o.Eta, o.NoiseScale, o.Churn.Amount)
+	}
+	return nil
 }
 
 // Path is the method's path of so many steps by a schedule, whose zero value means
@@ -86,25 +124,25 @@ var methods = []Method{
 		Aliases: []string{"ancestral", "ddpmscheduler"}, Doc: "ancestral sampling as in training; wants many steps"},
 	{Name: "PLMS", Schedule: "Even", Calls: 1, Run: PLMS, only: []string{"Even", "CompVis", "Leading", "Trailing", "Normal", "SGM Uniform", "DDIM"},
 		Aliases: []string{"pndm", "pndmscheduler"}, Doc: "the latent diffusion scripts' fast sampler: four noises in one step of DDIM"},
-	{Name: "Euler", Schedule: own, Calls: 1, Run: Euler,
+	{Name: "Euler", Schedule: own, Calls: 1, UsesChurn: true, Run: Euler,
 		Aliases: []string{"eulerdiscretescheduler"}, Doc: "the simplest; deterministic"},
 	{Name: "Euler a", Schedule: own, Calls: 1, Eta: 1, UsesEta: true, Random: true, Run: EulerAncestral,
 		Aliases: []string{"eulerancestraldiscretescheduler"}, Doc: "Euler with fresh noise in every step: varied pictures that never settle"},
-	{Name: "Heun", Schedule: own, Calls: 2, Run: Heun,
+	{Name: "Heun", Schedule: own, Calls: 2, UsesChurn: true, Run: Heun,
 		Aliases: []string{"heundiscretescheduler"}, Doc: "Euler with a second look at the end of the step: twice the work, more exact"},
 	{Name: "Heun++ 2", Schedule: own, Calls: 3, Run: HeunPP2,
 		Doc: "Heun with three slopes weighed by their noise"},
-	{Name: "DPM2", Schedule: "Karras", Calls: 2, Run: DPM2, penultima: true,
+	{Name: "DPM2", Schedule: "Karras", Calls: 2, UsesChurn: true, Run: DPM2, penultima: true,
 		Aliases: []string{"kdpm2discretescheduler"}, Doc: "the slope in the middle of the step: twice the work, more exact"},
 	{Name: "DPM2 a", Schedule: "Karras", Calls: 2, Eta: 1, UsesEta: true, Random: true, Run: DPM2Ancestral, penultima: true,
 		Aliases: []string{"kdpm2ancestraldiscretescheduler"}, Doc: "DPM2 with fresh noise in every step"},
-	{Name: "LMS", Schedule: own, Calls: 1, Run: LMS,
+	{Name: "LMS", Schedule: own, Calls: 1, order: true, Run: LMS,
 		Aliases: []string{"lmsdiscretescheduler"}, Doc: "the last four slopes in one step"},
 	{Name: "DPM++ 2S a", Schedule: "Karras", Calls: 2, Eta: 1, UsesEta: true, Random: true, Run: DPMPP2SAncestral,
 		Aliases: []string{"dpmpp2s"}, Doc: "DPM-Solver++ with two predictions a step, and fresh noise"},
 	{Name: "DPM++ 2M", Schedule: "Karras", Calls: 1, Run: DPMPP2M,
 		Aliases: []string{"dpmsolvermultistep", "dpmsolvermultistepscheduler", "dpmpp2mv1"}, Doc: "fast and exact: good pictures in 20 steps"},
-	{Name: "DPM++ SDE", Schedule: "Karras", Calls: 2, Eta: 1, UsesEta: true, Random: true, brownian: true, Run: DPMPPSDE,
+	{Name: "DPM++ SDE", Schedule: "Karras", Calls: 2, Eta: 1, UsesEta: true, Random: true, brownian: true, midpoint: true, Run: DPMPPSDE,
 		Aliases: []string{"dpmsolversdescheduler"}, Doc: "DPM-Solver++ with noise, two predictions a step: good pictures in few steps"},
 	{Name: "DPM++ 2M SDE", Schedule: "Exponential", Calls: 1, Eta: 1, UsesEta: true, Random: true, brownian: true, Run: DPMPP2MSDE,
 		Aliases: []string{"dpmpp2msdemidpoint"}, Doc: "DPM++ 2M with noise: detailed pictures in 20 to 30 steps"},
@@ -114,11 +152,11 @@ var methods = []Method{
 		Doc: "three predictions in a step, with noise; wants 30 steps or more"},
 	{Name: "DPM fast", Schedule: own, Calls: 1, UsesEta: true, Run: DPMFast, only: []string{own},
 		Doc: "DPM-Solver with as many predictions as steps; of a schedule it takes the ends alone"},
-	{Name: "DPM adaptive", Schedule: own, UsesEta: true, Run: DPMAdaptive, only: []string{own},
+	{Name: "DPM adaptive", Schedule: own, UsesEta: true, order: true, adaptive: true, Run: DPMAdaptive, only: []string{own},
 		Aliases: []string{"dpmad"}, Doc: "DPM-Solver that chooses its steps by their error, whatever number is asked for"},
-	{Name: "UniPC", Schedule: own, Calls: 1, Run: UniPC,
+	{Name: "UniPC", Schedule: own, Calls: 1, order: true, Run: UniPC,
 		Aliases: []string{"unipcbh2", "unipcmultistepscheduler"}, Doc: "predictor and corrector of the third order: good pictures in 10 steps"},
-	{Name: "UniPC BH1", Schedule: own, Calls: 1, Run: UniPCBH1,
+	{Name: "UniPC BH1", Schedule: own, Calls: 1, order: true, Run: UniPCBH1,
 		Doc: "UniPC for very few steps"},
 	{Name: "DEIS", Schedule: own, Calls: 1, Run: DEIS,
 		Aliases: []string{"deismultistepscheduler"}, Doc: "the last three slopes, in a variance preserving process's time"},

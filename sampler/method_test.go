@@ -141,7 +141,7 @@ func TestMethods(t *testing.T) {
 			drawn++
 			sampler.Streams([]uint64{uint64(drawn)})(dst, from, to)
 		}
-		for _, err := range method.Sample(context.Background(), m.denoiser(s, &seen), start, p, sampler.Options{Eta: eta, Noise: noise}) {
+		for _, err := range method.Run(context.Background(), m.denoiser(s, &seen), start, p, sampler.Options{Eta: eta, Noise: noise}) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -36,7 +36,7 @@ func unipc(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Options,
 		total := len(w.steps)
 		order = min(order, max(total-1, 1))
 		if w.err == nil && w.steps[total-1].n == 0 {
-			w.steps[total-1].n = .001
+			w.steps[total-1].n = min(.001, w.steps[total-1].s/2)
 		}
 		var models []*tensor.Tensor // predictions, the last one first
 		var lambdas []float64       // where: -ln σ

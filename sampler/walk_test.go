@@ -90,6 +90,23 @@ func TestEverySampler(t *testing.T) {
 				}
 			}
 		}
+		for _, steps := range []int{1, 2, 3, 50} {
+			few, err := method.Path(sampler.Schedule{}, s, steps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := start()
+			o := sampler.Options{Eta: method.Eta, Noise: method.Noise(sampler.OwnNoise, []uint64{3}, few)}
+			for _, err := range method.Sample(t.Context(), good, x, few, o) {
+				if err != nil {
+					t.Errorf("%s: %d steps: error %v", method.Name, steps, err)
+				}
+			}
+			if size := norm(x); math.IsNaN(size) || math.IsInf(size, 0) {
+				t.Errorf("%s: %d steps end %g long", method.Name, steps, size)
+			}
+		}
+		checkOptions(t, method, good, start)
 		// Pictures of a batch do not see each other, but where steps follow from all.
 		if method.Name != "DPM adaptive" {
 			both := tensor.New(2, 2, 2, 2)
@@ -114,6 +131,44 @@ func TestEverySampler(t *testing.T) {
 			if !errors.Is(err, fault.Input) {
 				t.Errorf("path %s: error %v", name, err)
 			}
+		}
+	}
+}
+
+// checkOptions: an option changes what comes out, or is refused.
+func checkOptions(t *testing.T, m sampler.Method, d sampler.Denoiser, start func() *tensor.Tensor) {
+	p := long(t, m)
+	run := func(f sampler.Func, o sampler.Options) ([]float32, error) {
+		x := start()
+		o.Noise = m.Noise(sampler.OwnNoise, []uint64{3}, p)
+		for _, err := range f(t.Context(), d, x, p, o) {
+			if err != nil {
+				return nil, err
+			}
+		}
+		return x.F32, nil
+	}
+	want, err := run(m.Sample, sampler.Options{Eta: m.Eta})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]sampler.Options{
+		"eta": {Eta: .7}, "order": {Eta: m.Eta, Order: 2}, "midpoint": {Eta: m.Eta, Midpoint: .3}, "adaptive": {Eta: m.Eta, Adaptive: sampler.Adaptive{Relative: .1}},
+		"churn": {Eta: m.Eta, Churn: sampler.Churn{Amount: 3}}, "scale": {Eta: m.Eta, NoiseScale: 1.1}, "rounds": {Eta: m.Eta, Rounds: 2},
+	} {
+		got, err := run(m.Sample, o)
+		if refused := errors.Is(err, fault.Input); refused {
+			got, err = run(m.Run, o)
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s refuses option %s, which has an effect; error %v", m.Name, name, err)
+			}
+		} else if err != nil || slices.Equal(got, want) {
+			t.Errorf("%s takes option %s, which has no effect; error %v", m.Name, name, err)
+		}
+	}
+	for name, o := range map[string]sampler.Options{"eta": {Eta: -1}, "scale": {NoiseScale: math.NaN()}, "churn": {Churn: sampler.Churn{Amount: -1}}} {
+		if _, err := run(m.Sample, o); !errors.Is(err, fault.Input) {
+			t.Errorf("%s: negative %s: error %v", m.Name, name, err)
 		}
 	}
 }
