@@ -39,7 +39,7 @@ func root() *cobra.Command {
 			return isa.Err()
 		},
 	}
-	cmd.AddCommand(textToImage(), sample(), reconstruct(), train(), dataCommand(), convert(), info(), evaluate(), benchmark(), server(), version())
+	cmd.AddCommand(textToImage(), sample(), reconstruct(), train(), dataCommand(), convert(), info(), evaluate(), benchmark(), server(), samplers(), version())
 	return cmd
 }
 
