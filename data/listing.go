@@ -30,6 +30,7 @@ type listing struct {
 	annotated  bool                // COCO's annotations name the pictures
 	categories []string            // of boxes
 	byBase     map[string][]*entry // pictures by their files' names without folders
+	byStem     map[string]string   // their names by those without folders, with and without extension
 }
 
 // entry is a picture of a listing.

@@ -41,21 +41,30 @@ type row struct {
 	unknown []string
 }
 
-// readMetadata reads every metadata.jsonl and metadata.csv.
+// readMetadata reads every metadata.jsonl and metadata.csv, and kohya's JSON.
 func (l *listing) readMetadata() error {
 	for _, f := range l.tree.Files {
 		var parse func(raw []byte, each func(row) error) error
+		kohya := false
 		switch strings.ToLower(path.Base(f.Name)) {
 		case MetadataFile:
 			parse = eachJSONLine
 		case "metadata.csv":
 			parse = eachCSVRecord
+		case "metadata.json", "meta_cap.json", "meta_cap_dd.json", "meta_clean.json", "meta_lat.json":
+			kohya = true
 		default:
 			continue
 		}
 		raw, err := f.Read(maxMetadata)
 		if err != nil {
 			return err
+		}
+		if kohya {
+			if l.used[f.Key()], err = l.readKohya(f, text(raw)); err != nil {
+				return fault.As(fault.File, fmt.Errorf("%s: %w", f.Path(), err))
+			}
+			continue
 		}
 		l.used[f.Key()] = true
 		err = parse(text(raw), func(r row) error { return l.addRow(f, r) })
@@ -135,7 +144,7 @@ func (l *listing) governed(e *entry) bool {
 		return true
 	}
 	for dir := path.Dir(e.source.Name); ; dir = path.Dir(dir) {
-		for _, name := range []string{MetadataFile, "metadata.csv"} {
+		for _, name := range []string{MetadataFile, "metadata.csv", "metadata.json"} {
 			if f, ok := l.tree.Lookup(e.source.Shard, path.Join(dir, name)); ok && l.used[f.Key()] {
 				return true
 			}

@@ -21,7 +21,6 @@ import (
 
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture/container"
-	"github.com/ldm-go/ldm/picture/exif"
 )
 
 const (
@@ -66,7 +65,7 @@ func DecodeBytes(raw []byte) (*image.NRGBA, error) {
 	case container.PNG:
 		img, err = png.Decode(r)
 	case container.JPEG:
-		img, err = jpeg.Decode(r)
+		img, err = decodeJPEG(raw)
 	case container.WebP:
 		img, err = decodeWebP(raw)
 	case container.GIF:
@@ -155,15 +154,6 @@ func inspect(r io.ReaderAt, size int64) (header, error) {
 	h.width, h.height = cfg.Width, cfg.Height
 	h.orientation = orientation(r, size, h.format)
 	return h, nil
-}
-
-func orientation(r io.ReaderAt, size int64, f container.Format) int {
-	if f == container.TIFF {
-		raw := make([]byte, min(size, 1<<20))
-		n, _ := r.ReadAt(raw, 0)
-		return exif.Parse(raw[:n]).Orientation()
-	}
-	return exif.Parse(container.Exif(r, container.Chunks(r, size, f))).Orientation()
 }
 
 func notAPicture(head []byte, size int64) error {

@@ -98,6 +98,12 @@ func (d Data) number(tag uint16) (uint32, bool) {
 	return 0, false
 }
 
+// HasOrientation says whether the data says how to turn the picture.
+func (d Data) HasOrientation() bool {
+	_, ok := d.number(Orientation)
+	return ok
+}
+
 // Orientation is 1 to 8, as the standard numbers the ways to turn a picture;
 // 1, upright, if the data does not say.
 func (d Data) Orientation() int {
