@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -34,6 +35,22 @@ func (d DType) String() string { return [...]string{"float32", "int32"}[d] }
 type Type struct {
 	DType DType
 	Shape Shape
+}
+
+// maxSize is more numbers than any array has, and few enough that sums of such sizes in
+// bytes are whole numbers still.
+const maxSize = 1 << 40
+
+// check refuses shapes whose size cannot be.
+func (t Type) check() error {
+	n := 1
+	for _, d := range t.Shape {
+		if d < 0 || d > maxSize/max(n, 1) {
+			return fault.Inputf("shape %v is too large", t.Shape)
+		}
+		n *= d
+	}
+	return nil
 }
 
 func (t Type) String() string { return t.DType.String() + t.Shape.String() }
@@ -158,6 +175,11 @@ func (g *Graph) add(op Op, inputs ...Value) *Node {
 			out, err := op.infer(in)
 			if err != nil {
 				g.Fail("%s: %w", strings.TrimPrefix(fmt.Sprintf("%T", op), "graph."), err)
+			}
+			for _, t := range out {
+				if err := t.check(); err != nil {
+					g.Fail("%s: %w", strings.TrimPrefix(fmt.Sprintf("%T", op), "graph."), err)
+				}
 			}
 			n.Out = out
 		}

@@ -98,6 +98,9 @@ func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, w engine.Weights
 	if err := c.checkParams(nodes); err != nil {
 		return nil, err
 	}
+	if err := c.checkSizes(nodes); err != nil {
+		return nil, err
+	}
 	steps, err := c.steps(nodes)
 	if err != nil {
 		return nil, err

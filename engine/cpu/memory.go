@@ -1,11 +1,13 @@
 package cpu
 
 import (
+	"math"
 	"slices"
 	"unsafe"
 
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/machine"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -66,15 +68,42 @@ func (c *compiler) layOut(steps []*step, outputs []graph.Value) error {
 	return nil
 }
 
-// checkMemory refuses an arena of so many words, with inputs and new forms of
-// weights, if that is more than the options allow.
-func (c *compiler) checkMemory(arena int) error {
-	need := int64(arena+c.packedLen) * 4
-	for _, t := range c.prog.inputs {
-		need += int64(t.Shape.Size()) * 4
+// limit is the memory that the program may add.
+func (c *compiler) limit() int64 {
+	if c.opt.MaxBytes > 0 {
+		return c.opt.MaxBytes
 	}
-	if c.opt.MaxBytes > 0 && need > c.opt.MaxBytes {
-		return fault.Memoryf("the program needs %d MiB, and may take %d MiB", need>>20, c.opt.MaxBytes>>20)
+	if all := machine.Memory(); all > 0 {
+		return all
+	}
+	return math.MaxInt64
+}
+
+// checkSizes refuses what cannot fit, before anything is planned for it: no value of
+// many times the limit, and inputs and constants within it.
+func (c *compiler) checkSizes(nodes []*graph.Node) error {
+	const part = 16 // an enlarged picture is never made, nor is what is joined or summed on the way
+	var own int64
+	for _, n := range nodes {
+		for _, t := range n.Out {
+			if size := int64(t.Shape.Size()) * 4; size/part > c.limit() {
+				return fault.Memoryf("%s: %d MiB for %v, and the program may take %d MiB", n.Name(), size>>20, t.Shape, c.limit()>>20)
+			}
+		}
+		switch n.Op.(type) {
+		case graph.Input, graph.Fill:
+			own += int64(n.Out[0].Shape.Size()) * 4
+		}
+	}
+	c.prog.peak = own
+	return c.checkMemory(0)
+}
+
+// checkMemory refuses an arena of so many words, with inputs and new forms of
+// weights, if that is more than the program may add.
+func (c *compiler) checkMemory(arena int) error {
+	if need := c.prog.peak + int64(arena+c.packedLen)*4; need > c.limit() {
+		return fault.Memoryf("the program needs %d MiB, and may take %d MiB", need>>20, c.limit()>>20)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (c *compiler) use(name string, key layoutKey, plan *gemm.Plan) gemm.Weights
 			l.data = gemm.Weights{Half: tensor.Halves(room)[:key.words], Format: key.hold}
 		}
 		cell.packed[key] = l
-		cell.store.bytes += int64(key.room()) * 4
+		cell.store.bytes.Add(int64(key.room()) * 4)
 	}
 	for _, f := range c.prog.frozen {
 		if f.layout == l {
@@ -92,7 +92,7 @@ func (l *layout) drop() {
 		delete(l.cell.packed, l.key)
 		tensor.Release(l.data.F32)
 		tensor.Release(l.data.Half)
-		l.cell.store.bytes -= int64(l.key.room()) * 4
+		l.cell.store.bytes.Add(-int64(l.key.room()) * 4)
 	}
 }
 

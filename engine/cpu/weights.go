@@ -20,8 +20,8 @@ type store struct {
 	pool    *pool
 	opt     engine.LoadOptions
 	mu      sync.Mutex
-	bytes   int64  // that were taken
-	version uint64 // changes so far; with the pool's lock
+	bytes   atomic.Int64 // that were taken
+	version uint64       // changes so far; with the pool's lock
 }
 
 // cell is one parameter.
@@ -132,7 +132,7 @@ func (c *cell) readable() []float32 {
 	if c.home == nil {
 		c.home = tensor.Memory[float32](c.shape().Size())
 		fill32(c.home, c.value.Load())
-		c.store.bytes += int64(len(c.home)) * 4
+		c.store.bytes.Add(int64(len(c.home)) * 4)
 		c.released()
 	}
 	return c.home
@@ -172,9 +172,7 @@ func (w *weights) Renamed(from map[string]string) (engine.Weights, error) {
 
 // Bytes implements engine.Weights.
 func (w *weights) Bytes() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.bytes
+	return w.bytes.Load()
 }
 
 // Close implements engine.Weights.
@@ -185,5 +183,5 @@ func (w *weights) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.cells)
-	w.bytes = 0
+	w.bytes.Store(0)
 }

@@ -12,20 +12,21 @@ import (
 type Cache[S comparable] struct {
 	pool    *Pool
 	compile func(S) (engine.Program, error)
+	weights engine.Weights
 	made    map[S]*entry // with the pool's lock
 }
 
 // NewCache returns the programs of a network over weights: build adds the network for
 // a shape to a graph and returns its outputs.
 func NewCache[S comparable](p *Pool, eng engine.Engine, w engine.Weights, opt engine.Options, build func(g *graph.Graph, shape S) []graph.Value) *Cache[S] {
-	return &Cache[S]{p, func(shape S) (engine.Program, error) {
+	return &Cache[S]{pool: p, weights: w, made: map[S]*entry{}, compile: func(shape S) (engine.Program, error) {
 		g := graph.New()
 		outputs := build(g, shape)
 		if err := g.Err(); err != nil {
 			return nil, err
 		}
 		return eng.Compile(g, outputs, w, opt)
-	}, map[S]*entry{}}
+	}}
 }
 
 // Use runs f with the program for a shape, which f alone has until it returns; others
@@ -51,7 +52,7 @@ func (c *Cache[S]) join(shape S) (*entry, error) {
 	}
 	e := c.made[shape]
 	if e == nil {
-		e = &entry{lease: make(chan struct{}, 1), forget: func() { delete(c.made, shape) }}
+		e = &entry{lease: make(chan struct{}, 1), weights: c.weights, forget: func() { delete(c.made, shape) }}
 		e.lease <- struct{}{}
 		c.made[shape] = e
 	}

@@ -82,16 +82,58 @@ func TestLimits(t *testing.T) {
 	if pool.Len() != 1 || pool.Bytes() != 200 {
 		t.Errorf("%d programs of %d bytes stay", pool.Len(), pool.Bytes())
 	}
-	if err := a.Prepare(t.Context(), 50); err != nil || pool.Len() != 2 {
-		t.Errorf("error %v; %d programs", err, pool.Len())
+	for _, n := range []int{50, 40} { // room is made at once, and kept for them
+		if err := a.Prepare(t.Context(), n); err != nil || slices.Contains(s.closed, n) {
+			t.Errorf("error %v; closed %v", err, s.closed)
+		}
 	}
 	use(t, a, 50)
-	if pool.Len() != 1 {
-		t.Errorf("%d programs", pool.Len())
+	use(t, a, 40)
+	if pool.Len() != 2 || pool.Bytes() != 90 {
+		t.Errorf("%d programs of %d bytes", pool.Len(), pool.Bytes())
 	}
 	pool.Close()
 	if err := a.Prepare(t.Context(), 1); !errors.Is(err, ErrClosed) || len(s.closed) != len(s.compiled) || len(a.made)+len(b.made) != 0 {
 		t.Errorf("error %v; %d of %d programs closed; %d entries", err, len(s.closed), len(s.compiled), len(a.made)+len(b.made))
+	}
+}
+
+// forms are weights that take as many bytes as their programs' forms.
+type forms struct {
+	engine.Weights
+	bytes int64
+}
+
+func (f *forms) Bytes() int64 { return f.bytes }
+
+type formProgram struct {
+	stubProgram
+	w *forms
+}
+
+func (p *formProgram) PeakBytes() int64 { return 1 }
+func (p *formProgram) Close()           { p.w.bytes -= p.stubProgram.PeakBytes() }
+
+type formEngine struct{ stub }
+
+func (e *formEngine) Compile(g *graph.Graph, y []graph.Value, w engine.Weights, opt engine.Options) (engine.Program, error) {
+	p, _ := e.stub.Compile(g, y, w, opt)
+	w.(*forms).bytes += p.PeakBytes()
+	return &formProgram{*p.(*stubProgram), w.(*forms)}, nil
+}
+
+// TestForms: what weights take in more than one form counts, too.
+func TestForms(t *testing.T) {
+	w := &forms{}
+	pool := NewPool(Limits{Bytes: 50})
+	c := NewCache(pool, &formEngine{}, w, engine.Options{}, rows)
+	for _, step := range []struct{ n, left, bytes int }{{100, 1, 100}, {30, 2, 130}, {40, 2, 70}, {90, 2, 130}} {
+		if err := c.Prepare(t.Context(), step.n); err != nil {
+			t.Fatal(err)
+		}
+		if pool.Len() != step.left || w.Bytes() != int64(step.bytes) {
+			t.Errorf("after %d: %d programs, weights of %d bytes", step.n, pool.Len(), w.Bytes())
+		}
 	}
 }
 

@@ -18,8 +18,9 @@ import (
 // used is dropped first.
 type Limits struct {
 	Count int // 0: 16
-	// Bytes is the planned memory of all programs together, without weights; 0: 1 GiB.
-	// One program that needs more by itself is then alone.
+	// Bytes is the memory of all programs together, with what weights take because
+	// programs want them in several forms; 0: 512 MiB. One program that needs more by
+	// itself is then alone.
 	Bytes int64
 }
 
@@ -29,9 +30,10 @@ type Pool struct {
 	limits Limits
 
 	mu     sync.Mutex
-	recent []*entry      // with a program, the least recently used first
-	change chan struct{} // closed when a program is not in use any more
-	alone  bool          // while Alone runs
+	recent []*entry                 // with a program, the least recently used first
+	once   map[engine.Weights]int64 // what the first program over them had them take
+	change chan struct{}            // closed when a program is not in use any more
+	alone  bool                     // while Alone runs
 	closed bool
 }
 
@@ -43,7 +45,8 @@ type entry struct {
 	// active programs have been run, or are; the memory of others is not touched yet.
 	active, running bool
 	prog            engine.Program
-	forget          func() // takes it out of its cache
+	weights         engine.Weights // may be nil
+	forget          func()         // takes it out of its cache
 }
 
 // ErrClosed is the error of programs that are closed.
@@ -55,9 +58,9 @@ func NewPool(l Limits) *Pool {
 		l.Count = 16
 	}
 	if l.Bytes == 0 {
-		l.Bytes = 1 << 30
+		l.Bytes = 512 << 20
 	}
-	return &Pool{limits: l, change: make(chan struct{})}
+	return &Pool{limits: l, change: make(chan struct{}), once: map[engine.Weights]int64{}}
 }
 
 // use runs f with an entry's program, which compile makes where there is none. The entry
@@ -85,6 +88,10 @@ func (p *Pool) use(ctx context.Context, e *entry, compile func() (engine.Program
 		p.mu.Lock()
 		e.prog = prog
 		p.recent = append(p.recent, e)
+		if e.weights != nil && p.once[e.weights] == 0 {
+			p.once[e.weights] = e.weights.Bytes()
+		}
+		p.makeRoom(e) // new forms of weights may be made from now on
 		p.mu.Unlock()
 	}
 	if f == nil {
@@ -177,16 +184,29 @@ func (p *Pool) makeRoom(e *entry) bool {
 				bytes += o.prog.PeakBytes()
 			}
 		}
+		for w := range p.once {
+			bytes += p.excess(w)
+		}
 		tooLarge := bytes > p.limits.Bytes
 		if !tooLarge && count <= p.limits.Count {
 			return true
 		}
-		i := slices.IndexFunc(p.recent, func(o *entry) bool { return o != e && !o.held && (o.active || !tooLarge) })
+		i := slices.IndexFunc(p.recent, func(o *entry) bool {
+			return o != e && !o.held && (o.active || !tooLarge || p.excess(o.weights) > 0)
+		})
 		if i < 0 {
 			return false
 		}
 		p.drop(p.recent[i])
 	}
+}
+
+// excess is what weights take beyond what they took for the first program.
+func (p *Pool) excess(w engine.Weights) int64 {
+	if w == nil {
+		return 0
+	}
+	return max(w.Bytes()-p.once[w], 0)
 }
 
 // drop closes a program that is not held.
