@@ -2,6 +2,7 @@ package ldm
 
 import (
 	"context"
+	"errors"
 	"image"
 	"math"
 
@@ -160,5 +161,8 @@ func (p *part) prepare(ctx context.Context) error {
 	if p.net.Key == model.KeyCrossAttn || p.net.Key == model.KeyHybrid {
 		s.Kind.tokens = max(p.net.TextLength(), 1) // classes have one
 	}
-	return p.Model.denoiser.Prepare(ctx, s)
+	if err := p.Model.denoiser.Prepare(ctx, s); !errors.Is(err, fault.Memory) { // else it goes in parts
+		return err
+	}
+	return nil
 }

@@ -153,7 +153,7 @@ func (m *Model) resolveGuidance(r *Request) error {
 		return fault.Inputf("rescaling of the guidance %g: want 0 to 1", r.Rescale)
 	case r.Interval != [2]float64{} && !(from >= 0 && from < to && to <= 1):
 		return fault.Inputf("interval of the guidance %g to %g: want two shares of the steps, from 0 to 1, the first one less", from, to)
-	case r.Guidance == 1 && r.Negative != nil && !m.net.Edits():
+	case r.Guidance == 1 && r.Negative != nil && r.Negative != Condition(Prompt("")) && !m.net.Edits():
 		return fault.Inputf("a negative condition without guidance has no effect: want a guidance other than 1")
 	}
 	return nil

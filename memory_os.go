@@ -1,3 +1,0 @@
-package ldm
-
-func machineMemory() int64 { return 16 << 30 }
