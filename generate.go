@@ -47,9 +47,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known, mask := g.known(); known != nil {
-		paste(y, known, mask)
-	}
+	g.pasteKnown(y)
 	out := &Result{Pixels: y, Request: r}
 	for i := range r.Seeds {
 		if row := y.Row(i); finite(row.F32) {

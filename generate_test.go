@@ -180,7 +180,7 @@ func TestRefusals(t *testing.T) {
 		"conditioned on classes (Class), not on":   {ErrUnsupported, Request{Condition: Picture{Image: start}}},
 		"not on a masked picture":                  {ErrUnsupported, Request{Condition: Masked{Image: start, Mask: mask}}},
 		"not on a layout":                          {ErrUnsupported, Request{Condition: Layout{}}},
-		"this model wants a condition":             {ErrInput, Request{}},
+		"picture 1 has no condition":               {ErrInput, Request{}},
 		"class 5: want 0 to 4":                     {ErrInput, Request{Condition: Class(5)}},
 		"names no classes":                         {ErrUnsupported, Request{Condition: ClassName("cat")}},
 		"2 conditions for 1 pictures":              {ErrInput, Request{Condition: Each{Class(1), Class(2)}}},

@@ -3,6 +3,7 @@ package ldm
 import (
 	"context"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
@@ -68,6 +69,9 @@ func (p *part) conditions(ctx context.Context) (places [3][]Encoding, err error)
 		if err != nil {
 			return places, err
 		}
+		if p.net.Key == model.KeyHybrid && condition.Joined == nil {
+			return places, fault.Inputf("picture %d: a text alone is no condition for this model, which is conditioned on %s", p.first+i+1, p.takes())
+		}
 		places[1] = append(places[1], condition)
 		if p.places() == 1 {
 			continue
@@ -93,8 +97,14 @@ func (g *generation) encode(ctx context.Context, c Condition, i int) (Encoding, 
 	if ok {
 		c = each[i]
 	}
-	if c == nil {
+	switch {
+	case c != nil:
+	case g.tokenizer != nil:
+		c = Prompt("")
+	case g.net.Kind == model.NoCondition:
 		return Encoding{}, nil
+	default:
+		return Encoding{}, fault.Inputf("picture %d has no condition: this model is conditioned on %s", i+1, g.takes())
 	}
 	key := c
 	switch c.(type) {

@@ -107,10 +107,7 @@ func (m *Model) resolveConditions(r *Request) error {
 			return fault.Inputf("%d conditions for %d pictures (seeds): want as many of both, or one for all", len(e), len(r.Seeds))
 		}
 	}
-	if r.Condition == nil && m.net.Kind != model.NoCondition {
-		if m.tokenizer == nil {
-			return fault.Inputf("this model wants a condition: it is conditioned on %s", m.takes())
-		}
+	if r.Condition == nil && m.tokenizer != nil {
 		r.Condition = Prompt("")
 	}
 	if r.Condition != nil && m.net.Kind == model.NoCondition {

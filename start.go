@@ -74,16 +74,21 @@ func (p *part) steps() int {
 	return max(total-first, 1)
 }
 
-// known is the picture whose pixels come back where a mask is black, and the mask;
-// nil where there is none.
-func (g *generation) known() (known, mask *tensor.Tensor) {
+// pasteKnown puts the pixels that a mask keeps back into pictures [N, H, W, 3].
+func (g *generation) pasteKnown(y *tensor.Tensor) {
 	if g.Mask != nil {
-		return picture.Tensor(g.Start), greys(g.Mask)
+		paste(y, picture.Tensor(g.Start), greys(g.Mask))
+		return
 	}
-	if c, ok := g.Condition.(Masked); ok {
-		return picture.Tensor(c.Image), greys(c.Mask)
+	for i := range y.Shape[0] {
+		c := g.Condition
+		if each, ok := c.(Each); ok {
+			c = each[i]
+		}
+		if c, ok := c.(Masked); ok {
+			paste(one(y.Row(i)), picture.Tensor(c.Image), greys(c.Mask))
+		}
 	}
-	return nil, nil
 }
 
 // repeat puts n copies of a row [1, ...] one behind the other.
