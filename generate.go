@@ -132,7 +132,9 @@ func (p *part) sample(ctx context.Context) error {
 	if p.Decorate != nil {
 		denoise = p.Decorate(denoise)
 	}
-	for state, err := range p.Sampler.Sample(ctx, denoise, p.x, path, sampler.Options{Eta: *p.Eta, NoiseScale: p.NoiseScale, Noise: noise}) {
+	options := p.Options
+	options.Eta, options.Noise = *p.Eta, noise
+	for state, err := range p.Sampler.Sample(ctx, denoise, p.x, path, options) {
 		if err != nil {
 			return err
 		}

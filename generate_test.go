@@ -194,7 +194,7 @@ func TestRefusals(t *testing.T) {
 		"eta -1":                                   {ErrInput, Request{Condition: Class(1), Eta: new(-1.0)}},
 		"sampler PLMS has no eta":                  {ErrInput, Request{Condition: Class(1), Sampler: plms, Eta: new(.5)}},
 		"PLMS does not go with schedule":           {ErrInput, Request{Condition: Class(1), Sampler: plms, Schedule: karras}},
-		"scale of the noise -1":                    {ErrInput, Request{Condition: Class(1), NoiseScale: -1}},
+		"scale of the noise -1":                    {ErrInput, Request{Condition: Class(1), Options: sampler.Options{NoiseScale: -1}}},
 		"strength 0.5 wants a start":               {ErrInput, Request{Condition: Class(1), Strength: .5}},
 		"a mask wants a start":                     {ErrInput, Request{Condition: Class(1), Mask: mask}},
 		"strength 1.5: want more than 0":           {ErrInput, Request{Condition: Class(1), Start: start, Strength: 1.5}},

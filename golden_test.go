@@ -119,7 +119,7 @@ func (in sampled) request(t *testing.T, c *golden.Case, m *Model) Request {
 	f := m.stage.Factor()
 	r := Request{
 		Seeds: Seeds(0, in.x.Shape[0]), Height: in.x.Shape[1] * f, Width: in.x.Shape[2] * f, Steps: int(golden.Number(c.Steps)), Schedule: compVisSchedule(t),
-		Eta: new(golden.Number(c.Eta)), Guidance: max(golden.Number(c.Scale), 1), NoiseScale: c.Temperature,
+		Eta: new(golden.Number(c.Eta)), Guidance: max(golden.Number(c.Scale), 1), Options: sampler.Options{NoiseScale: c.Temperature},
 	}
 	if in.cond != nil {
 		r.Condition = encodings(in.cond, m.net.Key == model.KeyConcat)

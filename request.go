@@ -43,8 +43,9 @@ type Request struct {
 	// there is guidance; zeros: in all.
 	PictureGuidance, Rescale float64
 	Interval                 [2]float64
-	// NoiseScale is a factor of fresh noise (the reference's temperature); 0: 1.
-	NoiseScale float64
+	// Options is what the sampler reads beside Eta and Noise, which have their own
+	// fields here; zeros mean its defaults.
+	Options sampler.Options
 	// Decorate, if set, is put around the guided denoiser: sampler.Thresholded, for one.
 	Decorate func(sampler.Denoiser) sampler.Denoiser
 
@@ -93,8 +94,11 @@ func (m *Model) resolve(r Request) (Request, error) {
 	case !r.Sampler.UsesEta && *r.Eta != r.Sampler.Eta:
 		return r, fault.Inputf("eta %g: sampler %s has no eta", *r.Eta, r.Sampler.Name)
 	}
-	if !(r.NoiseScale >= 0) || math.IsInf(r.NoiseScale, 0) {
-		return r, fault.Inputf("scale of the noise %g: want 0 or more", r.NoiseScale)
+	switch o := r.Options; {
+	case !(o.NoiseScale >= 0) || math.IsInf(o.NoiseScale, 0):
+		return r, fault.Inputf("scale of the noise %g: want 0 or more", o.NoiseScale)
+	case o.Eta != 0 || o.Noise != nil:
+		return r, fault.Inputf("the options of the sampler name eta or noise, which are fields of the request")
 	}
 	return r, m.resolveConditions(&r)
 }
