@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 
 	"github.com/ldm-go/ldm"
@@ -98,7 +99,7 @@ func (s *secondStage) assemble(ctx context.Context, before *previous) error {
 	if s.valid != nil {
 		s.held = newLatents(stage, s.valid)
 	}
-	if err := s.loadWeights(initial); err != nil {
+	if err := s.loadWeights(before, initial); err != nil {
 		return err
 	}
 	if err := s.setScale(ctx, before, initial); err != nil {
@@ -271,7 +272,7 @@ func (s *secondStage) setScale(ctx context.Context, before *previous, initial *m
 
 // loadWeights reads the weights that training begins with: all of a model's
 // that fit, and a conditioner's from a file of its own.
-func (s *secondStage) loadWeights(initial *modelfile.File) error {
+func (s *secondStage) loadWeights(before *previous, initial *modelfile.File) error {
 	specs, err := s.net.DiffusionParams()
 	if err != nil {
 		return err
@@ -302,17 +303,28 @@ func (s *secondStage) loadWeights(initial *modelfile.File) error {
 		maps.Copy(s.vars, vars)
 		missing = 0
 	}
-	return s.settleConditioner(cond, missing)
+	return s.settleConditioner(before, cond, missing)
 }
 
-// settleConditioner decides whether the conditioner is trained, and draws a
-// frozen one's weights where no file gave them.
-func (s *secondStage) settleConditioner(cond []nn.ParamSpec, missing int) error {
+// settleConditioner decides whether the conditioner is trained: where the
+// configuration is silent it is, unless it is CLIP's or comes from a file of its
+// own. A frozen one's weights are drawn where no file gave them.
+func (s *secondStage) settleConditioner(before *previous, cond []nn.ParamSpec, missing int) error {
 	given, said := s.target.Params["cond_stage_trainable"].(bool)
-	s.trainsConditioner = given || !said && missing > 0
+	s.trainsConditioner = given || !said && s.cfg.Conditioner == "" && s.net.Kind != model.CLIPText
+	if before != nil && len(cond) > 0 && missing > 0 && !s.trainsConditioner { // the run itself has it
+		vars, err := readConditioner(filepath.Join(s.run.Dir, ModelFile), cond)
+		if err != nil {
+			return err
+		}
+		maps.Copy(s.vars, vars)
+		missing = 0
+	}
 	switch {
 	case len(cond) == 0:
 		s.trainsConditioner = false
+		return nil
+	case s.trainsConditioner && before != nil: // the checkpoint has it
 		return nil
 	case s.net.Kind == model.CLIPText && missing > 0:
 		return fault.Inputf("the text encoder is CLIP's, which is not trained from nothing: name a file with its weights as conditioner=FILE (a Stable Diffusion v1 checkpoint, or a text_encoder/model.safetensors), or a whole model as init=FILE")

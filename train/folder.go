@@ -12,11 +12,11 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/output"
 )
 
 // Files of a run's folder.
@@ -124,17 +124,6 @@ func (r Run) lock() (unlock func(), err error) {
 	return func() { lock.Unlock() }, nil
 }
 
-// removeLeftovers deletes the temporary files of saves that were killed.
-func (r Run) removeLeftovers() {
-	for _, name := range []string{ConfigFile, CheckpointFile, ModelFile, ReportFile, filepath.Join(PictureFolder, "*.png")} {
-		dir, base := filepath.Split(filepath.Join(r.Dir, name))
-		left, _ := filepath.Glob(filepath.Join(dir, "."+base+".*.tmp"))
-		for _, path := range left {
-			os.Remove(path)
-		}
-	}
-}
-
 // start accepts the run: it takes the folder, draws the weights or reads those
 // of the checkpoint, and trains. Nothing in the folder changes before.
 func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engine.Vars, before *previous) error {
@@ -166,8 +155,9 @@ func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engi
 			return err
 		}
 	}
-	r.removeLeftovers()
-	err = checkpoint.Atomic(filepath.Join(r.Dir, ConfigFile), func(w io.Writer) error {
+	output.Clean(r.Dir) // what saves that were killed have left
+	output.Clean(filepath.Join(r.Dir, PictureFolder))
+	err = output.Write(filepath.Join(r.Dir, ConfigFile), func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})

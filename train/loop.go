@@ -59,23 +59,50 @@ type loop struct {
 }
 
 // run trains until cfg.Steps updates are done or ctx is cancelled. However it
-// ends, what has been reached is saved; what is returned says so only where it is.
+// ends, what has been reached is saved; the error says what the folder holds.
 func (l *loop) run(ctx context.Context) error {
 	err := l.train(ctx)
-	if l.step > l.saved {
-		if saveErr := l.save(); saveErr != nil {
-			return errors.Join(err, fmt.Errorf("step %d could not be saved: %w", l.step, saveErr))
+	var saving error
+	if l.step > max(l.saved, 0) {
+		saving = l.save()
+	}
+	return l.ended(err, saving)
+}
+
+// ended is the error of a run that ended with err, and with saving where the
+// last state could not be saved.
+func (l *loop) ended(err, saving error) error {
+	held := fmt.Sprintf("%s holds step %d, and the same command goes on from it", filepath.Join(l.Dir, CheckpointFile), l.saved)
+	if l.saved < 0 {
+		held = "nothing was saved, as no step was done"
+		if l.step > 0 {
+			held = "no checkpoint is there"
 		}
 	}
+	stop := errors.Is(err, context.Canceled)
 	switch {
-	case err == nil:
+	case err == nil && saving == nil:
 		return nil
-	case l.saved < 0:
-		return fmt.Errorf("%w (before the first step: nothing was saved)", err)
-	default:
-		return fmt.Errorf("%w (%s holds step %d, from which the same command goes on)", err, filepath.Join(l.Dir, CheckpointFile), l.saved)
+	case err == nil:
+		return fmt.Errorf("step %d could not be saved: %w; %s", l.step, saving, held)
+	case stop && saving == nil:
+		return &ending{fmt.Sprintf("stopped at step %d; %s", l.step, held), err}
+	case stop: // not a plain stop: work is lost
+		return fmt.Errorf("stopped at step %d, which could not be saved: %w; %s", l.step, saving, held)
+	case saving != nil:
+		return fmt.Errorf("%w; step %d could not be saved: %w; %s", err, l.step, saving, held)
 	}
+	return fmt.Errorf("%w; %s", err, held)
 }
+
+// ending is an error with a text of its own.
+type ending struct {
+	text string
+	err  error
+}
+
+func (e *ending) Error() string { return e.text }
+func (e *ending) Unwrap() error { return e.err }
 
 func (l *loop) train(ctx context.Context) error {
 	l.out.begin(l.step, l.cfg.Steps)
@@ -108,7 +135,8 @@ func (l *loop) update(ctx context.Context) error {
 			if err := l.move(ctx, p, n); err != nil {
 				return fmt.Errorf("step %d: %w", n, err)
 			}
-			l.step = n // a later objective that fails leaves this one's update
+			l.step = n                       // a later objective that fails leaves this one's update
+			ctx = context.WithoutCancel(ctx) // a step is done whole, or a resumed run would have other bits
 		default:
 			p.close()
 		}

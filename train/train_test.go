@@ -18,6 +18,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -259,5 +260,71 @@ func TestBadInput(t *testing.T) {
 	}
 	if err := trainAutoencoder(t, folder, t.TempDir(), "train.steps=9"); err == nil || !strings.Contains(err.Error(), "3.png") {
 		t.Errorf("an unreadable picture: %v", err)
+	}
+}
+
+// classFolders writes pictures in folders of classes.
+func classFolders(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i, name := range names {
+		for k := range 3 {
+			img := image.NewRGBA(image.Rect(0, 0, 16, 16))
+			for p := range img.Pix {
+				img.Pix[p] = byte(40*i + 20*k + p%7)
+			}
+			if err := picture.Save(filepath.Join(dir, name, fmt.Sprintf("%d.png", k)), img, picture.Options{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return dir
+}
+
+const classConditioner = `model.params.cond_stage_config={target: ldm.modules.encoders.modules.ClassEmbedder, params: {embed_dim: 16}}`
+
+func trainDiffusion(t *testing.T, run string, overrides ...string) error {
+	t.Helper()
+	return Diffusion(context.Background(), diffusionConfig(t, overrides...), Run{Dir: run, Engine: cpu.New(cpu.Options{})})
+}
+
+func diffusionConfig(t *testing.T, overrides ...string) DiffusionConfig {
+	t.Helper()
+	cfg := DefaultDiffusion()
+	if err := config.Parse(&cfg, "tiny", []byte(tinyDiffusion), overrides); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// TestClasses: names go into the model's file; held-out pictures, and those of a
+// resumed run, have their classes by name.
+func TestClasses(t *testing.T) {
+	folder := classFolders(t, "apple", "pear")
+	runs := t.TempDir()
+	stage, run := filepath.Join(runs, "ae"), filepath.Join(runs, "ldm")
+	if err := trainAutoencoder(t, folder, stage, "train.steps=1"); err != nil {
+		t.Fatal(err)
+	}
+	first := "first_stage=" + filepath.Join(stage, ModelFile)
+	if err := trainDiffusion(t, run, first, classConditioner, "data.train="+folder, "data.validation="+classFolders(t, "pear"), "train.steps=2"); err != nil {
+		t.Fatal(err)
+	}
+	m, err := ldm.Open(filepath.Join(run, ModelFile), ldm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if got := strings.Join(m.Classes(), " "); got != "apple pear" {
+		t.Errorf("classes %q in the model's file", got)
+	}
+	for what, call := range map[string][2]string{
+		"a held-out class that is not known": {folder, classFolders(t, "plum")},
+		"a renamed class":                    {classFolders(t, "apple", "plum"), ""},
+	} {
+		err := trainDiffusion(t, run, first, classConditioner, "data.train="+call[0], "data.validation="+call[1], "train.steps=3")
+		if err == nil || !strings.Contains(err.Error(), `"plum"`) || !strings.Contains(err.Error(), "apple") {
+			t.Errorf("%s: error %v, want one with the class and those that are known", what, err)
+		}
 	}
 }

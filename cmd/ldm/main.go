@@ -15,13 +15,17 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	err := root().ExecuteContext(ctx)
 	stop()
 	switch {
 	case err == nil:
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "ldm: stopped")
+		text := "stopped"
+		if err != context.Canceled {
+			text = err.Error()
+		}
+		fmt.Fprintln(os.Stderr, "ldm:", text)
 		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "ldm:", err)
@@ -41,6 +45,21 @@ func root() *cobra.Command {
 	}
 	cmd.AddCommand(textToImage(), sample(), reconstruct(), train(), dataCommand(), convert(), info(), evaluate(), benchmark(), server(), samplers(), version())
 	return cmd
+}
+
+// interruptible is cancelled by the first Ctrl-C, by a closed terminal or by the
+// system's request to end. The second such signal ends the program at once.
+func interruptible() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(130)
+	}()
+	return ctx, cancel
 }
 
 // status prints a line for a person, apart from results on standard output.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -40,8 +42,13 @@ func (f *trainFlags) register(cmd *cobra.Command) {
 	cmd.MarkFlagRequired("out")
 }
 
+// keepWriting lets lines for a reader that is gone be lost, where they would end
+// the program before it has saved: "2>&1 | tee log" and Ctrl-C end tee first.
+func keepWriting() { signal.Ignore(syscall.SIGPIPE) }
+
 // run is where and how to train.
 func (f *trainFlags) run(l ldmtrain.Loop) ldmtrain.Run {
+	keepWriting()
 	return ldmtrain.Run{Dir: f.out, Engine: cpu.New(cpu.Options{Threads: l.Threads}), Line: status, Accept: f.accept}
 }
 
