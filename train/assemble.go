@@ -147,6 +147,9 @@ func (s *secondStage) completeTarget(stage autoencoder.Config, before *previous,
 	}
 	p["first_stage_config"] = first
 	cond, ok := p["cond_stage_config"].(map[string]any)
+	if s.classed() && (!ok || cond["target"] != config.TargetClassEmbedder) { // labels for the time embedding
+		return s.setClasses()
+	}
 	if !ok {
 		return nil
 	}
@@ -159,6 +162,9 @@ func (s *secondStage) completeTarget(stage autoencoder.Config, before *previous,
 	cond["params"], p["cond_stage_config"] = params, cond
 	switch cond["target"] {
 	case config.TargetTransformer, config.TargetPlainTransformer:
+		if p["cond_stage_key"] == keyLayout {
+			return s.setCategories(before)
+		}
 		return s.setVocabulary(params, before, initial)
 	case config.TargetFrozenCLIP:
 		s.tok = token.CLIP()
@@ -169,6 +175,22 @@ func (s *secondStage) completeTarget(stage autoencoder.Config, before *previous,
 		}
 		params["n_classes"] = len(s.classes) + 1 // the last is the empty class
 	}
+	return nil
+}
+
+// keyLayout is the cond_stage_key of models that are told boxes.
+const keyLayout = "coordinates_bbox"
+
+// setCategories settles the classes of boxes: those of the checkpoint or of the set.
+func (s *secondStage) setCategories(before *previous) error {
+	s.classes = s.train.Set.Categories
+	if before != nil && len(before.classes) > 0 {
+		s.classes = before.classes
+	}
+	if len(s.classes) == 0 {
+		return fault.Inputf("%s has no boxes, which a layout model is trained on: want COCO's instances as JSON in it", s.cfg.Data.Train)
+	}
+	s.known.classes = s.classes
 	return nil
 }
 
@@ -235,6 +257,8 @@ func (s *secondStage) checkSizes(stage autoencoder.Config) error {
 		return fault.Inputf("data.size %d makes latents of %d with the first stage's f = %d, but model.params.image_size is %d: want data.size=%d or image_size=%d", size, size/f, f, p.ImageSize, p.ImageSize*f, size/f)
 	case stage.LatentChannels() != s.net.LatentChannels():
 		return fault.Inputf("the first stage has latents of %d channels, the U-Net (out_channels) is for %d", stage.LatentChannels(), s.net.LatentChannels())
+	case s.net.Key == model.KeyADM && s.net.UNet.NumClasses != len(s.classes)+1:
+		return fault.Inputf("unet_config.num_classes is %d: want %d, one more than the classes for the empty one", s.net.UNet.NumClasses, len(s.classes)+1)
 	case p.Channels != 0 && p.Channels != stage.LatentChannels():
 		return fault.Inputf("model.params.channels is %d: the first stage has latents of %d", p.Channels, stage.LatentChannels())
 	}

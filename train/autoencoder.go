@@ -38,7 +38,7 @@ type AutoencoderConfig struct {
 func DefaultAutoencoder() AutoencoderConfig {
 	return AutoencoderConfig{
 		Tune: tuneAll, Loss: defaultFirstStageLoss(), Codebook: Codebook{Start: codebookKMeans, RestartEvery: 200},
-		Train: DefaultLoop(), Data: Data{Size: 64, Flip: true},
+		Train: DefaultLoop(), Data: DefaultData(),
 	}
 }
 
@@ -310,6 +310,8 @@ func (s *firstStage) filler(purpose uint64) func(context.Context, engine.Program
 		return s.train.images(p.Input("x").F32, batch-1)
 	}
 }
+
+func (s *firstStage) close() {}
 
 func (s *firstStage) facts() facts { return s.known }
 

@@ -29,20 +29,46 @@ type condition interface {
 	fill(ctx context.Context, p engine.Program, i int, e example) error
 }
 
-// newCondition is the condition of a network.
+// newCondition is the condition of the network's kind.
 func (s *secondStage) newCondition() (condition, error) {
-	var c condition
-	switch s.net.Kind {
-	case model.NoCondition:
-		return unconditional{}, nil
-	case model.Text, model.CLIPText:
-		c = &texts{s.net, s.tok}
-	case model.Class:
-		c = &labels{s.net, len(s.classes)}
-	default:
-		return nil, fault.Unsupportedf("cond_stage_config %s cannot be trained on yet", s.net.Kind)
+	switch {
+	case s.net.Key == model.KeyHybrid:
+		text, err := s.newContext()
+		if err != nil {
+			return nil, err
+		}
+		return s.newPictures(text)
+	case s.net.TakesPictures() && s.net.Kind == model.RescaledMap:
+		return &labelMaps{s.net, s.cfg.Data.Size}, s.wantCompanion("label")
+	case s.net.TakesPictures(), s.net.Inpaints():
+		return s.newPictures(nil)
 	}
-	if s.trainsConditioner {
+	return s.newContext()
+}
+
+// newPictures is the condition that is joined to the latent, beside a text or nil.
+func (s *secondStage) newPictures(text condition) (condition, error) {
+	j, err := s.newJoined()
+	h, w, _ := s.latents.shape()
+	return &besides{joined: j, net: s.net, h: h, w: w, text: text}, err
+}
+
+// newContext is the condition of the cross-attention or of the time embedding.
+func (s *secondStage) newContext() (condition, error) {
+	var c condition
+	switch {
+	case s.net.Key == model.KeyNone:
+		return unconditional{}, nil
+	case s.net.LayoutTokens():
+		return s.newLayouts()
+	case s.net.TextLength() > 0 && s.tok != nil:
+		c = &texts{s.net, s.tok}
+	case s.net.Classes() > 0:
+		c = &labels{s.net, s.net.Classes() - 1}
+	default:
+		return nil, fault.Unsupportedf("cond_stage_config %s with conditioning_key %s cannot be trained on", s.net.Kind, s.net.Key)
+	}
+	if s.trainsConditioner || s.net.Key == model.KeyADM {
 		return c, nil
 	}
 	return &frozen{inner: c, net: s.net, known: map[string]*tensor.Tensor{}, run: s.run, loop: s.cfg.Train}, nil
@@ -84,6 +110,9 @@ type labels struct {
 }
 
 func (c *labels) build(b nn.Builder, n int) []graph.Value {
+	if c.net.Key == model.KeyADM {
+		return []graph.Value{b.G.IntInput("labels", n)}
+	}
 	return []graph.Value{c.net.Condition(b, n, 0)}
 }
 
@@ -120,7 +149,7 @@ type frozen struct {
 }
 
 func (c *frozen) build(b nn.Builder, n int) []graph.Value {
-	return c.net.ConditionInput(b.G, n, 1, 1, max(c.net.TextLength(), 1))
+	return []graph.Value{b.G.Input("condition", n, max(c.net.TextLength(), 1), c.net.UNet.ContextDim)}
 }
 
 func (c *frozen) fill(ctx context.Context, p engine.Program, i int, e example) error {
@@ -142,6 +171,11 @@ func (c *frozen) fill(ctx context.Context, p engine.Program, i int, e example) e
 	copy(p.Input("condition").Row(i).F32, out.F32)
 	return nil
 }
+
+// placer is a condition that computes with the parameters on the device.
+type placer interface{ place(w engine.Weights) }
+
+func (c *frozen) place(w engine.Weights) { c.weights = w }
 
 func (c *frozen) compile() error {
 	if c.prog != nil {

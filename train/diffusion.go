@@ -4,6 +4,8 @@ import (
 	"context"
 	"image"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
@@ -13,6 +15,7 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/mask"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
@@ -33,6 +36,8 @@ type DiffusionConfig struct {
 	MinSNR      float64       `yaml:"min_snr_gamma"` // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
 	NoiseOffset float64       `yaml:"noise_offset"`  // deviation of a noise that is one number for a whole channel
 	HuberDelta  float64       `yaml:"huber_delta"`   // with loss_type huber: where squares turn into absolute values
+	Masks       []mask.Kind   `yaml:"masks"`         // of inpainting: kinds of holes, drawn equally often
+	Degradation string        `yaml:"degradation"`   // of super-resolution: how pictures are made small
 	Train       Loop          `yaml:"train"`
 	Samples     Samples       `yaml:"samples"`
 }
@@ -53,8 +58,8 @@ const (
 // DefaultDiffusion holds what a configuration may leave out.
 func DefaultDiffusion() DiffusionConfig {
 	c := DiffusionConfig{
-		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1,
-		Train: DefaultLoop(), Data: Data{Size: 64, Flip: true}, Samples: Samples{Steps: 25, Scale: 3},
+		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1, Masks: []mask.Kind{mask.Narrow, mask.Wide, mask.Box}, Degradation: degradationBicubic,
+		Train: DefaultLoop(), Data: DefaultData(), Samples: Samples{Steps: 25, Scale: 3},
 	}
 	c.Train.EMA, c.Train.WeightDecay = .9999, .01
 	return c
@@ -74,6 +79,8 @@ func (c DiffusionConfig) validate() error {
 		return fault.Inputf("noise_offset is %g: want 0 (none) to 1, usually 0.05 to 0.1", c.NoiseOffset)
 	case !(c.HuberDelta > 0) || math.IsInf(c.HuberDelta, 0):
 		return fault.Inputf("huber_delta is %g: want more than 0", c.HuberDelta)
+	case !slices.Contains(degradations, c.Degradation):
+		return fault.Inputf("degradation is %q: want %s", c.Degradation, strings.Join(degradations, ", "))
 	case c.Samples.Steps < 1 || c.Samples.Steps > 1000:
 		return fault.Inputf("samples.steps is %d: want 1 to 1000", c.Samples.Steps)
 	case !(c.Samples.Scale >= 0) || math.IsInf(c.Samples.Scale, 0):
@@ -199,7 +206,7 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 	var sum float64
 	for r := range rounds {
 		for i := range n {
-			e := example{from: s.held, pick: data.Pick{Index: i}, seed: drawValidation, at: uint64(r*n + i)}
+			e := example{from: s.held, pick: data.Pick{Index: i, X: .5, Y: .5}, seed: drawValidation, at: uint64(r*n + i)}
 			if texts := s.valid.Set.Items[i].Texts; len(texts) > 0 {
 				e.pick.Text = texts[0]
 			}
@@ -220,36 +227,86 @@ func (s *secondStage) loaded(w engine.Weights) (err error) {
 	if s.means, err = averaged(w); err != nil {
 		return err
 	}
-	if c, ok := s.condition.(*frozen); ok {
-		c.weights = w
+	if c, ok := s.condition.(placer); ok {
+		c.place(w)
+	}
+	s.latents.cache = s.cfg.Data.openCache(s.run, s.known.firstStage)
+	if s.held != nil {
+		s.held.cache = s.latents.cache
 	}
 	s.vars = nil
 	s.model = ldm.New(s.net, s.target, s.tok, s.means, ldm.Options{Engine: s.run.Engine, Precision: s.cfg.Train.Precision})
 	return nil
 }
 
-// pictures samples the configured prompts and captions of the set, or classes.
+// pictures samples the configured prompts and captions of the set, its classes,
+// or what its pictures are conditions for; those stand above the samples then.
 func (s *secondStage) pictures(ctx context.Context) (image.Image, error) {
 	request := ldm.Request{Steps: s.cfg.Samples.Steps, Guidance: s.cfg.Samples.Scale}
-	conditions := s.shown()
-	count := mostSamples
-	if len(conditions) > 0 {
-		request.Condition, count = conditions, len(conditions)
+	list, above, err := s.shown()
+	if err != nil {
+		return nil, err
 	}
-	request.Seeds = ldm.Seeds(1, count)
+	count, columns := mostSamples, int(math.Ceil(math.Sqrt(mostSamples)))
+	if len(list) > 0 {
+		request.Condition, count = list, len(list)
+		columns = int(math.Ceil(math.Sqrt(float64(count))))
+	}
+	if above != nil {
+		columns = count
+	}
+	if above != nil || s.net.LayoutTokens() || len(list) == 0 {
+		request.Guidance = 1 // there is no empty condition
+	}
+	size := s.cfg.Data.Size
+	request.Seeds, request.Width, request.Height = ldm.Seeds(1, count), size, size
 	out, err := s.model.Generate(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	return picture.Grid(out.Pixels, int(math.Ceil(math.Sqrt(float64(count))))), nil
+	if above == nil {
+		return picture.Grid(out.Pixels, columns), nil
+	}
+	both := tensor.New(append([]int{2 * count}, out.Pixels.Shape[1:]...)...)
+	copy(both.F32, above.F32)
+	copy(both.F32[len(above.F32):], out.Pixels.F32)
+	return picture.Grid(both, columns), nil
 }
 
 // mostSamples bounds the pictures that are drawn at a time.
 const mostSamples = 16
 
-// shown lists the conditions that samples are drawn of; none for unconditional models.
-func (s *secondStage) shown() (list ldm.Each) {
+// shower is a condition that can be made of a set's pictures.
+type shower interface {
+	show(pick data.Pick, from *latents) (ldm.Condition, error)
+}
+
+// shown lists the conditions that samples are drawn of, none for unconditional
+// models, and the pictures [N, H, W, 3] that they come from, if they come from some.
+func (s *secondStage) shown() (list ldm.Each, above *tensor.Tensor, err error) {
+	of, fromPictures := s.condition.(shower)
 	switch {
+	case fromPictures:
+		from := s.latents
+		if s.held != nil {
+			from = s.held
+		}
+		n, size := min(8, from.feed.Set.Len()), from.feed.Set.Size
+		above = tensor.New(n, size, size, 3)
+		for i := range n {
+			pick := data.Pick{Index: i * from.feed.Set.Len() / n, X: .5, Y: .5}
+			if texts := from.feed.Set.Items[pick.Index].Texts; len(texts) > 0 && s.tok != nil {
+				pick.Text = texts[0]
+			}
+			if err := from.feed.fill(above.Row(i).F32, &pick); err != nil {
+				return nil, nil, err
+			}
+			c, err := of.show(pick, from)
+			if err != nil {
+				return nil, nil, err
+			}
+			list = append(list, c)
+		}
 	case s.net.TextLength() > 0:
 		for _, p := range s.prompts() {
 			list = append(list, ldm.Prompt(p))
@@ -259,7 +316,7 @@ func (s *secondStage) shown() (list ldm.Each) {
 			list = append(list, ldm.Class(i%len(s.classes)))
 		}
 	}
-	return list
+	return list, above, nil
 }
 
 // prompts are those of the configuration, filled up to 8 with different
@@ -294,6 +351,12 @@ func (s *secondStage) export(path string) error {
 }
 
 func (s *secondStage) facts() facts { return s.known }
+
+func (s *secondStage) close() {
+	if s.latents.cache != nil {
+		s.latents.cache.Close()
+	}
+}
 
 func (s *secondStage) state() map[string]*tensor.Tensor { return nil }
 

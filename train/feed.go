@@ -11,13 +11,28 @@ type Data struct {
 	Train      string `yaml:"train"`      // folder
 	Validation string `yaml:"validation"` // folder; none: no validation
 	Size       int    `yaml:"size"`       // pixels of a side
+	Crop       string `yaml:"crop"`       // center, or random: another part of a picture at every step
 	Flip       bool   `yaml:"flip"`       // mirror half of the pictures
+	CacheMB    int    `yaml:"cache_mb"`   // MiB of memory for encoded pictures; the others are kept in the run's folder
 }
+
+// Parts of a picture that a step shows.
+const (
+	cropCenter = "center"
+	cropRandom = "random"
+)
+
+// DefaultData holds what a configuration may leave out.
+func DefaultData() Data { return Data{Size: 64, Flip: true, Crop: cropCenter, CacheMB: 2048} }
 
 func (d Data) validate() error {
 	switch {
 	case d.Train == "":
 		return fault.Inputf("data.train is empty: name a folder of pictures")
+	case d.Crop != cropCenter && d.Crop != cropRandom:
+		return fault.Inputf("data.crop is %q: want %s or %s", d.Crop, cropCenter, cropRandom)
+	case d.CacheMB < 0:
+		return fault.Inputf("data.cache_mb is %d: want 0 or more", d.CacheMB)
 	case d.Size < 1 || d.Size > 1<<14:
 		return fault.Inputf("data.size is %d: want 1 to %d", d.Size, 1<<14)
 	}
@@ -27,7 +42,7 @@ func (d Data) validate() error {
 // open reads the sets, and says what is in them. Where classes matter, those of
 // the checkpoint are given; held-out pictures have those of the training ones.
 func (d Data) open(l Loop, run Run, classed bool, classes []string) (train, valid *feed, err error) {
-	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes})
+	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes, RandomCrop: d.Crop == cropRandom})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,7 +128,7 @@ func (f *feed) fill(dst []float32, p *data.Pick) error {
 				p.Text = texts[0]
 			}
 		}
-		err := f.Set.Fill(dst, p.Index, p.Mirror)
+		err := f.Set.FillPick(dst, *p)
 		if err == nil {
 			return nil
 		}

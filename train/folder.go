@@ -26,6 +26,7 @@ const (
 	ModelFile      = "model.safetensors"
 	LogFile        = "log.txt"
 	PictureFolder  = "images"
+	LatentFolder   = "latents" // encoded pictures that have no room in memory
 	lockFile       = ".lock"
 )
 
@@ -34,6 +35,7 @@ type Run struct {
 	Dir    string // the run's folder, made if it is not there
 	Engine engine.Engine
 	Line   func(string) // told what happens, a line at a time; may be nil
+	Report bool         // keep a page about the run, report.html
 	// Accept lists the differences from the checkpoint that are accepted at a
 	// resume (see Acceptable).
 	Accept []string
@@ -173,6 +175,7 @@ func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engi
 		return err
 	}
 	defer l.close()
+	l.out.report = openReport(l)
 	if before != nil {
 		r.line("going on from step %d of %s", l.step, filepath.Join(r.Dir, CheckpointFile))
 	}
@@ -189,6 +192,7 @@ func (l *loop) load() (err error) {
 }
 
 func (l *loop) close() {
+	l.task.close()
 	for _, p := range l.passes {
 		p.close()
 	}

@@ -18,5 +18,6 @@ func (i idle) after(*loop, int) error                        { return nil }
 func (i idle) validate(context.Context) ([]scalar, error)    { return nil, nil }
 func (i idle) pictures(context.Context) (image.Image, error) { return nil, nil }
 func (i idle) export(string) error                           { return nil }
+func (i idle) close()                                        {}
 func (i idle) state() map[string]*tensor.Tensor              { return nil }
 func (i idle) facts() facts                                  { return facts{} }

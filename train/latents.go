@@ -3,28 +3,48 @@ package train
 import (
 	"context"
 	"math"
+	"path/filepath"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/data/cache"
 	"github.com/ldm-go/ldm/tensor"
 )
 
 // latents keeps the posteriors of a set's pictures, each computed at its first
 // use: the first stage is frozen, and a picture's moments do not depend on its
-// batch, so keeping them changes no bit.
+// batch, so keeping them changes no bit. What has no room in memory is kept in
+// the run's folder. Random crops are encoded anew each time.
 type latents struct {
-	stage   *ldm.FirstStage
-	feed    *feed
-	moments [2][]*tensor.Tensor // plain and mirrored
+	stage *ldm.FirstStage
+	feed  *feed
+	cache *cache.Cache   // none for random crops
+	keys  [2][]cache.Key // of the pictures, plain and mirrored; zero: not known yet
 }
 
 func newLatents(stage *ldm.FirstStage, f *feed) *latents {
 	l := &latents{stage: stage, feed: f}
-	for i := range l.moments {
-		l.moments[i] = make([]*tensor.Tensor, f.Set.Len())
+	for i := range l.keys {
+		l.keys[i] = make([]cache.Key, f.Set.Len())
 	}
 	return l
+}
+
+// openCache makes the cache of a run that was accepted. Without a place on disk
+// it is in memory alone.
+func (d Data) openCache(r Run, firstStage string) *cache.Cache {
+	if d.Crop == cropRandom {
+		return nil
+	}
+	o := cache.Options{Memory: int64(d.CacheMB) << 20, Dir: filepath.Join(r.Dir, LatentFolder), Depends: firstStage}
+	c, err := cache.Open(o)
+	if err != nil {
+		r.line("encoded pictures are kept in memory alone: %v", err)
+		o.Dir = ""
+		c, _ = cache.Open(o)
+	}
+	return c
 }
 
 // shape is the size of a latent.
@@ -42,11 +62,11 @@ func (l *latents) sample(ctx context.Context, dst []float32, pick *data.Pick, no
 		return err
 	}
 	if l.stage.Config.Kind != autoencoder.KL {
-		copy(dst, m.F32)
+		copy(dst, m)
 		return nil
 	}
 	noise.Normal(dst)
-	drawLatent(dst, m.F32, dst, l.stage.Config.EmbedDim)
+	drawLatent(dst, m, dst, l.stage.Config.EmbedDim)
 	return nil
 }
 
@@ -58,24 +78,48 @@ func drawLatent(dst, moments, noise []float32, d int) {
 	}
 }
 
-// posterior encodes a picture, or has done so before.
-func (l *latents) posterior(ctx context.Context, pick *data.Pick) (*tensor.Tensor, error) {
-	side := 0
-	if pick.Mirror {
-		side = 1
-	}
-	if m := l.moments[side][pick.Index]; m != nil {
-		return m, nil
+// posterior encodes a picture, or has done so before: the moments of a KL first
+// stage, or what another one says.
+func (l *latents) posterior(ctx context.Context, pick *data.Pick) ([]float32, error) {
+	pick.Index = l.feed.readable(pick.Index)
+	key, known := l.key(*pick)
+	if known {
+		if m, ok := l.cache.Get(key); ok {
+			return m, nil
+		}
 	}
 	x := tensor.New(1, l.feed.Set.Size, l.feed.Set.Size, 3)
 	if err := l.feed.fill(x.F32, pick); err != nil {
 		return nil, err
 	}
 	m, err := l.stage.Moments(ctx, x)
-	if err == nil {
-		l.moments[side][pick.Index] = m
+	if err != nil {
+		return nil, err
 	}
-	return m, err
+	if key, known = l.key(*pick); known { // another one if the picture was broken
+		l.cache.Put(key, m.F32)
+	}
+	return m.F32, nil
+}
+
+// key identifies a picture's posterior by the picture's content.
+func (l *latents) key(pick data.Pick) (cache.Key, bool) {
+	if l.cache == nil {
+		return cache.Key{}, false
+	}
+	side := 0
+	if pick.Mirror {
+		side = 1
+	}
+	at := &l.keys[side][pick.Index]
+	if *at == (cache.Key{}) {
+		k, err := l.feed.Set.Key(pick)
+		if err != nil { // filling says what is wrong
+			return cache.Key{}, false
+		}
+		*at = k
+	}
+	return *at, true
 }
 
 // std is the standard deviation of the latents of a sample of the pictures.
@@ -86,7 +130,7 @@ func (l *latents) std(ctx context.Context, seed uint64) (float64, error) {
 	var d deviation
 	for k := range min(most, l.feed.Set.Len()) {
 		i := k * l.feed.Set.Len() / min(most, l.feed.Set.Len())
-		if err := l.sample(ctx, z, &data.Pick{Index: i}, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
+		if err := l.sample(ctx, z, &data.Pick{Index: i, X: .5, Y: .5}, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
 			return 0, err
 		}
 		d.add(z)

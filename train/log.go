@@ -33,6 +33,9 @@ type log struct {
 	report *report
 }
 
+// speedName is the logged time of a step.
+const speedName = "speed/seconds_per_step"
+
 // MetricsFile holds one JSON object a line: step, and named numbers.
 const MetricsFile = "metrics.jsonl"
 
@@ -106,11 +109,12 @@ func (o *log) flush(step int, rate float64) {
 	}
 	parts = append(parts, fmt.Sprintf("rate %.3g", rate), fmt.Sprintf("%.3g s/step", perStep.Seconds()),
 		fmt.Sprintf("%s left", (mean*time.Duration(o.total-step)).Round(time.Second)))
-	logged = append(logged, scalar{"train/rate", rate}, scalar{"speed/seconds_per_step", perStep.Seconds()})
+	logged = append(logged, scalar{"train/rate", rate}, scalar{speedName, perStep.Seconds()})
 	o.scalars(step, logged)
 	o.steps = 0
 	o.since = time.Now()
 	o.write(parts)
+	o.check(o.report.write(step == o.total))
 }
 
 // validation logs what was measured on held-out data.
@@ -151,7 +155,7 @@ func (o *log) picture(step int, img image.Image) {
 	if o.events != nil {
 		o.check(o.events.Image(step, "pictures", img))
 	}
-	o.check(o.report.write())
+	o.check(o.report.write(true))
 	o.since = time.Now()
 }
 

@@ -31,6 +31,8 @@ type task interface {
 	pictures(ctx context.Context) (image.Image, error)
 	// export writes the model file that other commands read.
 	export(path string) error
+	// close gives back what the task has opened.
+	close()
 	// state lists host arrays that checkpoints hold beside the parameters; may be nil.
 	state() map[string]*tensor.Tensor
 	// facts are what a checkpoint of the task depends on beside the configuration.
@@ -62,6 +64,7 @@ type loop struct {
 // ends, what has been reached is saved; the error says what the folder holds.
 func (l *loop) run(ctx context.Context) error {
 	err := l.train(ctx)
+	l.out.check(l.out.report.write(true))
 	var saving error
 	if l.step > max(l.saved, 0) {
 		saving = l.save()

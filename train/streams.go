@@ -18,7 +18,7 @@ const (
 	drawRestart  // vectors in the place of dead codes
 	drawOffset   // noise that is the same for a whole channel
 	drawMask
-	drawCrop
+	drawDegradation
 )
 
 // isUnder tells whether a parameter is part of a module.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -188,11 +189,13 @@ func TestStop(t *testing.T) {
 // killed tells a child process which run to train until it is killed.
 const killed = "LDM_TEST_KILLED_RUN"
 
-// TestKill: kill -9 at any moment leaves a checkpoint from which training goes
-// on to the same bits.
+// TestKill: kill -9 at twenty random moments loses nothing but the steps since
+// the last checkpoint: it is always whole, never an older one, and training goes
+// on from it to the same bits, with two optimisers and restarts of codes.
 func TestKill(t *testing.T) {
-	if run := os.Getenv(killed); run != "" {
-		if err := trainAutoencoder(t, filepath.Join(run, "pictures"), filepath.Join(run, "run"), "train.steps=12", "train.save_every=1"); err != nil {
+	steps := []string{"train.steps=40", "train.save_every=1", "train.validate_every=10", "train.sample_every=10"}
+	if dir := os.Getenv(killed); dir != "" {
+		if err := trainVQ(t, filepath.Join(dir, "pictures"), filepath.Join(dir, "run"), steps...); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -201,27 +204,44 @@ func TestKill(t *testing.T) {
 		t.Skip("starts processes")
 	}
 	dir := t.TempDir()
-	folder := filepath.Join(dir, "pictures")
+	folder, run := filepath.Join(dir, "pictures"), filepath.Join(dir, "run")
 	if err := os.Mkdir(folder, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	pictures(t, folder)
-	for i := range 6 {
+	draw := tensor.NewStream(uint64(time.Now().UnixNano()))
+	last := 0
+	for range 20 {
 		child := exec.Command(os.Args[0], "-test.run=^TestKill$")
 		child.Env = append(os.Environ(), killed+"="+dir)
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(60+90*i) * time.Millisecond)
+		delay := time.Duration(20+draw.IntN(900)) * time.Millisecond
+		time.Sleep(delay)
 		child.Process.Kill()
 		child.Wait()
+		now := 0
+		if s := savedStep(t, run); s != "" {
+			now, _ = strconv.Atoi(s)
+		}
+		if now < last {
+			t.Errorf("killed after %v: the checkpoint is of step %d, it was of step %d before", delay, now, last)
+		}
+		last = now
 	}
-	for run, steps := range map[string]string{"run": "train.steps=12", "whole": "train.steps=12"} {
-		if err := trainAutoencoder(t, folder, filepath.Join(dir, run), steps, "train.save_every=1"); err != nil {
+	t.Logf("killed twenty times on the way to step %d", last)
+	whole := filepath.Join(dir, "whole")
+	for _, run := range []string{run, whole} {
+		if err := trainVQ(t, folder, run, steps...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sameTensors(t, filepath.Join(dir, "run", CheckpointFile), filepath.Join(dir, "whole", CheckpointFile))
+	sameTensors(t, filepath.Join(run, CheckpointFile), filepath.Join(whole, CheckpointFile))
+	left, _ := filepath.Glob(filepath.Join(run, ".*.tmp*"))
+	if len(left) > 0 {
+		t.Errorf("temporary files are left: %v", left)
+	}
 }
 
 // TestNaN: a step that is not finite stops training, names where, and keeps

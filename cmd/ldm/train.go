@@ -23,21 +23,24 @@ const trainHelp = `
 
 The configuration is YAML in the reference's form; several files are merged from
 left to right, and key.sub=value arguments change single values. Everything goes
-to the run folder: config.yaml, log.txt, TensorBoard events, pictures, the
-checkpoint, and beside each checkpoint model.safetensors, which other commands read. The same command goes on from the
-checkpoint; Ctrl-C saves first.`
+to the run folder: config.yaml, log.txt, metrics.jsonl, TensorBoard events,
+pictures, the checkpoint, and beside each checkpoint model.safetensors, which
+other commands read. The same command goes on from the checkpoint. Ctrl-C and a
+closed terminal save first; a second Ctrl-C ends at once.`
 
 // trainFlags are what both stages have in common.
 type trainFlags struct {
 	configs []string
 	out     string
 	accept  []string
+	report  bool
 }
 
 func (f *trainFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVarP(&f.configs, "config", "c", nil, "YAML configuration files")
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "run folder")
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "differences from the checkpoint to accept at a resume: "+strings.Join(ldmtrain.Acceptable, ", "))
+	cmd.Flags().BoolVar(&f.report, "report", false, "keep a page about the run, report.html in its folder: curves, pictures, configuration, speed")
 	cmd.MarkFlagRequired("config")
 	cmd.MarkFlagRequired("out")
 }
@@ -49,7 +52,7 @@ func keepWriting() { signal.Ignore(syscall.SIGPIPE) }
 // run is where and how to train.
 func (f *trainFlags) run(l ldmtrain.Loop) ldmtrain.Run {
 	keepWriting()
-	return ldmtrain.Run{Dir: f.out, Engine: cpu.New(cpu.Options{Threads: l.Threads}), Line: status, Accept: f.accept}
+	return ldmtrain.Run{Dir: f.out, Engine: cpu.New(cpu.Options{Threads: l.Threads}), Line: status, Accept: f.accept, Report: f.report}
 }
 
 // finish says where the result is.
