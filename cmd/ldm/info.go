@@ -24,18 +24,24 @@ import (
 func info() *cobra.Command {
 	var f modelFlags
 	cmd := &cobra.Command{
-		Use:   "info MODEL",
-		Short: "Say what a model file is",
+		Use:   "info FILE",
+		Short: "Say what a model file is, or how a picture was made",
 		Long: `Says what a .safetensors or .ckpt file or a diffusers folder holds, without loading
 its weights, and compares the names and shapes of its tensors with its
 configuration (that of --config, where it is given). Files that are no models,
-such as LoRAs, embeddings and text encoders, are named.`,
-		Example: "  ldm info sd-v1-4.ckpt\n  ldm info model.ckpt --config v1-inference.yaml",
+such as LoRAs, embeddings and text encoders, are named. Of a picture it says how it
+was made, as far as its file does: settings of this program, A1111, ComfyUI,
+InvokeAI, NovelAI, Fooocus, SwarmUI and stable-diffusion.cpp are understood.`,
+		Example: "  ldm info sd-v1-4.ckpt\n  ldm info model.ckpt --config v1-inference.yaml\n  ldm info picture.png",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := &report{w: cmd.OutOrStdout()}
 			f.load.Log = func(text string) { out.line("note", "%s", text) }
-			err := out.file(args[0], f.load)
+			what := out.file
+			if isPicture(args[0]) {
+				what = func(path string, _ modelfile.Options) error { return out.picture(path) }
+			}
+			err := what(args[0], f.load)
 			return errors.Join(err, out.err)
 		},
 	}
