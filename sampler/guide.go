@@ -46,7 +46,8 @@ func TextAndPicture(text, picture float64) Guidance {
 // Guided is the denoiser of a network with classifier-free guidance (Ho and
 // Salimans, arXiv 2207.12598, equation 6; section 3.3 of the paper). Conditions
 // whose outputs would count for nothing are not asked for: the negative one where
-// the scale is 1.
+// the scale is 1. A denoiser keeps memory between calls, and is called by one
+// goroutine at a time.
 func Guided(net Network, s *diffusion.Schedule, g Guidance) Denoiser {
 	var out *tensor.Tensor
 	split := splitter(s)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
@@ -130,6 +131,43 @@ func TestEverySampler(t *testing.T) {
 		for _, err := range sampler.Euler(t.Context(), good, tensor.New(1, 1, 1, 2), p, sampler.Options{}) {
 			if !errors.Is(err, fault.Input) {
 				t.Errorf("path %s: error %v", name, err)
+			}
+		}
+	}
+}
+
+// TestZeroTerminalSNR: models that begin with pure noise, and say v, are sampled by
+// all.
+func TestZeroTerminalSNR(t *testing.T) {
+	c := diffusion.Default()
+	c.ZeroSNR, c.Parameterization = true, diffusion.V
+	s, err := diffusion.NewSchedule(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mixture{[]float64{1}, []float64{.1}, [][]float64{{1, -1}}}
+	for _, method := range sampler.Methods() {
+		p, err := method.Path(sampler.Schedule{}, s, 30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := p.Timestep(0); method.Name != "DPM fast" && method.Name != "DPM adaptive" && at < 979 {
+			t.Errorf("%s begins at timestep %g", method.Name, at)
+		}
+		x := tensor.New(1, 4, 4, 2)
+		noise := method.Noise(sampler.OwnNoise, []uint64{1}, p)
+		noise(x, 0, 0)
+		var seen []float64
+		exact := m.network(s, false, nil, &seen)
+		for _, err := range method.Sample(t.Context(), exact, x, p, sampler.Options{Eta: method.Eta, Noise: noise}) {
+			if err != nil {
+				t.Fatalf("%s: %v", method.Name, err)
+			}
+		}
+		for i, v := range x.F32 {
+			if want := []float32{1, -1}[i%2]; v < want-1 || v > want+1 {
+				t.Errorf("%s: value %d is %g, want about %g", method.Name, i, v, want)
+				break
 			}
 		}
 	}
