@@ -106,7 +106,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 		}
 	}
 	return &Plan{
-		Algorithm:  t.name + kindOf(split) + " tiles 32x32" + w.also() + beforeOf(pr.normed),
+		also:       w.also() + beforeOf(pr.normed),
 		PackedLen:  packed,
 		ScratchLen: p.copies()*p.bandLen() + len(p.workers)*p.accLen(),
 		packing:    p.packing(workers),

@@ -59,7 +59,6 @@ func planTileGradW(c Conv, out layout, workers int, t tiles, split bool) *Plan {
 func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split bool) *Plan {
 	p := newTileGradW(bytes, gradTasks, c, out, workers, t, split)
 	return &Plan{
-		Algorithm:  t.name + kindOf(split) + " tiles 32x32 transposed",
 		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
 		bind:       p.bind,
 	}

@@ -1,7 +1,5 @@
 package gemm
 
-import "math"
-
 // method is a way to compute a convolution of float32 numbers, or a gradient.
 type method int
 
@@ -160,47 +158,6 @@ func inside(n, stride, shift, size int) (count int) {
 		}
 	}
 	return count
-}
-
-// chooseConv is the method of the least cost for a convolution.
-func chooseConv(c Conv, prec Precision, k kernel) method {
-	if !winogradFits(c, prec, k) {
-		return direct
-	}
-	m := newCostModel(c, k)
-	return cheapest(m.forward)
-}
-
-// chooseConvGradX is that for the gradient to the picture.
-func chooseConvGradX(c Conv, prec Precision, k kernel) method {
-	if c.Stride != 1 {
-		return direct
-	}
-	return chooseConv(c.full(), prec, k)
-}
-
-// chooseConvGradW is that for the gradient to the weights.
-func chooseConvGradW(c Conv, prec Precision, k kernel) method {
-	if !winogradFits(c, prec, k) {
-		return direct
-	}
-	m := newCostModel(c, k)
-	return cheapest(func(by method) float64 {
-		if by != direct && by.size(k).all()*c.C*c.O*4 > winoSumsBytes {
-			return math.Inf(1)
-		}
-		return m.gradW(by)
-	})
-}
-
-func cheapest(cost func(method) float64) method {
-	best := direct
-	for _, by := range []method{winograd22, winograd44} {
-		if cost(by) < cost(best) {
-			best = by
-		}
-	}
-	return best
 }
 
 // winogradFits tells whether Winograd's algorithm can compute a convolution.

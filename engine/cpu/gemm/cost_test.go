@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,22 +47,54 @@ func TestChoice(t *testing.T) {
 	} {
 		for _, level := range isa.Available() {
 			k := kernelFor(level)
+			if level >= isa.AMX { // has the kernels of AVX-512, which tiles go before
+				continue
+			}
 			if k.winograd == nil || s.conv.C%k.winograd.lanes != 0 {
 				continue
 			}
 			for _, n := range []int{1, 32} { // never by the batch
 				c := s.conv
 				c.N = n
-				got := [3]method{chooseConv(c, F32, k), chooseConvGradX(c, F32, k), chooseConvGradW(c, F32, k)}
+				got := [3]method{chosen(Forward, c, F32, level), chosen(ToPicture, c, F32, level), chosen(ToWeights, c, F32, level)}
 				if want := [3]method{s.forward, s.gradX, s.gradW}; got != want {
 					t.Errorf("%v %+v: chose %v, not %v", level, c, got, want)
 				}
-				if chooseConv(c, Exact, k) != direct {
+				if chosen(Forward, c, Exact, level) != direct {
 					t.Errorf("%v %+v: exact sums are not direct", level, c)
 				}
 			}
 		}
 	}
+}
+
+// methodOf is the method of an algorithm of the table.
+func methodOf(a *algorithm) method {
+	switch {
+	case strings.HasPrefix(a.name, "Winograd F(2x2,3x3)"):
+		return winograd22
+	case strings.HasPrefix(a.name, "Winograd F(4x4,3x3)"):
+		return winograd44
+	}
+	return direct
+}
+
+// chosen is the method of the algorithm that the table gives.
+func chosen(d Direction, c Conv, prec Precision, level isa.Level) method {
+	return methodOf((&problem{Direction: d, conv: c, prec: prec, level: level}).choose())
+}
+
+// planBy plans by the first algorithm of a method that has a cost; nil if none accepts.
+func planBy(m method, d Direction, c Conv, level isa.Level) *Plan {
+	p := &problem{Direction: d, conv: c, prec: F32, level: level, workers: 1}
+	for i := range tables[d] {
+		if a := &tables[d][i]; a.cost != nil && methodOf(a) == m && a.accepts(p) {
+			plan := a.plan(p)
+			plan.Flops = c.flops()
+			return plan
+		}
+	}
+	return nil
 }
 
 // TestAlgorithmName: a plan reports what was chosen.
@@ -119,28 +152,30 @@ func realShapes() []Conv {
 // BenchmarkMethods times all methods of a convolution and its gradients on one
 // thread, and tells how much time the one that the model chooses loses.
 func BenchmarkMethods(b *testing.B) {
-	k := kernelFor(isa.Current())
+	level := min(isa.Current(), isa.AVX512) // tiles go before these
 	for _, c := range realShapes() {
 		x, w, y := c.N*c.H*c.W*c.C, 9*c.C*c.O, c.N*c.H*c.W*c.O
-		b.Run(fmt.Sprintf("forward/%dx%d:%d-%d", c.N, c.H, c.C, c.O), func(b *testing.B) {
-			compare(b, chooseConv(c, F32, k), winogradFits(c, F32, k), x, w, y, func(m method) *Plan { return planConvBy(m, c, 1, k) })
-		})
-		if !c.Training {
-			continue
+		for _, d := range []struct {
+			name    string
+			is      Direction
+			a, b, y int
+		}{{"forward", Forward, x, w, y}, {"gradx", ToPicture, y, w, x}, {"gradw", ToWeights, x, y, w}} {
+			if d.is != Forward && !c.Training {
+				continue
+			}
+			b.Run(fmt.Sprintf("%s/%dx%d:%d-%d", d.name, c.N, c.H, c.C, c.O), func(b *testing.B) {
+				compare(b, chosen(d.is, c, F32, level), d.a, d.b, d.y, func(m method) *Plan { return planBy(m, d.is, c, level) })
+			})
 		}
-		b.Run(fmt.Sprintf("gradx/%dx%d:%d-%d", c.N, c.H, c.C, c.O), func(b *testing.B) {
-			compare(b, chooseConvGradX(c, F32, k), winogradFits(c.full(), F32, k), y, w, x, func(m method) *Plan { return planConvGradXBy(m, c, 1, k) })
-		})
-		b.Run(fmt.Sprintf("gradw/%dx%d:%d-%d", c.N, c.H, c.C, c.O), func(b *testing.B) {
-			compare(b, chooseConvGradW(c, F32, k), winogradFits(c, F32, k), x, y, w, func(m method) *Plan { return planConvGradWBy(m, c, 1, k) })
-		})
 	}
 }
 
-func compare(b *testing.B, chosen method, fits bool, x, w, y int, plan func(method) *Plan) {
-	methods := []method{direct}
-	if fits {
-		methods = append(methods, winograd22, winograd44)
+func compare(b *testing.B, chosen method, x, w, y int, plan func(method) *Plan) {
+	var methods []method
+	for _, m := range []method{direct, winograd22, winograd44} {
+		if plan(m) != nil {
+			methods = append(methods, m)
+		}
 	}
 	pool := par.NewPool(1)
 	defer pool.Close()

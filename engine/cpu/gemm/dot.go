@@ -74,7 +74,7 @@ type output struct {
 func planDot(src source, w weights, workers int, k kernel) *Plan {
 	p := newDot(src, w, workers, k)
 	return &Plan{
-		Algorithm:  describe(k.name, k.rows, k.cols) + w.also(),
+		also:       w.also(),
 		PackedLen:  w.panels(k.cols) * p.taps * p.depth * k.cols,
 		ScratchLen: len(p.workers) * (p.copySize() + 2*p.gateSize()),
 		HalfLen:    len(p.workers) * p.partSize(),

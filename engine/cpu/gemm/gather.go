@@ -50,7 +50,7 @@ func planGathered(c Conv, workers int, k kernel) *Plan {
 		a.X, a.Scratch = a.Scratch[:rows*width], a.Scratch[rows*width:]
 		return append([]par.Phase{gathering}, dot.Bind(a)...)
 	}
-	return &Plan{Algorithm: dot.Algorithm + " gathered", PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, HalfLen: dot.HalfLen, packing: packing, bind: bind}
+	return &Plan{PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, HalfLen: dot.HalfLen, packing: packing, bind: bind}
 }
 
 // planGatheredGradW is the gradient to the weights over gathered rows.
@@ -61,7 +61,6 @@ func planGatheredGradW(c Conv, workers int, k kernel) *Plan {
 	flat := Conv{N: 1, H: 1, W: rows, C: width, O: c.O, KH: 1, KW: 1, Stride: 1}
 	outer := planOuter(flat, layout{row: c.O, col: 1}, workers, k)
 	return &Plan{
-		Algorithm:  outer.Algorithm + " gathered",
 		ScratchLen: rows*width + width*c.O,
 		bind: func(a Args) []par.Phase {
 			x, dw := a.Scratch[:rows*width], a.Scratch[rows*width:][:width*c.O]
@@ -88,7 +87,6 @@ func planPadded(c Conv, out layout, workers int, k kernel) *Plan {
 	inner := planOuter(c, layout{row: c.O * taps, col: taps, tap: 1}, workers, k)
 	pixels := c.N * c.H * c.W
 	return &Plan{
-		Algorithm:  inner.Algorithm + " padded",
 		ScratchLen: pixels*maxRows + maxRows*c.O*taps,
 		bind: func(a Args) []par.Phase {
 			x, dw := a.Scratch[:pixels*maxRows], a.Scratch[pixels*maxRows:][:maxRows*c.O*taps]

@@ -16,8 +16,6 @@
 package gemm
 
 import (
-	"fmt"
-
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
@@ -58,6 +56,7 @@ type Plan struct {
 	Flops      int64
 	HalfLen    int // more scratch memory where the packed weights have 16 bits; 0: they may not
 
+	also    string // what Algorithm says behind the table's name
 	packing packing
 	bind    func(Args) []par.Phase
 	over    func(*Args) []par.Phase // the same for operands that may change, of tiles alone
@@ -136,162 +135,26 @@ func PlanConvGradW(c Conv, prec Precision, workers int) *Plan {
 	return planConvGradW(c, prec, workers, isa.Current())
 }
 
-// useTiles tells whether products are made of bfloat16 tiles, and whether those
-// are split products in float32, which AMX alone makes worth while.
-func useTiles(prec Precision, level isa.Level) (use, split bool) {
-	if prec == F32 && level >= isa.AMX {
-		return true, true
-	}
-	return prec == BF16 && level >= isa.AVX512BF16, false
-}
-
-// shallowDepth and the channels bound the sums that bfloat16 leaves in float32: those
-// of few terms, whose time is that of reading and writing, not of multiplying, and
-// those of 3x3 convolutions of few channels. In networks as narrow as that, they make
-// most of bfloat16's error. In training, where time counts more, fewer are left.
-const (
-	shallowDepth    = 128
-	shallowChannels = 64
-	trainedChannels = 32
-)
-
-// forDepth is the precision of sums over so many taps and channels.
-func (p Precision) forDepth(taps, channels int, training bool) Precision {
-	few := shallowChannels
-	if training {
-		few = trainedChannels
-	}
-	if p == BF16 && (taps*channels <= shallowDepth || channels <= few) {
-		return F32
-	}
-	return p
-}
-
 func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
-	prec = prec.forDepth(1, s.K, false)
-	flops := 2 * int64(s.M) * int64(s.N) * int64(s.K)
-	if s.TransA {
-		// The rows are summed over: a gradient to the weights of a 1x1 convolution.
-		c := Conv{N: 1, H: 1, W: s.K, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
-		out := layout{row: s.N, col: 1}
-		if use, split := useTiles(prec, level); use {
-			return planTileGradW(c, out, workers, tilesFor(level), split).with(flops)
-		}
-		return planOuter(c, out, workers, kernelFor(level)).with(flops)
-	}
-	w := weights{cols: s.N, depth: s.K, taps: 1, strideCol: 1, strideDepth: s.N, gated: s.GEGLU}
-	if s.TransB {
-		w.strideCol, w.strideDepth = s.K, 1
-	}
-	if use, split := useTiles(prec, level); use {
-		pr := forward(Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1, Normed: s.Normed})
-		pr.halfX, pr.halfY = s.HalfX, s.HalfY
-		return planTiles(pr, w, workers, tilesFor(level), split).with(flops)
-	}
-	return planDot(rowSource{s.M, s.K}, w, workers, kernelFor(level)).with(flops)
+	return matrixProblem(s, prec, workers, level).plan()
 }
 
 func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	prec = prec.forDepth(c.KH*c.KW, c.C, c.Training)
-	if use, split := useTiles(prec, level); use {
-		return planConvTiles(c, workers, tilesFor(level), split).with(c.flops())
-	}
-	k := kernelFor(level)
-	return planConvBy(chooseConv(c, prec, k), c, workers, k)
-}
-
-func planConvTiles(c Conv, workers int, t tiles, split bool) *Plan {
-	if split && choosesWinogradRows(c) {
-		return planWinogradRows(c, c.weights(), false, workers, t)
-	}
-	return planTiles(forward(c), c.weights(), workers, t, split)
-}
-
-func planConvBy(m method, c Conv, workers int, k kernel) *Plan {
-	switch {
-	case m != direct:
-		return planWinograd(c, c.weights(), false, workers, k, m.size(k)).with(c.flops())
-	case c.pointwise():
-		return planPointwise(c.N*c.H*c.W, c.weights(), workers, k).with(c.flops())
-	case c.C < smallDepth && c.KH*c.KW > 1:
-		return planGathered(c, workers, k).with(c.flops())
-	}
-	return planDot(forwardSource(c), c.weights(), workers, k).with(c.flops())
+	return (&problem{Forward, c, nil, prec, level, workers}).plan()
 }
 
 func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	prec = prec.forDepth(c.KH*c.KW, c.O, c.Training)
-	if use, split := useTiles(prec, level); use {
-		return planConvGradXTiles(c, workers, tilesFor(level), split).with(c.flops())
-	}
-	k := kernelFor(level)
-	return planConvGradXBy(chooseConvGradX(c, prec, k), c, workers, k)
-}
-
-func planConvGradXTiles(c Conv, workers int, t tiles, split bool) *Plan {
-	if split && c.Stride == 1 && choosesWinogradRows(c.full()) {
-		return planWinogradRows(c.full(), c.weightsBackward(), true, workers, t)
-	}
-	return planTiles(backward(c), c.weightsBackward(), workers, t, split)
-}
-
-func planConvGradXBy(m method, c Conv, workers int, k kernel) *Plan {
-	switch {
-	case m != direct:
-		return planWinograd(c.full(), c.weightsBackward(), true, workers, k, m.size(k)).with(c.flops())
-	case c.pointwise():
-		return planPointwise(c.N*c.H*c.W, c.weightsBackward(), workers, k).with(c.flops())
-	}
-	return planDot(backwardSource(c), c.weightsBackward(), workers, k).with(c.flops())
+	return (&problem{ToPicture, c, nil, prec, level, workers}).plan()
 }
 
 func planConvGradW(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	if use, split := useTiles(prec, level); use {
-		return planConvGradWTiles(c, workers, tilesFor(level), split).with(c.flops())
-	}
-	k := kernelFor(level)
-	return planConvGradWBy(chooseConvGradW(c, prec, k), c, workers, k)
-}
-
-func planConvGradWTiles(c Conv, workers int, t tiles, split bool) *Plan {
-	if split && choosesWinogradRowsGrad(c) {
-		return planWinogradRowsGrad(c, workers, t)
-	}
-	return planTileGradW(c, c.gradLayout(), workers, t, split)
-}
-
-func planConvGradWBy(m method, c Conv, workers int, k kernel) *Plan {
-	switch {
-	case m != direct:
-		return planWinogradGradW(c, workers, k, m.size(k)).with(c.flops())
-	case c.C < smallDepth && c.KH*c.KW > 1:
-		return planGatheredGradW(c, workers, k).with(c.flops())
-	}
-	return planOuter(c, c.gradLayout(), workers, k).with(c.flops())
+	return (&problem{ToWeights, c, nil, prec, level, workers}).plan()
 }
 
 // pointwise tells whether a convolution is a product of pixels and weights alone.
 func (c Conv) pointwise() bool {
 	pads := [4]int{c.PadTop, c.PadBottom, c.PadLeft, c.PadRight}
 	return c.KH == 1 && c.KW == 1 && c.Stride == 1 && c.up() == 1 && pads == [4]int{}
-}
-
-// planPointwise is a 1x1 convolution of so many pixels, or its gradient to the picture.
-func planPointwise(pixels int, w weights, workers int, k kernel) *Plan {
-	p := planDot(rowSource{pixels, w.depth}, w, workers, k)
-	p.Algorithm += " 1x1"
-	return p
-}
-
-// gradLayout is the order of the weights, [O][C][tap].
-func (c Conv) gradLayout() layout {
-	taps := c.KH * c.KW
-	return layout{row: taps, col: c.C * taps, tap: 1}
-}
-
-func (p *Plan) with(flops int64) *Plan {
-	p.Flops = flops
-	return p
 }
 
 // layout says where the gradient of (row, column, tap) goes.
@@ -303,7 +166,3 @@ func roundUp(a, b int) int { return ceilDiv(a, b) * b }
 
 // lowMask has the low n bits set.
 func lowMask(n int) uint32 { return uint32(1<<uint(n) - 1) }
-
-func describe(k string, rows, cols int) string {
-	return fmt.Sprintf("%s indirect %dx%d", k, rows, cols)
-}

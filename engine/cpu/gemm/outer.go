@@ -31,9 +31,6 @@ type outerWorker struct {
 }
 
 func planOuter(c Conv, out layout, workers int, k kernel) *Plan {
-	if c.C < k.rows {
-		return planPadded(c, out, workers, k)
-	}
 	p := &outerPlan{kernel: k, conv: c, out: out}
 	p.oh, p.ow = c.OutSize()
 	p.tiles, p.panels = ceilDiv(c.C, k.rows), ceilDiv(c.O, k.cols)
@@ -45,7 +42,7 @@ func planOuter(c Conv, out layout, workers int, k kernel) *Plan {
 		p.workers[i].d = make([]float32, pointsPerBlock*k.cols)
 		p.workers[i].acc = make([]float32, p.group*k.rows*k.cols)
 	}
-	return &Plan{Algorithm: describe(k.name+" outer", k.rows, k.cols), bind: p.bind}
+	return &Plan{bind: p.bind}
 }
 
 func (p *outerPlan) bind(a Args) []par.Phase {

@@ -70,7 +70,6 @@ const winoDeepBytes = 8 << 20
 func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel, size winogradSize) *Plan {
 	p := newWinograd(c, flipped, workers, k, size)
 	plan := &Plan{
-		Algorithm: k.name + " " + size.String(),
 		PackedLen: p.panels * p.panelLen(),
 		HalfLen:   len(p.workers) * p.panelLen(),
 		packing:   packPanels(w, k.cols, workers),

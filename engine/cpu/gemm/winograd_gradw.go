@@ -44,7 +44,6 @@ func planWinogradGradW(c Conv, workers int, k kernel, size winogradSize) *Plan {
 		p.workers[i].segment = make([]segment, 1)
 	}
 	return &Plan{
-		Algorithm:  k.name + " " + size.String() + " gradient",
 		ScratchLen: size.all()*(p.pitchV+p.pitchM+p.rowTiles*p.panels*block) + maxRows,
 		bind:       p.bind,
 	}

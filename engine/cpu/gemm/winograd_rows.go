@@ -72,7 +72,7 @@ func planWinogradRows(c Conv, w weights, flipped bool, workers int, t tiles) *Pl
 		p.workers[i] = p.newWorker()
 	}
 	plan := &Plan{
-		Algorithm:  t.name + kindOf(true) + " tiles Winograd F(2,3)" + beforeOf(c.Normed),
+		also:       beforeOf(c.Normed),
 		ScratchLen: len(p.workers) * p.ownLen(),
 		bind:       p.bind,
 	}

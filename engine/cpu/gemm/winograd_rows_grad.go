@@ -68,7 +68,6 @@ func planWinogradRowsGrad(c Conv, workers int, t tiles) *Plan {
 		p.workers[i] = rowsGradWorker{memory: make([]uint32, 4*2*16*16*(rowsGradBlocks|1)), room: make([]stretch, 0, 2*p.together*(p.band+2))}
 	}
 	return &Plan{
-		Algorithm:  t.name + kindOf(true) + " tiles Winograd F(2,3) gradient",
 		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
 		bind:       p.bind,
 	}

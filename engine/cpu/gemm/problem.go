@@ -1,0 +1,129 @@
+package gemm
+
+import "github.com/ldm-go/ldm/engine/cpu/isa"
+
+// Direction is what of a convolution is computed.
+type Direction int
+
+const (
+	Forward   Direction = iota // its result
+	ToPicture                  // the gradient to the picture
+	ToWeights                  // the gradient to the weights
+)
+
+// problem is what is to be planned: a convolution in one direction, or a matrix
+// product, which is a 1x1 convolution of its rows.
+type problem struct {
+	Direction
+	conv    Conv    // as its forward direction has it
+	matrix  *MatMul // what conv stands for, if it is a matrix product
+	prec    Precision
+	level   isa.Level
+	workers int
+}
+
+// Algorithm names what the table gives for a convolution in a direction, on a level that
+// need not be this machine's.
+func (c Conv) Algorithm(d Direction, prec Precision, level isa.Level) string {
+	p := &problem{Direction: d, conv: c, prec: prec, level: level}
+	return p.instructions() + " " + p.choose().name
+}
+
+// Algorithm names what the table gives for a product.
+func (s MatMul) Algorithm(prec Precision, level isa.Level) string {
+	p := matrixProblem(s, prec, 0, level)
+	return p.instructions() + " " + p.choose().name
+}
+
+// matrixProblem is a matrix product. Where the rows are summed over, it is the gradient to
+// the weights of a convolution.
+func matrixProblem(s MatMul, prec Precision, workers int, level isa.Level) *problem {
+	p := &problem{matrix: &s, prec: prec, level: level, workers: workers}
+	if p.conv = (Conv{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, Stride: 1, Normed: s.Normed}); s.TransA {
+		p.Direction = ToWeights
+		p.conv = Conv{N: 1, H: 1, W: s.K, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
+	}
+	return p
+}
+
+// convolution is the one that gives the result: of dy for the gradient to the picture.
+func (p *problem) convolution() Conv {
+	if p.Direction == ToPicture {
+		return p.conv.full()
+	}
+	return p.conv
+}
+
+// pixels of the picture, or rows of the matrix.
+func (p *problem) pixels() int { return p.conv.N * p.conv.H * p.conv.W }
+
+// plainRows is where the left operand is a matrix as it lies in memory.
+func (p *problem) plainRows() bool { return p.matrix != nil || p.conv.pointwise() }
+
+// weights are the right operand.
+func (p *problem) weights() weights {
+	switch s := p.matrix; {
+	case s != nil && s.TransB:
+		return weights{cols: s.N, depth: s.K, taps: 1, strideCol: s.K, strideDepth: 1, gated: s.GEGLU}
+	case s != nil:
+		return weights{cols: s.N, depth: s.K, taps: 1, strideCol: 1, strideDepth: s.N, gated: s.GEGLU}
+	case p.Direction == ToPicture:
+		return p.conv.weightsBackward()
+	}
+	return p.conv.weights()
+}
+
+// source finds the rows of the left operand, product the positions of its bands.
+func (p *problem) source() source {
+	if p.Direction == ToPicture {
+		return backwardSource(p.conv)
+	}
+	return forwardSource(p.conv)
+}
+
+func (p *problem) product() product {
+	if p.Direction == ToPicture {
+		return backward(p.conv)
+	}
+	pr := forward(p.conv)
+	if p.matrix != nil {
+		pr.halfX, pr.halfY = p.matrix.HalfX, p.matrix.HalfY
+	}
+	return pr
+}
+
+// gradLayout is where the gradient to the weights goes: [O][C][tap], or [C][O] of a
+// matrix product.
+func (p *problem) gradLayout() layout {
+	if p.matrix != nil {
+		return layout{row: p.matrix.N, col: 1}
+	}
+	taps := p.conv.KH * p.conv.KW
+	return layout{row: taps, col: p.conv.C * taps, tap: 1}
+}
+
+// useTiles is useTiles for the length of the problem's sums. Gradients to the weights of
+// convolutions sum over pixels, and are never short.
+func (p *problem) useTiles() (use, split bool) {
+	taps, prec := p.conv.KH*p.conv.KW, p.prec
+	switch {
+	case p.matrix != nil:
+		prec = prec.forDepth(1, p.matrix.K, false)
+	case p.Direction == Forward:
+		prec = prec.forDepth(taps, p.conv.C, p.conv.Training)
+	case p.Direction == ToPicture:
+		prec = prec.forDepth(taps, p.conv.O, p.conv.Training)
+	}
+	return useTiles(prec, p.level)
+}
+
+// instructions names those that multiply.
+func (p *problem) instructions() string {
+	if use, split := p.useTiles(); use {
+		return p.tiles().name + kindOf(split)
+	}
+	return p.kernel().name
+}
+
+func (p *problem) kernel() kernel { return kernelFor(p.level) }
+func (p *problem) tiles() tiles   { return tilesFor(p.level) }
