@@ -101,6 +101,15 @@ func TestConventions(t *testing.T) {
 		"kohya":             {with(nil, "10_cat/x.png", "*", "10_cat/x.txt", "a cat", "3_dog toy/y.png", "*"), "10_cat/x.png[cat]a catx10 3_dog toy/y.png[dog toy]dog toyx3"},
 		"kohya's JSON":      {with(nil, "img/x.png", "*", "img/y.png", "*", "meta_cap.json", `{"/home/a/train/x":{"caption":"one","tags":"a, b"},"y.png":{"tags":"c"}}`), "img/x.png[-]one|a, b img/y.png[-]c"},
 		"other JSON":        {with(two, "metadata.json", `{"name":"pictures","x":{"y":1}}`), "x.png[-] y.png[-]"},
+		"kohya's GUI":       {with(nil, "img/10_cat/x.png", "*", "log/events", "", "model/m.safetensors", ""), "img/10_cat/x.png[cat]catx10"},
+		"numbers as texts":  {line(`{"file_name":"x.png","text":7}`), "x.png[-]7"},
+		"other capitals":    {line(`{"file_name":"X.PNG","text":"one"}`), "x.png[-]one"},
+		"accents of Macs":   {with(nil, "cafe\u0301/x.png", "*", "metadata.jsonl", `{"file_name":"caf\u00e9/x.png","text":"one"}`), "cafe\u0301/x.png[-]one"},
+		"classes of Macs":   {with(nil, "cafe\u0301/x.png", "*"), "cafe\u0301/x.png[caf\u00e9]caf\u00e9"},
+		"captions.csv":      {with(two, "captions.csv", "image,caption\nx.png,one\ny.png,two\n"), "x.png[-]one y.png[-]two"},
+		"tables of splits":  {with(two, "train.csv", "image,caption\nx.png,one\n", "val.csv", "image,caption\ny.png,two\n"), "x.png[-]one"},
+		"other tables":      {with(two, "log.csv", "step,loss\n1,2\n", "notes.jsonl", "{\"a\":1}\n", "broken.csv", "\"\x00"), "x.png[-] y.png[-]"},
+		"empty captions":    {line(`{"file_name":"x.png","text":" "}`), "x.png[-]"},
 		"a list in JSON":    {with(two, "metadata.json", `[{"file_name":"x.png","text":"one"}]`), "x.png[-]one"},
 		"numbered classes":  {with(nil, "1_cat/x.png", "*", "2_dog/y.png", "*"), "1_cat/x.png[1_cat]1_cat 2_dog/y.png[2_dog]2_dog"},
 		"splits":            {with(nil, "train/cat/x.png", "*", "validation/dog/y.png", "*", "test/dog/z.png", "*"), "train/cat/x.png[cat]cat"},
@@ -137,6 +146,14 @@ func TestSplit(t *testing.T) {
 	}
 	if _, err := OpenSet(dir, Options{Size: 4, Split: "validation", Classes: []string{"a"}}); err == nil || !strings.Contains(err.Error(), `"b"`) {
 		t.Errorf("an unknown class: %v", err)
+	}
+}
+
+func TestSplitByTable(t *testing.T) {
+	dir := lay(t, map[string]string{"x.png": "*", "y.png": "*", "train.csv": "file,text\nx.png,one", "val.csv": "file,text\ny.png,two"})
+	s, err := OpenSet(dir, Options{Size: 4, Split: "validation"})
+	if err != nil || show(s, dir) != "y.png[-]two" {
+		t.Error(show(s, dir), err)
 	}
 }
 

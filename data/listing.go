@@ -2,12 +2,15 @@ package data
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/ldm-go/ldm/data/files"
 	"github.com/ldm-go/ldm/fault"
@@ -19,6 +22,7 @@ type listing struct {
 	tree     *files.Tree
 	split    string // the folder at the top that is read, with a slash; or empty
 	Split    string // its role
+	want     string // the role that is wanted
 	pictures []*entry
 	byKey    map[string]*entry // pictures by the keys of their files
 	used     map[string]bool   // other files that said something, by their keys
@@ -27,9 +31,10 @@ type listing struct {
 	labels   bool              // classes come from labels, not from folders
 
 	paired     string              // the folder of the pictures, of several side by side
-	annotated  bool                // COCO's annotations name the pictures
+	annotated  bool                // COCO's annotations, or a list of the split, name the pictures
 	categories []string            // of boxes
 	byBase     map[string][]*entry // pictures by their files' names without folders
+	folded     map[string]*entry   // pictures by their keys in small letters, accents composed; nil for two of them
 	byStem     map[string]string   // their names by those without folders, with and without extension
 }
 
@@ -90,6 +95,7 @@ func (l *listing) choose(tops map[string]bool, want string) error {
 		return fault.Inputf("split %q: want train, validation or test", want)
 	}
 	role = splits[role]
+	l.want = role
 	roles := map[string]string{}
 	for top := range tops {
 		r, ok := splits[strings.TrimRight(strings.ToLower(top), "-_0123456789")] // also train2017
@@ -107,10 +113,18 @@ func (l *listing) choose(tops map[string]bool, want string) error {
 		for r, top := range roles { // a set of one split: the folder is no class
 			l.split, l.Split = top+"/", r
 		}
-	case want != "":
+	case want != "" && !l.hasTable(role):
 		return fmt.Errorf("%w %q: want a folder of that name", errNoSplit, want)
 	}
 	return nil
+}
+
+// hasTable says whether there is a list of pictures for a split.
+func (l *listing) hasTable(role string) bool {
+	return slices.ContainsFunc(l.tree.Files, func(f files.File) bool {
+		ext := strings.ToLower(path.Ext(f.Name))
+		return (ext == ".csv" || ext == ".tsv" || ext == ".jsonl") && splits[strings.ToLower(stem(path.Base(f.Name)))] == role
+	})
 }
 
 // describe finds what is said of the pictures, the most explicit first.
@@ -134,17 +148,14 @@ var repeats = regexp.MustCompile(`^([1-9][0-9]{0,4})_(.+)$`)
 // readFolders takes the pictures that no metadata governs, with the first
 // folder below the set as their class.
 func (l *listing) readFolders() {
-	kohya := l.paired == "" && l.isKohya()
+	kohya := l.isKohya()
 	for _, e := range l.pictures {
 		if e.aside || !e.taken && (l.annotated || l.governed(e)) {
 			continue
 		}
 		e.taken = true
-		folder, rest, inside := strings.Cut(strings.TrimPrefix(e.source.Name, l.split), "/")
-		if l.paired != "" {
-			folder, _, inside = strings.Cut(rest, "/")
-		}
-		if !inside || e.rows {
+		folder := l.folder(e)
+		if folder == "" || e.rows {
 			continue
 		}
 		if kohya {
@@ -162,29 +173,40 @@ func (l *listing) readFolders() {
 	}
 }
 
+// folder is the first folder of a picture below the set, the split, and the
+// folder of pictures of several side by side; empty if it lies in none.
+func (l *listing) folder(e *entry) string {
+	folder, rest, inside := strings.Cut(strings.TrimPrefix(e.source.Name, l.split), "/")
+	if l.paired != "" {
+		folder, _, inside = strings.Cut(rest, "/")
+	}
+	if !inside {
+		return ""
+	}
+	return norm.NFC.String(folder) // Macs write accents as letters of their own
+}
+
 // isKohya says whether all pictures lie in folders 10_name. Folders numbered in
 // turn (1_cat, 2_dog, 3_owl) are classes with numbers, not repeats.
 func (l *listing) isKohya() bool {
-	found := map[int]int{}
+	folders := map[string]int{} // with their numbers
 	for _, e := range l.pictures {
-		folder, _, inside := strings.Cut(strings.TrimPrefix(e.source.Name, l.split), "/")
+		if e.aside {
+			continue
+		}
+		folder := l.folder(e)
 		m := repeats.FindStringSubmatch(folder)
-		if !inside || m == nil {
+		if m == nil {
 			return false
 		}
-		n, _ := strconv.Atoi(m[1])
-		found[n] = max(found[n], 1)
+		folders[folder], _ = strconv.Atoi(m[1])
 	}
-	folders := map[string]bool{}
-	for _, e := range l.pictures {
-		folder, _, _ := strings.Cut(strings.TrimPrefix(e.source.Name, l.split), "/")
-		folders[folder] = true
+	numbers := slices.Sorted(maps.Values(folders))
+	inTurn := len(numbers) > 1
+	for i, n := range numbers {
+		inTurn = inTurn && n == i+1
 	}
-	inTurn := len(folders) > 1
-	for n := 1; n <= len(folders); n++ {
-		inTurn = inTurn && found[n] == 1
-	}
-	return len(folders) > 0 && !inTurn
+	return len(numbers) > 0 && !inTurn
 }
 
 // items are the pictures of the set, in the order of their files.

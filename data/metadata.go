@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/ldm-go/ldm/data/files"
 	"github.com/ldm-go/ldm/fault"
 )
@@ -21,7 +23,10 @@ import (
 const MetadataFile = "metadata.jsonl"
 
 // maxMetadata bounds a file of metadata or annotations.
-const maxMetadata = 4 << 30
+const (
+	maxMetadata = 4 << 30
+	maxTable    = 256 << 20 // under another name
+)
 
 // Keys of metadata, as people write them; the first that is there is the main caption.
 var (
@@ -54,6 +59,9 @@ func (l *listing) readMetadata() error {
 		case "metadata.json", "meta_cap.json", "meta_cap_dd.json", "meta_clean.json", "meta_lat.json":
 			kohya = true
 		default:
+			if err := l.readOtherTable(f); err != nil {
+				return err
+			}
 			continue
 		}
 		raw, err := f.Read(maxMetadata)
@@ -75,6 +83,46 @@ func (l *listing) readMetadata() error {
 	return nil
 }
 
+// readOtherTable reads a list of pictures under another name (captions.csv,
+// train.jsonl), if its first row names a picture that is there.
+func (l *listing) readOtherTable(f files.File) error {
+	parse := eachCSVRecord
+	switch strings.ToLower(path.Ext(f.Name)) {
+	case ".csv", ".tsv":
+	case ".jsonl":
+		parse = eachJSONLine
+	default:
+		return nil
+	}
+	role := splits[strings.ToLower(stem(path.Base(f.Name)))]
+	if role != "" && role != l.want || f.Size > maxTable {
+		return nil // of another split (train.csv beside validation.csv), or no list
+	}
+	raw, err := f.Read(maxTable)
+	if err != nil {
+		return nil // it need not be one
+	}
+	raw = text(raw)
+	first := true
+	known := func(r row) error {
+		if first = false; l.byKey[withShard(f, path.Join(path.Dir(f.Name), r.file))] == nil {
+			return errNoTable
+		}
+		return io.EOF
+	}
+	if err := parse(raw, known); first || errors.Is(err, errNoTable) {
+		return nil
+	}
+	l.used[f.Key()] = true
+	l.annotated = l.annotated || role != ""
+	if err := parse(raw, func(r row) error { return l.addRow(f, r) }); err != nil {
+		return fault.As(fault.File, fmt.Errorf("%s:%w", f.Path(), err))
+	}
+	return nil
+}
+
+var errNoTable = errors.New("no list of pictures")
+
 // addRow gives a picture what a row of the metadata file f says of it.
 func (l *listing) addRow(f files.File, r row) error {
 	for _, k := range r.unknown {
@@ -93,7 +141,7 @@ func (l *listing) addRow(f files.File, r row) error {
 	}
 	e.addTexts(r.texts)
 	if r.class != "" {
-		e.class, l.labels = r.class, true
+		e.class, l.labels = norm.NFC.String(r.class), true
 	}
 	for _, name := range sortedKeys(r.others) {
 		other, err := l.named(f, r.others[name])
@@ -123,6 +171,9 @@ func (l *listing) named(f files.File, name string) (*entry, error) {
 	if !strings.HasPrefix(inside, l.split) {
 		return nil, nil
 	}
+	if e := l.fold(withShard(f, inside)); e != nil {
+		return e, nil
+	}
 	source, there := l.tree.Lookup(f.Shard, inside)
 	if !there {
 		source = files.Missing(f, inside)
@@ -131,6 +182,22 @@ func (l *listing) named(f files.File, name string) (*entry, error) {
 	l.byKey[source.Key()] = e
 	l.pictures = append(l.pictures, e)
 	return e, nil
+}
+
+// fold finds a picture whose name differs in capitals, or in how accents are
+// written, as after a way over Windows or a Mac.
+func (l *listing) fold(key string) *entry {
+	folded := func(key string) string { return strings.ToLower(norm.NFC.String(key)) }
+	if l.folded == nil {
+		l.folded = map[string]*entry{}
+		for key, e := range l.byKey {
+			if _, twice := l.folded[folded(key)]; twice {
+				e = nil
+			}
+			l.folded[folded(key)] = e
+		}
+	}
+	return l.folded[folded(key)]
 }
 
 func withShard(f files.File, name string) string {
@@ -260,22 +327,27 @@ func strings_(v any) ([]string, error) {
 	switch v := v.(type) {
 	case nil:
 		return nil, nil
-	case string:
-		return []string{strings.TrimSpace(v)}, nil
 	case []any:
 		var list []string
 		for _, e := range v {
-			s, ok := e.(string)
-			if !ok {
+			s := scalar(e)
+			if s == "" && e != "" && e != nil {
 				return nil, fmt.Errorf("%v: want texts", e)
 			}
-			list = append(list, strings.TrimSpace(s))
+			list = append(list, s)
 		}
 		return list, nil
 	}
-	return nil, fmt.Errorf("%v: want a text or a list of texts", v)
+	s := scalar(v)
+	if s == "" && v != "" {
+		if text, ok := v.(string); !ok || strings.TrimSpace(text) != "" {
+			return nil, fmt.Errorf("%v: want a text or a list of texts", v)
+		}
+	}
+	return []string{s}, nil
 }
 
+// scalar is a text, or a number as text.
 func scalar(v any) string {
 	switch v := v.(type) {
 	case string:
