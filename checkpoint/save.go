@@ -106,30 +106,46 @@ func write(ctx context.Context, w io.Writer, tensors map[string]*tensor.Tensor, 
 	if _, err := w.Write(header); err != nil {
 		return err
 	}
-	buf := make([]byte, 0, 1<<16)
+	const chunk = 1 << 14 // elements
+	buf := make([]byte, 0, 4*chunk)
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for _, v := range tensors[name].Float32().F32 {
-			switch d {
-			case F16:
-				buf = binary.LittleEndian.AppendUint16(buf, tensor.Float16(v))
-			case BF16:
-				buf = binary.LittleEndian.AppendUint16(buf, tensor.BFloat16(v))
-			default:
-				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-			}
-			if len(buf) > 1<<16-8 {
-				if _, err := w.Write(buf); err != nil {
-					return err
-				}
-				buf = buf[:0]
+		t, size := tensors[name], tensors[name].Shape.Size()
+		if t.Half == nil || formats[d] != t.Format {
+			t = t.Float32()
+		}
+		for from := 0; from < size; from += chunk {
+			buf = appendNumbers(buf[:0], t, from, min(from+chunk, size), d)
+			if _, err := w.Write(buf); err != nil {
+				return err
 			}
 		}
 	}
-	_, err = w.Write(buf)
-	return err
+	return nil
+}
+
+// appendNumbers stores a part of a tensor, of float32 or in the format itself.
+func appendNumbers(buf []byte, t *tensor.Tensor, from, to int, d DType) []byte {
+	le := binary.LittleEndian
+	if t.Half != nil {
+		for _, h := range t.Half[from:to] {
+			buf = le.AppendUint16(buf, h)
+		}
+		return buf
+	}
+	for _, v := range t.F32[from:to] {
+		switch d {
+		case F16:
+			buf = le.AppendUint16(buf, tensor.Float16(v))
+		case BF16:
+			buf = le.AppendUint16(buf, tensor.BFloat16(v))
+		default:
+			buf = le.AppendUint32(buf, math.Float32bits(v))
+		}
+	}
+	return buf
 }
 
 // makeHeader writes the JSON header with its keys in order, padded to 8 bytes.
