@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
@@ -192,9 +195,20 @@ func trimmed(s tensor.Shape) tensor.Shape {
 	return s
 }
 
+// printable is a name of a file on one line.
+func printable(name string) string {
+	if strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 // some lists the first names in alphabetical order.
 func some(names []string) string {
 	const most = 8
+	for i, name := range names {
+		names[i] = printable(name)
+	}
 	slices.Sort(names)
 	if n := len(names) - most; n > 0 {
 		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", n)

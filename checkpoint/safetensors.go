@@ -55,7 +55,7 @@ func readSafetensors(name string, src io.ReaderAt, size int64) (*File, error) {
 		}
 		info, err := entry(value, size-data)
 		if err != nil {
-			return fail("%s: %w", key, err)
+			return fail("%s: %w", printable(key), err)
 		}
 		info.begin, info.end = info.begin+data, info.end+data
 		f.entries[key] = info
@@ -138,7 +138,7 @@ func (f *File) checkOverlap() error {
 	for i := 1; i < len(names); i++ {
 		a, b := f.entries[names[i-1]], f.entries[names[i]]
 		if b.begin < a.end && b.begin != b.end {
-			return fmt.Errorf("%s and %s overlap", names[i-1], names[i])
+			return fmt.Errorf("%s and %s overlap", printable(names[i-1]), printable(names[i]))
 		}
 	}
 	return nil

@@ -122,6 +122,13 @@ func TestPublishedForks(t *testing.T) {
 	}
 }
 
+// TestRun: the YAML of a training run is no model's.
+func TestRun(t *testing.T) {
+	if _, err := model.ParseConfig("run.yaml", []byte("model: {target: x}\ntrain: {steps: 1}\n")); err == nil || !strings.Contains(err.Error(), "run.yaml configures a training run") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestClipSkip: the layers that are left out are declared, as files hold them, and
 // change nothing.
 func TestClipSkip(t *testing.T) {

@@ -265,14 +265,14 @@ func TestFolders(t *testing.T) {
 		return text
 	}
 	fsys := fstest.MapFS{
-		"run/model.safetensors": {Data: raw}, "run/checkpoint.safetensors": {Data: state}, "run/config.yaml": {Data: []byte("train: {}\n")},
+		"run/model.safetensors": {Data: raw}, "run/checkpoint.safetensors": {Data: state}, "run/config.yaml": {Data: []byte("model: {target: x}\ntrain: {steps: 1}\n")}, "run/bare.safetensors": {Data: raw},
 		"one/some name.safetensors": {Data: raw}, "one/.hidden.ckpt": {Data: raw}, "one/notes.txt": {Data: []byte("x")},
 		"two/a.safetensors": {Data: raw}, "two/b.ckpt": {Data: raw},
 		"none/x.txt": {Data: []byte("x")}, "unet/config.json": {Data: component("UNet2DConditionModel")},
 		"text/config.json": {Data: []byte(`{"architectures": ["CLIPTextModel"]}`)}, "scheduler/scheduler_config.json": {Data: []byte("{}")},
 	}
 	for name, want := range map[string]string{
-		"run": "", "run/model.safetensors": "", "one": "", "one/some name.safetensors": "",
+		"run": "", "run/model.safetensors": "", "run/bare.safetensors": "", "one": "", "one/some name.safetensors": "",
 		"run/checkpoint.safetensors": "is the state of a training run at step 7, which that run goes on from: give model.safetensors beside it",
 		"two":                        "holds 2 model files: give one of a.safetensors, b.ckpt", "none": "is a folder without a model",
 		"unet": "is one component of a model (UNet2DConditionModel): give the folder above it", "text": "(CLIPTextModel)", "scheduler": "(a scheduler)",

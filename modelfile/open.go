@@ -102,7 +102,7 @@ func (p place) openModel(name string, folder bool, o Options) (*File, error) {
 func (p place) configure(f *File, beside string) error {
 	switch raw, err := fs.ReadFile(p.FS, beside); {
 	case f.opt.Config != "" || f.Target.Target != "":
-	case err == nil && strings.Contains(string(raw), "target:"): // else no model's YAML
+	case err == nil && strings.Contains(string(raw), "target:") && !model.IsRun(raw): // else no model's YAML
 		f.From, f.Assumed = p.path(beside), nil
 		if f.Target, err = model.ParseConfig(f.From, raw); err != nil {
 			return err

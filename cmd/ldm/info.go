@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -57,8 +58,18 @@ type report struct {
 
 func (r *report) line(name, format string, args ...any) {
 	if r.err == nil {
-		_, r.err = fmt.Fprintf(r.w, "%-14s %s\n", name, fmt.Sprintf(format, args...))
+		_, r.err = fmt.Fprintf(r.w, "%-14s %s\n", printable(name), printable(fmt.Sprintf(format, args...)))
 	}
+}
+
+// printable keeps what a file says from moving a terminal's cursor.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return '·'
+		}
+		return c
+	}, s)
 }
 
 func (r *report) file(path string, o modelfile.Options) error {
