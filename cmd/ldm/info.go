@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -60,16 +59,6 @@ func (r *report) line(name, format string, args ...any) {
 	if r.err == nil {
 		_, r.err = fmt.Fprintf(r.w, "%-14s %s\n", printable(name), printable(fmt.Sprintf(format, args...)))
 	}
-}
-
-// printable keeps what a file says from moving a terminal's cursor.
-func printable(s string) string {
-	return strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
-			return '·'
-		}
-		return c
-	}, s)
 }
 
 func (r *report) file(path string, o modelfile.Options) error {
@@ -274,7 +263,7 @@ func (r *report) tensors(s checkpoint.Reader) {
 			break
 		}
 		p := parts[name]
-		r.line("tensors", "%s: %d, %.2f M numbers, %.1f MB, %s", name, p.tensors, float64(p.numbers)/1e6, float64(p.bytes)/1e6,
+		r.line("tensors", "%s: %d, %.2f M numbers, %.1f MB, %s", strings.ReplaceAll(name, "\n", " "), p.tensors, float64(p.numbers)/1e6, float64(p.bytes)/1e6,
 			strings.Join(slices.Sorted(maps.Keys(p.formats)), " "))
 	}
 }
