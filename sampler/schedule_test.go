@@ -69,7 +69,7 @@ func TestSchedules(t *testing.T) {
 		"diffusers-ddim-leading": registered("leading"), "diffusers-ddim-trailing": registered("trailing"),
 		"diffusers-dpm-trailing": registered("trailing"), "diffusers-euler-trailing": registered("trailing"),
 		"diffusers-euler-leading": registered("leading"), "diffusers-euler-karras": registered("karras"), "diffusers-euler-exponential": registered("exponential"),
-		"diffusers-dpm-karras": registered("karras"), "diffusers-dpm-exponential": registered("exponential"), "diffusers-dpm-leading": registered("leading"),
+		"diffusers-dpm-karras": registered("karras"), "diffusers-dpm-exponential": registered("exponential"),
 		"diffusers-euler-beta":   registered("beta"),
 		"karras-rho5":            levels(func(n int, least, most float64) []float64 { return sampler.Karras(n, least, most, 5) }),
 		"polyexponential-rho0.5": levels(func(n int, least, most float64) []float64 { return sampler.Polyexponential(n, least, most, .5) }),
