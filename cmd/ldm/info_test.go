@@ -115,7 +115,6 @@ func TestInfoOfPublishedFiles(t *testing.T) {
 		"diffusers/jack-op11-stable-diffusion-2-1-base":                          "Stable Diffusion v2",
 		"diffusers/jack-op11-stable-diffusion-inpainting":                        "a Git LFS pointer",
 		"diffusers/wswplay-stable-diffusion-v1-4":                                "a Git LFS pointer",
-		"pictures/webp_sd-webui.webp":                                            "a WebP picture",
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
