@@ -3,6 +3,11 @@ package graph
 // Gradients returns d(loss)/d(v) for each v of wrt by reverse accumulation. The
 // loss must be a scalar. A value that the loss does not depend on gets zeros.
 func (g *Graph) Gradients(loss Value, wrt []Value) []Value {
+	return g.gradients(loss, wrt, func(n *Node) *Node { return n })
+}
+
+// gradients takes the gradient of each node at the one that stands for it.
+func (g *Graph) gradients(loss Value, wrt []Value, standIn func(*Node) *Node) []Value {
 	if g.err != nil {
 		return make([]Value, len(wrt))
 	}
@@ -29,7 +34,7 @@ func (g *Graph) Gradients(loss Value, wrt []Value) []Value {
 			continue
 		}
 		g.SetScope(n.Scope)
-		for i, d := range op.grad(g, n, dy) {
+		for i, d := range op.grad(g, standIn(n), dy) {
 			in := n.Inputs[i]
 			if !d.Valid() || !needed[in.Node.ID] {
 				continue

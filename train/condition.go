@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
@@ -116,7 +117,7 @@ func (c *labels) build(b nn.Builder, n int) []graph.Value {
 	return []graph.Value{c.net.Condition(b, n, 0)}
 }
 
-func (c *labels) key(e example) string { return string(rune(c.label(e))) }
+func (c *labels) key(e example) string { return strconv.Itoa(c.label(e)) }
 
 func (c *labels) label(e example) int {
 	if e.dropped {

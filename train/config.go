@@ -14,6 +14,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/machine"
 )
 
 // Loop configures what both stages' training has in common. Its optimiser is
@@ -30,6 +31,9 @@ type Loop struct {
 	Seed       uint64           `yaml:"seed"`
 	Precision  engine.Precision `yaml:"precision"`
 	Threads    int              `yaml:"threads"` // 0: all processors
+	// MaxMemory bounds what a program takes beside the weights: above it activations
+	// are computed again for the gradient, which takes up to a third more time. 0: no bound.
+	MaxMemory machine.MaxMemory `yaml:"max_memory,omitempty"`
 
 	LogEvery      int `yaml:"log_every"`
 	ValidateEvery int `yaml:"validate_every"`

@@ -4,13 +4,12 @@ import (
 	"context"
 	"image"
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/degradation"
 	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
@@ -26,20 +25,20 @@ import (
 
 // DiffusionConfig configures the training of a denoiser and its conditioner.
 type DiffusionConfig struct {
-	Model       config.Target `yaml:"model"`
-	FirstStage  string        `yaml:"first_stage"` // model file of a trained first stage
-	Conditioner string        `yaml:"conditioner"` // file with the weights of the conditioner, which are frozen unless cond_stage_trainable
-	Init        string        `yaml:"init"`        // model file whose weights a new run begins with
-	Vocabulary  string        `yaml:"vocabulary"`  // of a text transformer: data (built from the captions) or bert
-	Data        Data          `yaml:"data"`
-	Dropout     float64       `yaml:"dropout"`       // share of captions or labels replaced by the empty one, for guidance
-	MinSNR      float64       `yaml:"min_snr_gamma"` // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
-	NoiseOffset float64       `yaml:"noise_offset"`  // deviation of a noise that is one number for a whole channel
-	HuberDelta  float64       `yaml:"huber_delta"`   // with loss_type huber: where squares turn into absolute values
-	Masks       []mask.Kind   `yaml:"masks"`         // of inpainting: kinds of holes, drawn equally often
-	Degradation string        `yaml:"degradation"`   // of super-resolution: how pictures are made small
-	Train       Loop          `yaml:"train"`
-	Samples     Samples       `yaml:"samples"`
+	Model       config.Target    `yaml:"model"`
+	FirstStage  string           `yaml:"first_stage"` // model file of a trained first stage
+	Conditioner string           `yaml:"conditioner"` // file with the weights of the conditioner, which are frozen unless cond_stage_trainable
+	Init        string           `yaml:"init"`        // model file whose weights a new run begins with
+	Vocabulary  string           `yaml:"vocabulary"`  // of a text transformer: data (built from the captions) or bert
+	Data        Data             `yaml:"data"`
+	Dropout     float64          `yaml:"dropout"`       // share of captions or labels replaced by the empty one, for guidance
+	MinSNR      float64          `yaml:"min_snr_gamma"` // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
+	NoiseOffset float64          `yaml:"noise_offset"`  // deviation of a noise that is one number for a whole channel
+	HuberDelta  float64          `yaml:"huber_delta"`   // with loss_type huber: where squares turn into absolute values
+	Masks       []mask.Kind      `yaml:"masks"`         // of inpainting: kinds of holes, drawn equally often
+	Degradation degradation.Kind `yaml:"degradation"`   // of super-resolution: how pictures are made small: bicubic, bsr or bsr-light
+	Train       Loop             `yaml:"train"`
+	Samples     Samples          `yaml:"samples"`
 }
 
 // Samples configures the pictures drawn while training.
@@ -58,7 +57,7 @@ const (
 // DefaultDiffusion holds what a configuration may leave out.
 func DefaultDiffusion() DiffusionConfig {
 	c := DiffusionConfig{
-		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1, Masks: []mask.Kind{mask.Narrow, mask.Wide, mask.Box}, Degradation: degradationBicubic,
+		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1, Masks: []mask.Kind{mask.Narrow, mask.Wide, mask.Box},
 		Train: DefaultLoop(), Data: DefaultData(), Samples: Samples{Steps: 25, Scale: 3},
 	}
 	c.Train.EMA, c.Train.WeightDecay = .9999, .01
@@ -79,8 +78,6 @@ func (c DiffusionConfig) validate() error {
 		return fault.Inputf("noise_offset is %g: want 0 (none) to 1, usually 0.05 to 0.1", c.NoiseOffset)
 	case !(c.HuberDelta > 0) || math.IsInf(c.HuberDelta, 0):
 		return fault.Inputf("huber_delta is %g: want more than 0", c.HuberDelta)
-	case !slices.Contains(degradations, c.Degradation):
-		return fault.Inputf("degradation is %q: want %s", c.Degradation, strings.Join(degradations, ", "))
 	case c.Samples.Steps < 1 || c.Samples.Steps > 1000:
 		return fault.Inputf("samples.steps is %d: want 1 to 1000", c.Samples.Steps)
 	case !(c.Samples.Scale >= 0) || math.IsInf(c.Samples.Scale, 0):

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/degradation"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
@@ -76,7 +77,7 @@ func (s *secondStage) newJoined() (joined, error) {
 	case s.net.Edits(), s.net.Kind == model.LatentOfItself && extra == c:
 		return &before{s.net}, s.wantCompanion("input")
 	case s.net.Kind == model.Itself && extra == 3:
-		return &small{s.cfg.Degradation, s.cfg.Data.Size / s.net.FirstStage.Factor()}, nil
+		return &small{s.cfg.Degradation, s.net.FirstStage.Factor()}, nil
 	}
 	return nil, fault.Unsupportedf("cond_stage_config %s with %d channels beside the latent's %d cannot be trained on: want 3 (a small picture), %d (a picture to change) or %d (a hole and its mask)", s.net.Kind, extra, c, c, c+1)
 }
@@ -193,8 +194,8 @@ func (c *before) show(pick data.Pick, from *latents) (ldm.Condition, error) {
 
 // small is a picture made small, for super-resolution (section 4.4).
 type small struct {
-	degradation string
-	size        int
+	degradation degradation.Kind
+	factor      int
 }
 
 func (c *small) channels() int { return 3 }
@@ -204,7 +205,7 @@ func (c *small) make(pick data.Pick, from *latents, s tensor.Stream) (*image.RGB
 	if err != nil {
 		return nil, err
 	}
-	return degrade(img, c.degradation, c.size, s)
+	return c.degradation.Apply(img, c.factor, s)
 }
 
 func (c *small) fill(_ context.Context, dst []float32, e example) error {

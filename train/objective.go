@@ -94,13 +94,14 @@ func newPass(o Objective) (*pass, error) {
 
 // outputs lists what the pass computes: the logged terms, the squared norm of
 // the gradients, what is watched, and the updates.
-func (p *pass) outputs(cfg Loop) []graph.Value {
+// Activations are kept in one segment, or computed again in so many.
+func (p *pass) outputs(cfg Loop, segments int) []graph.Value {
 	g := p.g
 	params := make([]graph.Value, len(p.weights))
 	for i, w := range p.weights {
 		params[i] = g.Param(w.Name, w.Shape...)
 	}
-	grads := g.Gradients(p.loss.Minimized, params)
+	grads := g.GradientsWithin(segments, p.loss.Minimized, params)
 	norm2 := g.SquaredNorm(grads...)
 	var out []graph.Value
 	for _, t := range p.loss.Terms {

@@ -40,7 +40,7 @@ func TestDecayOnEverything(t *testing.T) {
 		l.vars[w.Name] = tensor.Of([]float32{1, -2, 3}, w.Shape...)
 	}
 	l.addOptimizerVars()
-	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), p.g, p.outputs(cfg), l.vars, engine.Options{})
+	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), p.g, p.outputs(cfg, 1), l.vars, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

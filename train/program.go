@@ -1,11 +1,13 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
@@ -16,15 +18,11 @@ func (l *loop) compile(p *pass) error {
 	if p.program != nil {
 		return nil
 	}
-	outputs := p.outputs(l.cfg)
-	if err := p.g.Err(); err != nil {
+	if err := l.compileWithin(p); err != nil {
 		return err
 	}
 	opt := engine.Options{Precision: l.cfg.Precision, Exact: l.exact}
 	var err error
-	if p.program, err = l.Engine.Compile(p.g, outputs, l.weights, opt); err != nil {
-		return err
-	}
 	if l.cfg.Accumulate > 1 {
 		g, outputs := p.updateGraph(l.cfg)
 		if err := g.Err(); err != nil {
@@ -33,6 +31,39 @@ func (l *loop) compile(p *pass) error {
 		p.update, err = l.Engine.Compile(g, outputs, l.weights, opt)
 	}
 	return err
+}
+
+// compileWithin compiles the program with the loss and its gradients, with as
+// many segments of activations computed again as the bound on memory asks for.
+func (l *loop) compileWithin(p *pass) error {
+	opt := engine.Options{Precision: l.cfg.Precision, Exact: l.exact, MaxBytes: int64(l.cfg.MaxMemory)}
+	var refused error
+	for _, segments := range []int{1, 2, 4, 8, 16} {
+		if segments > 1 { // gradients have been added to the graph
+			fresh, err := newPass(p.Objective)
+			if err != nil {
+				return err
+			}
+			p.g, p.loss = fresh.g, fresh.loss
+		}
+		outputs := p.outputs(l.cfg, segments)
+		if err := p.g.Err(); err != nil {
+			return err
+		}
+		prog, err := l.Engine.Compile(p.g, outputs, l.weights, opt)
+		switch {
+		case err == nil:
+			p.program = prog
+			if segments > 1 {
+				l.out.write([]string{fmt.Sprintf("%sactivations are computed again in %d segments, to keep within train.max_memory", p.Name, segments)})
+			}
+			return nil
+		case l.cfg.MaxMemory == 0 || !errors.Is(err, fault.Memory):
+			return err
+		}
+		refused = err
+	}
+	return fmt.Errorf("train.max_memory: %w, with activations computed again; a smaller train.batch_size takes less, and train.accumulate keeps the sum", refused)
 }
 
 func (p *pass) close() {

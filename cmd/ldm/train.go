@@ -10,6 +10,7 @@ import (
 
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/machine"
 	ldmtrain "github.com/ldm-go/ldm/train"
 )
 
@@ -34,6 +35,7 @@ type trainFlags struct {
 	out     string
 	accept  []string
 	report  bool
+	memory  machine.MaxMemory
 }
 
 func (f *trainFlags) register(cmd *cobra.Command) {
@@ -41,6 +43,7 @@ func (f *trainFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "run folder")
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "differences from the checkpoint to accept at a resume: "+strings.Join(ldmtrain.Acceptable, ", "))
 	cmd.Flags().BoolVar(&f.report, "report", false, "keep a page about the run, report.html in its folder: curves, pictures, configuration, speed")
+	cmd.Flags().TextVar(&f.memory, "max-memory", machine.MaxMemory(0), "bound on the memory of a step, as 6GiB or 50%: above it activations are computed again for the gradient (train.max_memory)")
 	cmd.MarkFlagRequired("config")
 	cmd.MarkFlagRequired("out")
 }
@@ -50,7 +53,10 @@ func (f *trainFlags) register(cmd *cobra.Command) {
 func keepWriting() { signal.Ignore(syscall.SIGPIPE) }
 
 // run is where and how to train.
-func (f *trainFlags) run(l ldmtrain.Loop) ldmtrain.Run {
+func (f *trainFlags) run(l *ldmtrain.Loop) ldmtrain.Run {
+	if f.memory != 0 {
+		l.MaxMemory = f.memory
+	}
 	keepWriting()
 	return ldmtrain.Run{Dir: f.out, Engine: cpu.New(cpu.Options{Threads: l.Threads}), Line: status, Accept: f.accept, Report: f.report}
 }
@@ -75,7 +81,8 @@ func trainAutoencoder() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, f.run(cfg.Train)))
+			run := f.run(&cfg.Train)
+			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, run))
 		},
 	}
 	f.register(cmd)
@@ -94,7 +101,8 @@ func trainDiffusion() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, f.run(cfg.Train)))
+			run := f.run(&cfg.Train)
+			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, run))
 		},
 	}
 	f.register(cmd)
