@@ -180,7 +180,7 @@ func kMeans(ctx context.Context, vectors []float32, d, k int, draw tensor.Stream
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		assign(nearest, vectors, book.F32, d)
+		assign(ctx, nearest, vectors, book.F32, d)
 		sums, counts := make([]float64, k*d), make([]int, k)
 		for i, code := range nearest {
 			counts[code]++
@@ -198,16 +198,17 @@ func kMeans(ctx context.Context, vectors []float32, d, k int, draw tensor.Stream
 			}
 		}
 	}
-	return book, nil
+	return book, ctx.Err()
 }
 
-// assign finds the nearest row of book for every vector, on all processors.
-func assign(nearest []int, vectors, book []float32, d int) {
+// assign finds the nearest row of book for every vector, on all processors, until
+// ctx is cancelled.
+func assign(ctx context.Context, nearest []int, vectors, book []float32, d int) {
 	var group sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
 		group.Go(func() {
-			for i := w; i < len(nearest); i += workers {
+			for i := w; i < len(nearest) && ctx.Err() == nil; i += workers {
 				v, best := vectors[i*d:][:d], float32(math.Inf(1))
 				for code := 0; code*d < len(book); code++ {
 					var sum float32

@@ -43,7 +43,7 @@ func (d *denoising) build(b nn.Builder, n int) Loss {
 	return d.weighted(b, d.distance(g, predicted, target))
 }
 
-// distance is the elementwise loss.
+// distance is the elementwise loss; Huber's is PyTorch's huber_loss.
 func (d *denoising) distance(g *graph.Graph, predicted, target graph.Value) graph.Value {
 	difference := g.Sub(predicted, target)
 	switch d.net.Params.LossType {
@@ -100,11 +100,17 @@ func (d noiser) fill(p engine.Program, i int, z []float32, channels int, at uint
 	if d.offset > 0 {
 		shift := make([]float32, channels)
 		tensor.NewStream(d.seed, drawOffset, at).Normal(shift)
-		for k := range noise {
-			noise[k] += float32(d.offset) * shift[k%channels]
-		}
+		addOffset(noise, shift, d.offset)
 	}
 	d.put(p, i, z, noise, t)
+}
+
+// addOffset adds to the noise of every channel one number (Guttenberg, "Diffusion
+// with offset noise"): with it a network learns to move a picture's mean.
+func addOffset(noise, shift []float32, strength float64) {
+	for k := range noise {
+		noise[k] += float32(strength) * shift[k%len(shift)]
+	}
 }
 
 // put writes a latent noised to timestep t by that noise.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/autoencoder"
+	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/discriminator"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
@@ -527,6 +528,53 @@ func TestGoldenScale(t *testing.T) {
 		}
 		if e := golden.RelErr(z, c.Output(t, "z_second_encode").ToNHWC().F32); !(e < golden.Forward) {
 			t.Errorf("scaled latents: error %g", e)
+		}
+	}
+}
+
+// TestGoldenLosses holds the elementwise losses against PyTorch's.
+func TestGoldenLosses(t *testing.T) {
+	for _, c := range golden.Cases(t, "guidance/losses") {
+		pred, target := c.Input(t, "pred"), c.Input(t, "target")
+		for name, d := range map[string]struct {
+			loss  diffusion.LossType
+			delta float64
+		}{"l2": {diffusion.L2, 1}, "l1": {diffusion.L1, 1}, "huber/0.1": {diffusion.Huber, .1}, "huber/1": {diffusion.Huber, 1}} {
+			net := &model.Network{Params: model.Params{Config: diffusion.Config{LossType: d.loss}}}
+			g := graph.New()
+			y := (&denoising{net: net, delta: d.delta}).distance(g, g.Input("pred", pred.Shape...), g.Input("target", target.Shape...))
+			prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, []graph.Value{y}, nil, engine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(prog.Input("pred").F32, pred.F32)
+			copy(prog.Input("target").F32, target.F32)
+			if err := prog.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range c.Floats64(t, name) {
+				if got := float64(prog.Output(0).F32[i]); math.Abs(got-want) > tolLoss*max(want, 1e-2) {
+					t.Errorf("%s: number %d is %g, want %g", name, i, got, want)
+				}
+			}
+			prog.Close()
+		}
+	}
+}
+
+// TestGoldenOffset holds offset noise against the scripts'.
+func TestGoldenOffset(t *testing.T) {
+	for _, c := range golden.Cases(t, "guidance/noise") {
+		noise, offset := c.Input(t, "noise").ToNHWC(), c.Input(t, "offset").ToNHWC()
+		for i := range noise.Shape[0] {
+			addOffset(noise.Row(i).F32, offset.Row(i).F32, .1)
+		}
+		want := tensor.New(c.Input(t, "noise").Shape...)
+		for i, v := range c.Floats64(t, "offset_noise") {
+			want.F32[i] = float32(v)
+		}
+		if e := golden.RelErr(noise.F32, want.ToNHWC().F32); !(e < tolLoss) {
+			t.Errorf("offset noise: error %g", e)
 		}
 	}
 }

@@ -79,6 +79,7 @@ func TestTasks(t *testing.T) {
 		{"frozen text", "VQ", []string{"model.params.cond_stage_trainable=false"}},
 		{"random crops, bfloat16", "KL", []string{"data.crop=random", "train.precision=bf16"}},
 		{"super-resolution", "KL", []string{"model.params.cond_stage_config={target: torch.nn.Identity}", "model.params.conditioning_key=concat", none, noContext, unet + "in_channels=5"}},
+		{"super-resolution, BSR", "VQ", []string{"degradation=bsr-light", "model.params.cond_stage_config={target: torch.nn.Identity}", "model.params.conditioning_key=concat", none, noContext, unet + "in_channels=5"}},
 		{"inpainting", "VQ", []string{"model.params.cond_stage_config=__is_first_stage__", "model.params.conditioning_key=concat", none, noContext, unet + "in_channels=5"}},
 		{"semantic", "KL", []string{"model.params.cond_stage_config={target: ldm.modules.encoders.modules.SpatialRescaler, params: {n_stages: 1, in_channels: 3, out_channels: 3}}", "model.params.conditioning_key=concat", none, noContext, unet + "in_channels=5"}},
 		{"layout", "VQ", []string{"model.params.cond_stage_key=coordinates_bbox", "model.params.cond_stage_config.params={n_embed: 16, n_layer: 1, vocab_size: 400, max_seq_len: 8, heads: 2, dim_head: 8, use_tokenizer: false}"}},
