@@ -18,7 +18,8 @@ import (
 type Box struct {
 	Class      int // place in Set.Categories
 	X, Y, W, H float64
-	Crowd      bool // many of them, not told apart
+	Crowd      bool     // many of them, not told apart
+	Outline    *Outline // its shape, if the set was opened with Outlines and the file has one
 }
 
 // coco is the part of COCO's form that is read.
@@ -36,11 +37,12 @@ type cocoImage struct {
 }
 
 type cocoNote struct {
-	Image    int64     `json:"image_id"`
-	Category int64     `json:"category_id"`
-	Box      []float64 `json:"bbox"`
-	Crowd    any       `json:"iscrowd"` // 0 or 1, or a truth value
-	Caption  string    `json:"caption"`
+	Image    int64           `json:"image_id"`
+	Category int64           `json:"category_id"`
+	Box      []float64       `json:"bbox"`
+	Crowd    any             `json:"iscrowd"` // 0 or 1, or a truth value
+	Caption  string          `json:"caption"`
+	Outline  json.RawMessage `json:"segmentation"`
 }
 
 type cocoCategory struct {
@@ -58,7 +60,7 @@ func (l *listing) readCOCO() error {
 		if err != nil {
 			return err
 		}
-		c, err := parseCOCO(io.NewSectionReader(r, 0, min(r.Size(), maxMetadata)))
+		c, err := parseCOCO(io.NewSectionReader(r, 0, min(r.Size(), maxMetadata)), l.outlines)
 		r.Close()
 		if err != nil {
 			return fault.As(fault.File, fmt.Errorf("%s: %w", f.Path(), err))
@@ -99,9 +101,8 @@ func (l *listing) hasPicture(f files.File) bool {
 	return false
 }
 
-// parseCOCO reads a file without keeping the outlines, which are most of it;
-// it returns nil for JSON of another form.
-func parseCOCO(r io.Reader) (*coco, error) {
+// parseCOCO reads a file, and keeps the outlines if they are wanted; it returns nil for JSON of another form.
+func parseCOCO(r io.Reader, outlines bool) (*coco, error) {
 	d := json.NewDecoder(skipMark(r))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return nil, nil
@@ -119,7 +120,12 @@ func parseCOCO(r io.Reader) (*coco, error) {
 		case "images":
 			err = eachElement(d, func(i cocoImage) { c.images = append(c.images, i) })
 		case "annotations":
-			err = eachElement(d, func(n cocoNote) { c.notes = append(c.notes, n) })
+			err = eachElement(d, func(n cocoNote) {
+				if !outlines {
+					n.Outline = nil // most of the file
+				}
+				c.notes = append(c.notes, n)
+			})
 		case "categories":
 			err = eachElement(d, func(t cocoCategory) { c.categories = append(c.categories, t) })
 		default:
@@ -207,8 +213,12 @@ func (l *listing) addCOCO(f files.File, c *coco) error {
 		if !known {
 			return fmt.Errorf("an annotation has category_id %d, which categories do not have", n.Category)
 		}
+		outline, err := parseOutline(n.Outline, size.Width, size.Height)
+		if err != nil {
+			return fmt.Errorf("%s: %w", size.FileName, err)
+		}
 		e.Boxes = append(e.Boxes, Box{class, n.Box[0] / size.Width, n.Box[1] / size.Height, n.Box[2] / size.Width, n.Box[3] / size.Height,
-			n.Crowd == true || n.Crowd == 1.0})
+			n.Crowd == true || n.Crowd == 1.0, outline})
 	}
 	return nil
 }

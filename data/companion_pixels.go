@@ -106,10 +106,7 @@ func (s *Set) fits(p Pick, other File, w, h int) error {
 // nothing is seen are left out.
 func (s *Set) BoxesOf(p Pick) []Box {
 	item := s.Items[p.Index]
-	size := image.Pt(item.Width, item.Height)
-	if size.X == 0 || size.Y == 0 {
-		size = image.Pt(s.Size, s.Size)
-	}
+	size := item.size(s.Size)
 	w := s.window(size, p)
 	var list []Box
 	for _, b := range item.Boxes {
@@ -124,6 +121,14 @@ func (s *Set) BoxesOf(p Pick) []Box {
 		list = append(list, Box{Class: b.Class, X: x0, Y: y0, W: x1 - x0, H: y1 - y0, Crowd: b.Crowd})
 	}
 	return list
+}
+
+// size is a picture's size; a square where it is not known.
+func (it Item) size(side int) image.Point {
+	if it.Width == 0 || it.Height == 0 {
+		return image.Pt(side, side)
+	}
+	return image.Pt(it.Width, it.Height)
 }
 
 // within cuts a span to what is shown of it, in shares of that.

@@ -313,7 +313,7 @@ func TestCOCO(t *testing.T) {
 	if got := show(s, dir); got != "train2017/x.jpg[-]one|two train2017/y.jpg[-]" {
 		t.Error(got)
 	}
-	if strings.Join(s.Categories, " ") != "person toothbrush" || len(s.Items[0].Boxes) != 1 || s.Items[0].Boxes[0] != (Box{1, .25, .25, .5, .5, false}) {
+	if strings.Join(s.Categories, " ") != "person toothbrush" || len(s.Items[0].Boxes) != 1 || s.Items[0].Boxes[0] != (Box{1, .25, .25, .5, .5, false, nil}) {
 		t.Errorf("%v %v", s.Categories, s.Items[0].Boxes)
 	}
 	os.WriteFile(filepath.Join(dir, "annotations", "instances_train2017.json"), []byte(instances[:200]), 0o666)
@@ -348,7 +348,7 @@ func FuzzMetadata(f *testing.F) {
 			parse = eachJSONLine
 		}
 		parse(text(raw), func(row) error { return nil })
-		parseCOCO(bytes.NewReader(raw))
+		parseCOCO(bytes.NewReader(raw), true)
 		lines(raw)
 	})
 }

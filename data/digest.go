@@ -35,7 +35,13 @@ func (s *Set) Digest() string {
 	d := sha256.New()
 	fmt.Fprintf(d, "%s\n%d %t\n%q\n%q\n", preparation, s.Size, s.options.RandomCrop, s.Classes, s.Categories)
 	for _, it := range s.Items {
-		fmt.Fprintf(d, "%q %d %d %d %q %v", it.source.Name, it.source.Size, it.Class, it.Repeats, it.Texts, it.Boxes)
+		fmt.Fprintf(d, "%q %d %d %d %q", it.source.Name, it.source.Size, it.Class, it.Repeats, it.Texts)
+		for _, b := range it.Boxes {
+			fmt.Fprintf(d, " %d %g %g %g %g %t", b.Class, b.X, b.Y, b.W, b.H, b.Crowd)
+			if b.Outline != nil {
+				fmt.Fprintf(d, " %v", *b.Outline)
+			}
+		}
 		for _, name := range sortedKeys(it.Others) {
 			fmt.Fprintf(d, " %q %q", name, it.Others[name].source.Name)
 		}

@@ -33,6 +33,7 @@ type listing struct {
 	paired     string              // the folder of the pictures, of several side by side
 	annotated  bool                // COCO's annotations, or a list of the split, name the pictures
 	categories []string            // of boxes
+	outlines   bool                // are wanted
 	byBase     map[string][]*entry // pictures by their files' names without folders
 	folded     map[string]*entry   // pictures by their keys in small letters, accents composed; nil for two of them
 	byStem     map[string]string   // their names by those without folders, with and without extension
@@ -55,8 +56,9 @@ var splits = map[string]string{
 	"test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }
 
-func newListing(tree *files.Tree, split string) (*listing, error) {
-	l := &listing{tree: tree, byKey: map[string]*entry{}, used: map[string]bool{}, sources: map[string]int{}, unknown: map[string]bool{}}
+func newListing(tree *files.Tree, o Options) (*listing, error) {
+	split := o.Split
+	l := &listing{tree: tree, outlines: o.Outlines, byKey: map[string]*entry{}, used: map[string]bool{}, sources: map[string]int{}, unknown: map[string]bool{}}
 	tops := map[string]bool{}
 	for _, f := range tree.Files {
 		if picture.IsPicture(f.Name) {

@@ -66,6 +66,7 @@ type Options struct {
 	Split      string   // train, validation or test, where there are folders of these names; empty: train
 	Classes    []string // the names that classes must have, in this order: a validation set's are those of training
 	MaxBroken  float64  // the share of pictures that may be broken; 0: a tenth. One always may
+	Outlines   bool     // keep the shapes of what boxes hold, for Instances
 	RandomCrop bool     // cut anywhere, not in the centre
 	NoHeaders  bool     // do not read the pictures' headers: for lists of files that are read one by one
 }
@@ -119,7 +120,7 @@ func (s *Set) Close() error {
 
 // assemble puts the items together from what the tree holds.
 func (s *Set) assemble(place string) error {
-	l, err := newListing(s.tree, s.options.Split)
+	l, err := newListing(s.tree, s.options)
 	if err != nil {
 		return fmt.Errorf("%s: %w", place, err)
 	}

@@ -91,16 +91,16 @@ func TestRandomCrop(t *testing.T) {
 }
 
 func TestBoxesOfPick(t *testing.T) {
-	s := &Set{Size: 50, Items: []Item{{Width: 200, Height: 100, Boxes: []Box{{0, .4, .5, .2, .25, false}, {1, 0, 0, .3, 1, false}, {2, 0, 0, .1, 1, false}}}}}
+	s := &Set{Size: 50, Items: []Item{{Width: 200, Height: 100, Boxes: []Box{{0, .4, .5, .2, .25, false, nil}, {1, 0, 0, .3, 1, false, nil}, {2, 0, 0, .1, 1, false, nil}}}}}
 	got := s.BoxesOf(Pick{X: .5, Y: .5}) // pixels 50 to 150 of 200
-	want := []Box{{0, .3, .5, .4, .25, false}, {1, 0, 0, .1, 1, false}}
+	want := []Box{{0, .3, .5, .4, .25, false, nil}, {1, 0, 0, .1, 1, false, nil}}
 	near := func(a, b Box) bool {
 		return a.Class == b.Class && math.Abs(a.X-b.X)+math.Abs(a.Y-b.Y)+math.Abs(a.W-b.W)+math.Abs(a.H-b.H) < 1e-9
 	}
 	if !slices.EqualFunc(got, want, near) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := s.BoxesOf(Pick{X: .5, Y: .5, Mirror: true}); !near(got[1], Box{1, .9, 0, .1, 1, false}) {
+	if got := s.BoxesOf(Pick{X: .5, Y: .5, Mirror: true}); !near(got[1], Box{1, .9, 0, .1, 1, false, nil}) {
 		t.Errorf("mirrored %v", got)
 	}
 }

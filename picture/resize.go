@@ -80,11 +80,18 @@ func ResizeWindow(src *image.RGBA, width, height int, f Filter, w Window) *image
 	if f.kernel == nil {
 		return nearest(src, width, height, w)
 	}
+	columns := taps(src.Rect.Dx(), width, w.X0, w.X1, f)
+	rows := taps(src.Rect.Dy(), height, w.Y0, w.Y1, f)
 	if whole := w.X0 == 0 && w.X1 == float64(src.Rect.Dx()); !whole || width != src.Rect.Dx() {
-		src = horizontal(src, taps(src.Rect.Dx(), width, w.X0, w.X1, f))
+		last := rows[height-1]
+		first, end := rows[0].from, last.from+len(last.weights) // the rows that are needed
+		src = horizontal(src.SubImage(image.Rect(0, first, src.Rect.Dx(), end)).(*image.RGBA), columns)
+		for i := range rows {
+			rows[i].from -= first
+		}
 	}
 	if whole := w.Y0 == 0 && w.Y1 == float64(src.Rect.Dy()); !whole || height != src.Rect.Dy() {
-		src = vertical(src, taps(src.Rect.Dy(), height, w.Y0, w.Y1, f))
+		src = vertical(src, rows)
 	}
 	return src
 }
