@@ -20,13 +20,19 @@ func (s *Store) Blobs() Blobs { return Blobs{s.blobs} }
 
 // Put implements store.Blobs.
 func (b Blobs) Put(ctx context.Context, id, name string, data []byte) error {
-	_, err := b.objects.PutBytes(ctx, id+"/"+name, data)
-	return err
+	return try(ctx, func(ctx context.Context) error {
+		_, err := b.objects.PutBytes(ctx, id+"/"+name, data)
+		return err
+	})
 }
 
 // Get implements store.Blobs.
 func (b Blobs) Get(ctx context.Context, id, name string) ([]byte, error) {
-	data, err := b.objects.GetBytes(ctx, id+"/"+name)
+	var data []byte
+	err := try(ctx, func(ctx context.Context) (err error) {
+		data, err = b.objects.GetBytes(ctx, id+"/"+name)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		err = fmt.Errorf("%w: blob %q of %q", store.ErrNotFound, name, id)
 	}

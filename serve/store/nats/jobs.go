@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -40,7 +41,7 @@ func (s *Store) Accept(ctx context.Context, j job.Job) (job.Job, error) {
 	if err != nil {
 		return j, err
 	}
-	revision, err := s.state.Create(ctx, stateKey(j.ID), data)
+	revision, err := s.insert(ctx, stateKey(j.ID), data)
 	if err != nil {
 		s.dropToken(ctx, j.ID)
 		s.unreserve(ctx, j)
@@ -48,6 +49,23 @@ func (s *Store) Accept(ctx context.Context, j job.Job) (job.Job, error) {
 	}
 	s.set(j.ID, entry{job: j, revision: revision})
 	return j, nil
+}
+
+// insert makes a key. A key that is there with the same value was made by this very
+// call, whose answer was lost.
+func (s *Store) insert(ctx context.Context, key string, data []byte) (revision uint64, err error) {
+	err = try(ctx, func(ctx context.Context) (err error) {
+		revision, err = s.state.Create(ctx, key, data)
+		if !wrongRevision(err) {
+			return err
+		}
+		have, getErr := s.state.Get(ctx, key)
+		if getErr == nil && bytes.Equal(have.Value(), data) {
+			revision, err = have.Revision(), nil
+		}
+		return err
+	})
+	return revision, err
 }
 
 // reservation is what an idempotency key stands for.
@@ -69,7 +87,7 @@ func (s *Store) reserve(ctx context.Context, j job.Job) (same job.Job, found boo
 		return j, false, err
 	}
 	for {
-		_, err = s.state.Create(ctx, idempotencyKey(j), data)
+		_, err = s.insert(ctx, idempotencyKey(j), data)
 		if !wrongRevision(err) {
 			return j, false, err
 		}
@@ -113,7 +131,10 @@ func (s *Store) unreserve(ctx context.Context, j job.Job) {
 
 // takeToken makes room in the queue for a job.
 func (s *Store) takeToken(ctx context.Context, id string) error {
-	_, err := s.js.Publish(ctx, tokenSubject+id, nil, jetstream.WithMsgID(id))
+	err := try(ctx, func(ctx context.Context) error { // the id keeps a second try from taking a second token
+		_, err := s.js.Publish(ctx, tokenSubject+id, nil, jetstream.WithMsgID(id))
+		return err
+	})
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == tokenLimit {
 		return store.ErrFull
@@ -122,11 +143,13 @@ func (s *Store) takeToken(ctx context.Context, id string) error {
 }
 
 func (s *Store) dropToken(ctx context.Context, id string) error {
-	stream, err := s.js.Stream(ctx, tokenStream)
-	if err != nil {
-		return err
-	}
-	return stream.Purge(ctx, jetstream.WithPurgeSubject(tokenSubject+id))
+	return try(ctx, func(ctx context.Context) error {
+		stream, err := s.js.Stream(ctx, tokenStream)
+		if err != nil {
+			return err
+		}
+		return stream.Purge(ctx, jetstream.WithPurgeSubject(tokenSubject+id))
+	})
 }
 
 // Get implements store.Store.
@@ -139,7 +162,11 @@ func (s *Store) get(ctx context.Context, id string) (j job.Job, revision uint64,
 	if !job.ValidID(id) {
 		return j, 0, store.ErrNotFound
 	}
-	e, err := s.state.Get(ctx, stateKey(id))
+	var e jetstream.KeyValueEntry
+	err = try(ctx, func(ctx context.Context) (err error) {
+		e, err = s.state.Get(ctx, stateKey(id))
+		return err
+	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return j, 0, store.ErrNotFound
 	}
@@ -165,14 +192,14 @@ func (s *Store) change(ctx context.Context, id string, do func(j *job.Job) error
 		if err != nil {
 			return j, err
 		}
-		revision, err = s.state.Update(ctx, stateKey(id), data, revision)
-		if wrongRevision(err) {
-			continue
+		after, err := s.state.Update(ctx, stateKey(id), data, revision)
+		if wrongRevision(err) || passing(err) && ctx.Err() == nil {
+			continue // read again what there is now; reading waits for a leader
 		}
 		if err != nil {
 			return j, err
 		}
-		s.set(id, entry{job: j, revision: revision})
+		s.set(id, entry{job: j, revision: after})
 		switch {
 		case before == job.Queued && j.Status != job.Queued:
 			err = s.dropToken(ctx, id)
@@ -187,11 +214,15 @@ func (s *Store) change(ctx context.Context, id string, do func(j *job.Job) error
 
 // Claim implements store.Store.
 func (s *Store) Claim(ctx context.Context, id, worker string, until time.Time) (job.Job, error) {
+	tried := false
 	j, err := s.change(ctx, id, func(j *job.Job) error {
-		if j.Status != job.Queued {
+		switch {
+		case j.Status == job.Queued:
+			j.Claim(worker, until, time.Now())
+		case !tried || j.Status != job.Running || j.Worker != worker: // else the answer was lost
 			return store.ErrTaken
 		}
-		j.Claim(worker, until, time.Now())
+		tried = true
 		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -202,12 +233,18 @@ func (s *Store) Claim(ctx context.Context, id, worker string, until time.Time) (
 
 // own changes a job that a worker runs.
 func (s *Store) own(ctx context.Context, id, worker string, do func(j *job.Job)) error {
+	var written []byte // by this call, whose answer may have been lost
 	_, err := s.change(ctx, id, func(j *job.Job) error {
+		if have, err := json.Marshal(j); err == nil && written != nil && bytes.Equal(have, written) {
+			return nil
+		}
 		if j.Status != job.Running || j.Worker != worker {
 			return store.ErrTaken
 		}
 		do(j)
-		return nil
+		var err error
+		written, err = json.Marshal(j)
+		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		err = store.ErrTaken

@@ -12,7 +12,6 @@ package nats
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -199,9 +198,3 @@ func (s *Store) observe(update jetstream.KeyValueEntry) {
 
 // stateKey is the key of a job in the bucket.
 func stateKey(id string) string { return "job." + id }
-
-// wrongRevision tells whether another process was faster.
-func wrongRevision(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
-}
