@@ -1,142 +1,146 @@
 package main
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
-	"sort"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/fault"
-	"github.com/ldm-go/ldm/perceptual"
-	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/metric/compare"
+	"github.com/ldm-go/ldm/metric/features"
+	"github.com/ldm-go/ldm/output"
 )
 
 func evaluate() *cobra.Command {
-	cmd := &cobra.Command{Use: "evaluate", Short: "Measure a model"}
-	cmd.AddCommand(evaluateCaptions())
-	return cmd
-}
-
-// evaluateCaptions counts how often the picture that a caption belongs to is
-// among those nearest to the sample.
-func evaluateCaptions() *cobra.Command {
-	var f modelFlags
-	var count, nearest, steps int
-	var seed uint64
-	var scale float64
 	cmd := &cobra.Command{
-		Use:   "captions FOLDER",
-		Short: "Count how often a sample of a caption is near the caption's picture",
-		Long: `Samples the main captions of pictures spread evenly over a folder with the default
-settings, and counts how often the caption's own picture is among the pictures
-of the whole folder nearest to the sample by LPIPS (squeeze).`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := f.open()
-			if err != nil {
-				return err
-			}
-			size := m.Network().Params.ImageSize * m.FirstStage().Factor()
-			set, err := data.Open(args[0], size)
-			if err != nil {
-				return err
-			}
-			if count < 1 || nearest < 1 || steps < 1 {
-				return fault.Inputf("--count %d, --nearest %d, --steps %d: want at least 1 each", count, nearest, steps)
-			}
-			count = min(count, set.Len())
-			asked, prompts, seeds := make([]int, count), make(ldm.Each, count), make([]uint64, count)
-			for i := range asked {
-				asked[i] = i * set.Len() / count
-				prompts[i], seeds[i] = ldm.Prompt(set.Items[asked[i]].Texts[0]), seed+uint64(i)
-			}
-			result, err := m.Generate(cmd.Context(), ldm.Request{
-				Condition: prompts, Seeds: seeds, Steps: steps, Guidance: scale,
-				OnStep: progress(),
-			})
-			if err != nil {
-				return err
-			}
-			ranks, err := rank(cmd.Context(), result.Pixels, set, asked)
-			if err != nil {
-				return err
-			}
-			hits := 0
-			for i, r := range ranks {
-				if r < nearest {
-					hits++
-				}
-				fmt.Printf("%d\t%s\n", r+1, prompts[i])
-			}
-			fmt.Printf("%d of %d captions (%.1f %%): the asked picture is among the %d nearest\n", hits, count, 100*float64(hits)/float64(count), nearest)
-			return nil
-		},
+		Use:   "evaluate",
+		Short: "Measure a model, or sets of pictures",
+		Long: `Measures a model, or sets of pictures. Sets are compared by the features of a
+network: of SqueezeNet, which is in the program and named in every figure
+(FID-SqueezeNet), or with --features of Inception, by which FID is defined, or of CLIP's
+image encoder. Figures can be compared with others of the same network, filter and
+number of pictures alone, all of which are printed with them.`,
 	}
-	f.register(cmd)
-	cmd.Flags().IntVar(&count, "count", 200, "number of captions")
-	cmd.Flags().IntVar(&nearest, "nearest", 5, "how many of the nearest pictures count")
-	cmd.Flags().IntVar(&steps, "steps", defaultSteps, "steps of DDIM")
-	cmd.Flags().Float64Var(&scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's)")
-	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the first caption; the others follow")
+	cmd.AddCommand(evaluateSets(), evaluateModel(), evaluatePairs(), evaluateNearest(), evaluateStatistics(), evaluateCaptions())
 	return cmd
 }
 
-// rank tells for every sample how many pictures of the set are nearer to it
-// than the one asked for.
-func rank(ctx context.Context, samples *tensor.Tensor, set *data.Set, asked []int) ([]int, error) {
-	embedder, err := perceptual.NewEmbedder(cpu.New(cpu.Options{}), engine.Options{}, 1, set.Size)
-	if err != nil {
+// featureFlags choose the network by whose features sets are compared.
+type featureFlags struct {
+	network, filter string
+	count, threads  int
+}
+
+func (f *featureFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.network, "features", "", "file of Inception (as pytorch-fid and torch-fidelity publish it) or of CLIP (default: SqueezeNet in this program)")
+	cmd.Flags().StringVar(&f.filter, "filter", "", "how pictures are brought to Inception's size: "+strings.Join(features.Filters(), ", ")+" (default: the first)")
+	cmd.Flags().IntVar(&f.count, "count", 0, "pictures of each set, evenly spread over it (default: all)")
+}
+
+// registerThreads adds the flag that the flags of models have already.
+func (f *featureFlags) registerThreads(cmd *cobra.Command) {
+	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
+}
+
+func (f *featureFlags) check() error {
+	if f.count < 0 || f.threads < 0 {
+		return fault.Inputf("--count %d, --threads %d: want at least 1, or 0 for all", f.count, f.threads)
+	}
+	return nil
+}
+
+// open loads the network; eng is the engine of a model, or nil.
+func (f *featureFlags) open(eng engine.Engine) (*features.Extractor, error) {
+	if err := f.check(); err != nil {
 		return nil, err
 	}
-	vectors := make([][]float32, samples.Shape[0])
-	for i := range vectors {
-		v, err := embedder.Embed(ctx, samples.Row(i).F32)
-		if err != nil {
-			return nil, err
-		}
-		vectors[i] = append([]float32(nil), v.F32...)
+	if eng == nil {
+		eng = cpu.New(cpu.Options{Threads: f.threads})
 	}
-	distances := make([][]float64, len(vectors))
-	for i := range distances {
-		distances[i] = make([]float64, set.Len())
-	}
-	for k := range set.Len() {
-		x, err := set.Image(k)
-		if err != nil {
-			return nil, err
+	if f.network == "" {
+		if f.filter != "" {
+			return nil, fault.Inputf("--filter %s is one of Inception's: want its file as --features", f.filter)
 		}
-		v, err := embedder.Embed(ctx, x.F32)
-		if err != nil {
-			return nil, err
-		}
-		for i, w := range vectors {
-			distances[i][k] = squaredDistance(v.F32, w)
-		}
+		return features.SqueezeNet(eng, engine.Options{})
 	}
-	ranks := make([]int, len(vectors))
-	for i, d := range distances {
-		own := d[asked[i]]
-		sort.Float64s(d)
-		ranks[i] = sort.SearchFloat64s(d, own)
-	}
-	return ranks, nil
+	return features.Open(f.network, f.filter, eng, engine.Options{})
 }
 
-func squaredDistance(a, b []float32) float64 {
-	var s float32
-	var total float64
-	for i, v := range a {
-		d := v - b[i]
-		s += d * d
-		if i&1023 == 1023 {
-			total += float64(s)
-			s = 0
-		}
+// measure computes the features of a set with a meter; pictures that fail are
+// counted.
+func measure(cmd *cobra.Command, e *features.Extractor, p compare.Pictures, failed *failures) (*compare.Set, error) {
+	m := newMeter("measuring "+p.Name, p.N, "pictures")
+	defer m.Close()
+	return compare.Measure(cmd.Context(), e, p, compare.Progress{
+		Done:   func(n int) { m.Set(float64(n)) },
+		Failed: func(err error) { failed.add(m, err) },
+	})
+}
+
+// pictures lists the pictures at a path.
+func (f *featureFlags) pictures(path string) (compare.Pictures, error) {
+	files, err := data.Pictures([]string{path})
+	if err != nil {
+		return compare.Pictures{}, err
 	}
-	return total + float64(s)
+	return compare.Files(path, files).Spread(f.count), nil
+}
+
+// comparison is a result, which is written as lines or as JSON.
+type comparison struct {
+	Features string           `json:"features"` // the network
+	Filter   string           `json:"filter"`
+	Real     string           `json:"real"`
+	Pictures [2]int           `json:"pictures"` // real ones, generated ones
+	Fake     string           `json:"generated"`
+	Figures  []compare.Figure `json:"figures"`
+}
+
+func newComparison(e *features.Extractor, real, fake *compare.Set, figures []compare.Figure) comparison {
+	name := e.Name
+	if name == "" {
+		name = "Inception"
+	}
+	return comparison{name, e.Filter, real.Name, [2]int{real.Features.N, fake.Features.N}, fake.Name, figures}
+}
+
+func (r comparison) write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		raw, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(w, string(raw))
+		return err
+	}
+	number := func(n int) string {
+		if n == 0 {
+			return "a file of statistics"
+		}
+		return fmt.Sprintf("%d pictures", n)
+	}
+	lines := []string{
+		"features\t" + r.Features + ", " + r.Filter,
+		"real\t" + r.Real + ": " + number(r.Pictures[0]),
+		"generated\t" + r.Fake + ": " + number(r.Pictures[1]),
+	}
+	for _, f := range r.Figures {
+		lines = append(lines, f.String())
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
+}
+
+// saveStatistics writes a set's statistics in pytorch-fid's form.
+func saveStatistics(path string, s *compare.Set) error {
+	return output.Write(path, func(w io.Writer) error {
+		_, err := s.Statistics.WriteTo(w)
+		return err
+	})
 }

@@ -112,7 +112,7 @@ func (r *reconstruction) all(cmd *cobra.Command, files []string) error {
 			failed.add(m, named(file, err))
 		default:
 			sums.add(q)
-			if err := m.Print(cmd.OutOrStdout(), file+"\t"+q.String()); err != nil {
+			if err := m.Print(cmd.OutOrStdout(), file+"\t"+q.line(r.lpips.Net)); err != nil {
 				return err
 			}
 		}
@@ -120,7 +120,7 @@ func (r *reconstruction) all(cmd *cobra.Command, files []string) error {
 	}
 	m.Close()
 	if sums.n > 0 {
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d pictures\t%s\n", sums.n, sums.mean()); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%d pictures\t%s\n", sums.n, sums.mean().line(r.lpips.Net)); err != nil {
 			return err
 		}
 	}
@@ -206,11 +206,9 @@ type quality struct {
 	has    []bool
 }
 
-var qualityFormats = []string{"PSNR %.2f dB", "SSIM %.4f", perceptual.Squeeze.String() + " %.4f"}
-
-func (q quality) String() string {
+func (q quality) line(net perceptual.Net) string {
 	var parts []string
-	for i, format := range qualityFormats {
+	for i, format := range []string{"PSNR %.2f dB", "SSIM %.4f", net.String() + " %.4f"} {
 		if q.has[i] {
 			parts = append(parts, fmt.Sprintf(format, q.values[i]))
 		}

@@ -152,19 +152,22 @@ func Compare(e *features.Extractor, real, fake *Set, o Options) ([]Figure, error
 	}
 	figures := []Figure{{Name: e.Measure("FID"), Value: fid}}
 	if n := min(real.Features.N, fake.Features.N); n > 1 {
-		size := min(o.KIDSize, n)
-		mean, deviation, err := metric.KID(real.Features, fake.Features, o.KIDSubsets, size)
+		subsets, size := o.KIDSubsets, min(o.KIDSize, n)
+		if size == real.Features.N && size == fake.Features.N {
+			subsets = 1 // all are the same
+		}
+		mean, deviation, err := metric.KID(real.Features, fake.Features, subsets, size)
 		if err != nil {
 			return nil, err
 		}
-		figures = append(figures, Figure{e.Measure("KID"), mean, deviation, fmt.Sprintf("%d subsets of %d", o.KIDSubsets, size)})
+		figures = append(figures, Figure{e.Measure("KID"), mean, deviation, fmt.Sprintf("subsets: %d of %d pictures", subsets, size)})
 	}
 	if n := min(real.Features.N, fake.Features.N); n > o.Neighbours {
 		m, err := metric.NewManifold(real.Features, fake.Features, o.Neighbours)
 		if err != nil {
 			return nil, err
 		}
-		how := fmt.Sprintf("%d neighbours", o.Neighbours)
+		how := fmt.Sprintf("neighbours: %d", o.Neighbours)
 		for _, f := range []Figure{{Name: "precision", Value: m.Precision}, {Name: "recall", Value: m.Recall}, {Name: "density", Value: m.Density}, {Name: "coverage", Value: m.Coverage}} {
 			figures = append(figures, Figure{Name: e.Measure(f.Name), Value: f.Value, How: how})
 		}
@@ -174,7 +177,7 @@ func Compare(e *features.Extractor, real, fake *Set, o Options) ([]Figure, error
 		if err != nil {
 			return nil, err
 		}
-		figures = append(figures, Figure{"IS", mean, deviation, fmt.Sprintf("%d splits", splits)})
+		figures = append(figures, Figure{"IS", mean, deviation, fmt.Sprintf("splits: %d", splits)})
 	}
 	return figures, nil
 }

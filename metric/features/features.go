@@ -38,8 +38,12 @@ func (e *Extractor) Measure(name string) string {
 // batch is how many pictures go through a network at once.
 const batch = 8
 
+// squeezeScale brings SqueezeNet's features about to the size of Inception's, which
+// KID's kernel is made for.
+const squeezeScale = 0.1
+
 // SqueezeNet is the extractor in the program: the means over the pixels of the last
-// of SqueezeNet 1.1's features, 512 numbers, of pictures of 224 x 224.
+// of SqueezeNet 1.1's features, 512 numbers, a tenth of each, of pictures of 224 x 224.
 func SqueezeNet(eng engine.Engine, opt engine.Options) (*Extractor, error) {
 	vars, err := perceptual.Vars()
 	if err != nil {
@@ -49,7 +53,8 @@ func SqueezeNet(eng engine.Engine, opt engine.Options) (*Extractor, error) {
 	return e, e.compile(eng, opt, vars, 224, func(b nn.Builder, x graph.Value) []graph.Value {
 		f := perceptual.Squeeze.Features(b, x)
 		last := f[len(f)-1]
-		return []graph.Value{b.G.Reshape(b.G.Reduce(graph.ReduceMean, last, 1, 2), last.Dim(0), last.Dim(3))}
+		means := b.G.Affine(b.G.Reduce(graph.ReduceMean, last, 1, 2), squeezeScale, 0)
+		return []graph.Value{b.G.Reshape(means, last.Dim(0), last.Dim(3))}
 	})
 }
 
