@@ -51,9 +51,9 @@ func (m *Model) encodePicture(ctx context.Context, x *tensor.Tensor) (*tensor.Te
 // black hole, and ±1 in the mask; Stable Diffusion's has the mask first, a grey
 // hole, 0 and 1 in the mask, and the latent scaled as the one that is diffused.
 func (m *Model) encodeMasked(ctx context.Context, x, mask *tensor.Tensor) (*tensor.Tensor, error) {
-	ground, scale, latentFirst := float32(-1), float32(1), true
+	ground, scale := float32(-1), float32(1)
 	if m.net.Key == model.KeyHybrid {
-		ground, scale, latentFirst = 0, m.net.ScaleFactor, false
+		ground, scale = 0, m.net.ScaleFactor
 	}
 	masked := tensor.New(x.Shape...)
 	for i, v := range x.F32 {
@@ -67,7 +67,7 @@ func (m *Model) encodeMasked(ctx context.Context, x, mask *tensor.Tensor) (*tens
 	out := tensor.New(z.Shape[0], z.Shape[1], z.Shape[2], d+1)
 	for i, hole := range nearest(mask, m.stage.Factor()).F32 {
 		cell, latent := out.F32[i*(d+1):(i+1)*(d+1)], z.F32[i*d:(i+1)*d]
-		if latentFirst {
+		if m.net.LatentFirst() {
 			copy(cell, latent)
 			cell[d] = 2*hole - 1
 			continue

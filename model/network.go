@@ -6,6 +6,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/config"
@@ -63,7 +64,42 @@ func New(t config.Target) (*Network, error) {
 		return nil, err
 	}
 	n.Key = n.Params.key(n.Conditioner.Kind)
+	if err := n.checkParams(); err != nil {
+		return nil, err
+	}
 	return n, n.checkKey()
+}
+
+// checkParams wants parts that fit to each other, and refuses what of the
+// reference's is not here.
+func (n *Network) checkParams() error {
+	p, c := n.Params, n.LatentChannels()
+	switch {
+	case n.FirstStage.LatentChannels() != c:
+		return fault.Inputf("the first stage has latents of %d channels, the U-Net has out_channels %d: want the same", n.FirstStage.LatentChannels(), c)
+	case p.Channels != 0 && p.Channels != c:
+		return fault.Inputf("channels %d: want out_channels of the U-Net, %d", p.Channels, c)
+	case p.NumTimestepsCond != 0 && p.NumTimestepsCond != 1:
+		return fault.Unsupportedf("num_timesteps_cond %d: conditions are not noised here; want 1", p.NumTimestepsCond)
+	case p.CondStageForward != "":
+		return fault.Unsupportedf("cond_stage_forward %q: want none", p.CondStageForward)
+	case p.ImageSize < 0:
+		return fault.Inputf("image_size %d: want the side of a latent", p.ImageSize)
+	}
+	return n.checkConcatKeys()
+}
+
+// checkConcatKeys wants the mask and the picture, in any order.
+func (n *Network) checkConcatKeys() error {
+	picture := n.Params.MaskedImageKey
+	if picture == "" {
+		picture = "masked_image"
+	}
+	keys := slices.Sorted(slices.Values(n.Params.ConcatKeys))
+	if len(keys) == 0 || slices.Equal(keys, []string{maskKey, picture}) || slices.Equal(keys, []string{picture, maskKey}) {
+		return nil
+	}
+	return fault.Unsupportedf("concat_keys %v: want %s and %s", n.Params.ConcatKeys, maskKey, picture)
 }
 
 // checkKey wants a U-Net that takes a condition in the way of the key.
@@ -108,6 +144,19 @@ func (n *Network) Classes() int {
 		return n.Conditioner.Class.NClasses
 	}
 	return 0
+}
+
+// TakesText tells whether the model is conditioned on texts, which a tokenizer
+// takes apart.
+func (n *Network) TakesText() bool {
+	return n.CLIP != nil || n.Text != nil && (n.Text.UseTokenizer == nil || *n.Text.UseTokenizer)
+}
+
+// LatentFirst tells the order of what an inpainting model joins to the latent: the
+// latent of the picture with a hole before the mask, as in the paper's model, or
+// behind it, as in Stable Diffusion's where concat_keys do not say otherwise.
+func (n *Network) LatentFirst() bool {
+	return n.Key != KeyHybrid || len(n.Params.ConcatKeys) > 0 && n.Params.ConcatKeys[0] != maskKey
 }
 
 // LayoutTokens tells whether the tokens of the text encoder are those of a

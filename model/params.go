@@ -32,6 +32,9 @@ type Params struct {
 	CondStage        any           `yaml:"cond_stage_config"` // a target, Unconditional or FirstStageAsCond
 }
 
+// maskKey is the mask among concat_keys; the other one is the picture.
+const maskKey = "mask"
+
 // trainingKeys are arguments of LatentDiffusion in the reference and its forks
 // that change training alone: embeddings that are learnt, weights that a run
 // begins with, parts that are trained.

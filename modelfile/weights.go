@@ -126,7 +126,7 @@ func (f *File) Tokenizer(net *model.Network) (token.Tokenizer, error) {
 	switch {
 	case net.CLIP != nil:
 		return token.CLIP(), nil
-	case net.Text == nil || net.Text.UseTokenizer != nil && !*net.Text.UseTokenizer:
+	case !net.TakesText():
 		return nil, nil
 	case vocab != "":
 		tok, err := token.NewWordPiece(strings.Split(vocab, "\n"))
