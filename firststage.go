@@ -221,7 +221,7 @@ const pixelsAtOnce = 1 << 19
 // of one input "x" and one output.
 func (f *FirstStage) batched(ctx context.Context, p *programs.Cache[size], x *tensor.Tensor, pixels int) (*tensor.Tensor, error) {
 	most := min(max(pixelsAtOnce/pixels, 1), maxBatch)
-	if f.Config.DD.AttnType == "linear" {
+	if f.Config.DD.AttnType == autoencoder.AttnLinear {
 		most = 1 // its attention takes one picture
 	}
 	return batched(ctx, p, x, most)

@@ -180,7 +180,7 @@ func upsample(b nn.Builder, _ Norm, x graph.Value) graph.Value {
 
 // attnBlock is attention over all pixels with one head of all channels.
 func (d DDConfig) attnBlock(b nn.Builder, norm Norm, x graph.Value) graph.Value {
-	if d.AttnType == "linear" {
+	if d.AttnType == AttnLinear {
 		return linearAttention(b, x)
 	}
 	n, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)

@@ -52,19 +52,19 @@ type Config struct {
 
 // DDConfig describes the encoder and the decoder.
 type DDConfig struct {
-	DoubleZ         bool    `yaml:"double_z"`   // the encoder gives mean and log-variance
-	ZChannels       int     `yaml:"z_channels"` // channels between encoder and decoder
-	Resolution      int     `yaml:"resolution"` // places the attention; any size can be encoded
-	InChannels      int     `yaml:"in_channels"`
-	OutCh           int     `yaml:"out_ch"`
-	Ch              int     `yaml:"ch"`
-	ChMult          []int   `yaml:"ch_mult"`
-	NumResBlocks    int     `yaml:"num_res_blocks"`
-	AttnResolutions []int   `yaml:"attn_resolutions"`
-	Dropout         float64 `yaml:"dropout"`
-	AttnType        string  `yaml:"attn_type"` // vanilla (default), linear or none
-	TanhOut         bool    `yaml:"tanh_out"`
-	ResampWithConv  *bool   `yaml:"resamp_with_conv"` // default true
+	DoubleZ         bool      `yaml:"double_z"`   // the encoder gives mean and log-variance
+	ZChannels       int       `yaml:"z_channels"` // channels between encoder and decoder
+	Resolution      int       `yaml:"resolution"` // places the attention; any size can be encoded
+	InChannels      int       `yaml:"in_channels"`
+	OutCh           int       `yaml:"out_ch"`
+	Ch              int       `yaml:"ch"`
+	ChMult          []int     `yaml:"ch_mult"`
+	NumResBlocks    int       `yaml:"num_res_blocks"`
+	AttnResolutions []int     `yaml:"attn_resolutions"`
+	Dropout         float64   `yaml:"dropout"`
+	AttnType        Attention `yaml:"attn_type"`
+	TanhOut         bool      `yaml:"tanh_out"`
+	ResampWithConv  *bool     `yaml:"resamp_with_conv"` // default true
 }
 
 // Factor is f, the ratio of a picture's side to its latent's.
@@ -131,8 +131,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("autoencoder: ch %d: want a multiple of 32, the number of groups of its norms", d.Ch)
 	case d.Dropout != 0:
 		return fmt.Errorf("autoencoder: dropout %g: only 0 is supported", d.Dropout)
-	case !slices.Contains([]string{"", "vanilla", "linear", "none"}, d.AttnType):
-		return fmt.Errorf("autoencoder: attn_type %q: want vanilla, linear or none", d.AttnType)
 	case d.ResampWithConv != nil && !*d.ResampWithConv:
 		return fmt.Errorf("autoencoder: resamp_with_conv false is not supported")
 	}

@@ -1,16 +1,17 @@
 package autoencoder_test
 
 import (
+	"maps"
+	"math"
+	"slices"
+	"testing"
+
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/internal/nettest"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
-	"maps"
-	"math"
-	"slices"
-	"testing"
 )
 
 // smallStage is a first stage of two levels.
@@ -53,7 +54,7 @@ func TestZerosAtFirst(t *testing.T) {
 
 // TestMiddleAttention: there is attention in the middle unless attn_type is none.
 func TestMiddleAttention(t *testing.T) {
-	for attention, want := range map[string]bool{"": true, "vanilla": true, "none": false} {
+	for attention, want := range map[autoencoder.Attention]bool{autoencoder.AttnVanilla: true, autoencoder.AttnLinear: false, autoencoder.AttnNone: false} {
 		stage := smallStage(autoencoder.KL)
 		stage.DD.AttnType = attention
 		g := graph.New()
@@ -61,7 +62,7 @@ func TestMiddleAttention(t *testing.T) {
 		names := slices.Collect(maps.Keys(nettest.Weights(b)))
 		for _, half := range []string{"encoder", "decoder"} {
 			if has := slices.Contains(names, half+".mid.attn_1.q.weight"); has != want {
-				t.Errorf("attn_type %q: attention in the %s's middle: %t", attention, half, has)
+				t.Errorf("attn_type %s: attention in the %s's middle: %t", attention, half, has)
 			}
 		}
 	}

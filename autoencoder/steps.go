@@ -66,7 +66,7 @@ func (c *chain) block(name string, width int) {
 
 // attention adds attention over all pixels, if the kind of d has any.
 func (c *chain) attention(name string, d DDConfig) {
-	if d.AttnType != "none" {
+	if d.AttnType != AttnNone {
 		c.add(name, Step{Global: true, Build: d.attnBlock})
 	}
 }

@@ -2,7 +2,9 @@ package conditioner
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
 )
@@ -27,6 +29,12 @@ func DefaultRescaler() SpatialRescaler {
 func (c SpatialRescaler) Validate() error {
 	if c.NStages < 0 || c.NStages > 16 || c.InChannels < 1 || c.OutChannels < 0 {
 		return fmt.Errorf("spatial rescaler: n_stages %d, in_channels %d, out_channels %d", c.NStages, c.InChannels, c.OutChannels)
+	}
+	if !slices.Contains(graph.ResizeMethods, c.Method) {
+		return fault.Inputf("spatial rescaler: method %q: want one of %v", c.Method, graph.ResizeMethods)
+	}
+	if !(c.Multiplier > 0 && c.Multiplier <= 64) {
+		return fault.Inputf("spatial rescaler: multiplier %g: want more than 0, at most 64", c.Multiplier)
 	}
 	return nil
 }

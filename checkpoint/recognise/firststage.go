@@ -35,9 +35,9 @@ func readFirstStage(r *reader) (firstStage, error) {
 	c.DD.NumResBlocks = r.count("encoder.down.0.block.%d.conv1.weight", maxRepeat)
 	switch {
 	case r.has("encoder.mid.attn_1.to_qkv.weight"):
-		c.DD.AttnType = "linear"
+		c.DD.AttnType = autoencoder.AttnLinear
 	case !r.has("encoder.mid.attn_1.q.weight"):
-		c.DD.AttnType = "none"
+		c.DD.AttnType = autoencoder.AttnNone
 	}
 	c.DD.ZChannels, c.DD.OutCh = r.shape("encoder.conv_out.weight", 4)[0], r.shape("decoder.conv_out.weight", 4)[0]
 	if r.has("quantize.embedding.weight") {
@@ -76,8 +76,8 @@ func (c firstStage) params() map[string]any {
 		"out_ch": c.DD.OutCh, "ch": c.DD.Ch, "ch_mult": c.DD.ChMult, "num_res_blocks": c.DD.NumResBlocks,
 		"attn_resolutions": c.DD.AttnResolutions, "dropout": 0.0,
 	}
-	if c.DD.AttnType != "" {
-		dd["attn_type"] = c.DD.AttnType
+	if c.DD.AttnType != autoencoder.AttnVanilla {
+		dd["attn_type"] = c.DD.AttnType.String()
 	}
 	m := map[string]any{"embed_dim": c.EmbedDim, "ddconfig": dd, "lossconfig": map[string]any{"target": config.TargetIdentity}}
 	if c.Kind == autoencoder.VQ {

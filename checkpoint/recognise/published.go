@@ -3,6 +3,7 @@ package recognise
 import (
 	"slices"
 
+	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/unet"
 )
@@ -155,17 +156,17 @@ var stages = []struct {
 	nEmbed, z int
 	mult      []int
 	attn      []int
-	attnType  string
+	attnType  autoencoder.Attention
 }{
-	{"kl-f4", 0, 3, []int{1, 2, 4}, nil, ""},
-	{"kl-f8", 0, 4, []int{1, 2, 4, 4}, nil, ""},
-	{"kl-f16", 0, 16, []int{1, 1, 2, 2, 4}, []int{16}, ""},
-	{"kl-f32", 0, 64, []int{1, 1, 2, 2, 4, 4}, []int{16, 8}, ""},
-	{"vq-f4", 8192, 3, []int{1, 2, 4}, nil, ""},
-	{"vq-f4-noattn", 8192, 3, []int{1, 2, 4}, nil, "none"},
-	{"vq-f8", 16384, 4, []int{1, 2, 2, 4}, []int{32}, ""},
-	{"vq-f8-n256", 256, 4, []int{1, 2, 2, 4}, []int{32}, ""},
-	{"vq-f16", 16384, 8, []int{1, 1, 2, 2, 4}, []int{16}, ""},
+	{"kl-f4", 0, 3, []int{1, 2, 4}, nil, autoencoder.AttnVanilla},
+	{"kl-f8", 0, 4, []int{1, 2, 4, 4}, nil, autoencoder.AttnVanilla},
+	{"kl-f16", 0, 16, []int{1, 1, 2, 2, 4}, []int{16}, autoencoder.AttnVanilla},
+	{"kl-f32", 0, 64, []int{1, 1, 2, 2, 4, 4}, []int{16, 8}, autoencoder.AttnVanilla},
+	{"vq-f4", 8192, 3, []int{1, 2, 4}, nil, autoencoder.AttnVanilla},
+	{"vq-f4-noattn", 8192, 3, []int{1, 2, 4}, nil, autoencoder.AttnNone},
+	{"vq-f8", 16384, 4, []int{1, 2, 2, 4}, []int{32}, autoencoder.AttnVanilla},
+	{"vq-f8-n256", 256, 4, []int{1, 2, 2, 4}, []int{32}, autoencoder.AttnVanilla},
+	{"vq-f16", 16384, 8, []int{1, 1, 2, 2, 4}, []int{16}, autoencoder.AttnVanilla},
 }
 
 // name is that of the published autoencoder of this structure, or "".
