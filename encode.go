@@ -18,6 +18,11 @@ func (m *Model) EncodeTokens(ctx context.Context, tokens *tensor.Tensor) (*tenso
 	if len(tokens.Shape) != 2 || len(tokens.I32) == 0 || len(tokens.I32) != tokens.Shape.Size() || tokens.Shape[1] > m.net.TextLength() {
 		return nil, fault.Inputf("tokens of shape %v: want int32 [N, L], L from 1 to %d", tokens.Shape, m.net.TextLength())
 	}
+	for i, id := range tokens.I32 {
+		if v := m.net.Vocabulary(); id < 0 || int(id) >= v {
+			return nil, fault.Inputf("token %d is %d: want 0 to %d", i, id, v-1)
+		}
+	}
 	return m.encodeIDs(ctx, "tokens", tokens)
 }
 

@@ -3,6 +3,7 @@ package ldm
 import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/programs"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 )
 
@@ -14,9 +15,20 @@ type kind struct{ h, w, tokens int }
 
 // cache keeps the programs of one network by shape.
 func cache[S comparable](pool *programs.Pool, opt Options, w engine.Weights, build func(g *graph.Graph, shape S) graph.Value) *programs.Cache[S] {
+	if opt.Engine == nil {
+		opt.Engine = missing{}
+	}
 	return programs.NewCache(pool, opt.Engine, w, opt.compile(), func(g *graph.Graph, shape S) []graph.Value {
 		return []graph.Value{build(g, shape)}
 	})
+}
+
+// missing stands for the engine that options do not name, where weights were loaded
+// by one.
+type missing struct{ engine.Engine }
+
+func (missing) Compile(*graph.Graph, []graph.Value, engine.Weights, engine.Options) (engine.Program, error) {
+	return nil, fault.Inputf("the options name no engine: want the one that loaded the weights")
 }
 
 // sharedCells bounds the cells of latents that several callers have denoised together:

@@ -134,6 +134,18 @@ func (n *Network) TextLength() int {
 	return 0
 }
 
+// Vocabulary is the number of tokens that the text encoder knows; 0 where the model
+// takes none.
+func (n *Network) Vocabulary() int {
+	switch {
+	case n.Text != nil:
+		return n.Text.VocabSize
+	case n.CLIP != nil:
+		return n.CLIP.Vocab
+	}
+	return 0
+}
+
 // Classes is the number of classes that the model tells apart, an empty one
 // among them; 0 where it takes none.
 func (n *Network) Classes() int {

@@ -63,7 +63,7 @@ func Along(s *diffusion.Schedule, timesteps []int, clean bool) Path {
 // reference has them where steps divides T.
 func Even(s *diffusion.Schedule, steps int) (Path, error) {
 	total := len(s.Betas)
-	if err := checkSteps(steps, total); err != nil {
+	if err := checkSteps(steps, total-1); err != nil { // it begins at timestep 1
 		return Path{}, err
 	}
 	return rising(s, steps, func(i int) int { return min(i*total/steps+1, total-1) }), nil
