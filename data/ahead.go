@@ -13,9 +13,9 @@ type lookahead struct {
 	running sync.WaitGroup
 }
 
-// ahead begins to decode the pictures of the next step. If those of an earlier
+// Ahead begins to decode the pictures of the next step. If those of an earlier
 // one are still being decoded, the step will have to do that itself.
-func (s *Set) ahead(picks []Pick) {
+func (s *Set) Ahead(picks []Pick) {
 	if !s.lookahead.busy.CompareAndSwap(false, true) {
 		return
 	}

@@ -143,8 +143,13 @@ func (s *Set) Usable(p Pick) (bool, error) {
 		s.state.set(p.Index, good)
 		return true, nil
 	}
-	s.state.set(p.Index, bad)
-	return false, s.broken.add(s.Items[p.Index].File, err, s.options.MaxBroken)
+	return false, s.Skip(p.Index, err)
+}
+
+// Skip counts picture i as broken; the error says that there are too many.
+func (s *Set) Skip(i int, err error) error {
+	s.state.set(i, bad)
+	return s.broken.add(s.Items[i].File, named(s.Items[i].File, err), s.options.MaxBroken)
 }
 
 // Images fills dst [Batch, H, W, 3] with the pictures of a step, and begins to
@@ -154,7 +159,7 @@ func (l *Loader) Images(dst []float32, step int) error {
 	if err != nil {
 		return err
 	}
-	l.Set.ahead(l.Picks(step + 1))
+	l.Set.Ahead(l.Picks(step + 1))
 	per := len(dst) / l.Batch
 	for i, p := range picks {
 		if err := l.Set.FillPick(dst[i*per:][:per], p); err != nil {

@@ -81,7 +81,7 @@ func (f *feed) describe(purpose string) {
 	}
 }
 
-// skip counts a broken picture; more than a tenth of them (and more than a few) are an error.
+// skip counts a broken picture; too many of them are an error.
 func (f *feed) skip(i int, err error) error {
 	if f.broken == nil {
 		f.broken = map[int]bool{}
@@ -91,10 +91,7 @@ func (f *feed) skip(i int, err error) error {
 	}
 	f.broken[i] = true
 	f.run.line("skipped, %d of %d pictures so far: %v", len(f.broken), f.Set.Len(), err)
-	if n := len(f.broken); n == f.Set.Len() || n > max(8, f.Set.Len()/10) {
-		return fault.Inputf("%d of %d pictures cannot be read, the last of them: %w", n, f.Set.Len(), err)
-	}
-	return nil
+	return f.Set.Skip(i, err)
 }
 
 // readable is the picture of that index or, where it is broken, the next that is not.
@@ -108,10 +105,13 @@ func (f *feed) readable(i int) int {
 	return i
 }
 
-// images fills dst [Batch, Size, Size, 3] with the pictures of a step, from 0.
+// images fills dst [Batch, Size, Size, 3] with the pictures of a step, from 0,
+// and begins to decode those of the next.
 func (f *feed) images(dst []float32, step int) error {
 	per := f.Set.Size * f.Set.Size * 3
-	for i, p := range f.Picks(step) {
+	picks := f.Picks(step)
+	f.Set.Ahead(f.Picks(step + 1))
+	for i, p := range picks {
 		if err := f.fill(dst[i*per:][:per], &p); err != nil {
 			return err
 		}
