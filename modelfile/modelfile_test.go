@@ -215,6 +215,9 @@ func TestStages(t *testing.T) {
 				t.Fatalf("%q: %v", prefix, err)
 			}
 			cfg, vars, err := f.FirstStage()
+			if _, networkErr := f.Network(); config == "" && (networkErr == nil || !strings.Contains(networkErr.Error(), "is a KL first stage alone")) {
+				t.Errorf("%q as a whole model: %v", prefix, networkErr)
+			}
 			if err != nil || cfg.Factor() != 2 || vars["encoder.mid.attn_1.q.weight"].F32[0] != whole["first_stage_model.encoder.mid.attn_1.q.weight"].F32[0] {
 				t.Errorf("%q with %q: factor %d, %v", prefix, config, cfg.Factor(), err)
 			}

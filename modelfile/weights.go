@@ -48,6 +48,11 @@ func (f *File) Network() (*model.Network, error) {
 }
 
 func (f *File) network() (*model.Network, error) {
+	if !model.IsDiffusion(f.Target) {
+		if cfg, err := model.StageOf(f.Target); err == nil {
+			return nil, fault.Unsupportedf("%s is a %s first stage alone: want a whole latent diffusion model (reconstruct takes a first stage)", f.Name(), cfg.Kind)
+		}
+	}
 	net, err := model.New(f.Target)
 	if err != nil {
 		return nil, fault.As(fault.File, wrap(f.From, err))
