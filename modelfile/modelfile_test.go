@@ -315,6 +315,17 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestNoModel: a YAML without a model is not passed over.
+func TestNoModel(t *testing.T) {
+	yaml := filepath.Join(t.TempDir(), "c.yaml")
+	for _, text := range []string{"", "data: {a: 1}\n", "model: {params: {}}\n"} {
+		os.WriteFile(yaml, []byte(text), 0o644)
+		if _, err := modelfile.Open(saved(t, weights(t, tiny), nil), modelfile.Options{Config: yaml}); !errors.Is(err, fault.Input) || !strings.Contains(err.Error(), yaml+" has no model.target") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // TestIgnored: keys of other programs' training are said to be left out.
 func TestIgnored(t *testing.T) {
 	yaml := filepath.Join(t.TempDir(), "c.yaml")

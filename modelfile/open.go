@@ -155,6 +155,9 @@ func (f *File) complete() (err error) {
 		if f.Target, err = model.ReadConfig(path); err != nil {
 			return err
 		}
+		if f.Target.Target == "" {
+			return fault.Inputf("%s has no model.target: want the YAML of a model", path)
+		}
 	}
 	if f.Target.Target == "" {
 		if err := f.recognise(); err != nil {

@@ -57,9 +57,15 @@ func wrapper(names []string) string {
 func StagePrefix(names []string) (prefix string, ok bool) {
 	const first, second = "encoder.conv_in.weight", "decoder.conv_in.weight"
 	var found []string
+	decoders := map[string]bool{}
+	for _, name := range names {
+		if p, is := strings.CutSuffix(name, second); is {
+			decoders[p] = true
+		}
+	}
 	for _, name := range names {
 		p, is := strings.CutSuffix(name, first)
-		if is && (p == "" || strings.HasSuffix(p, ".")) && slices.Contains(names, p+second) {
+		if is && (p == "" || strings.HasSuffix(p, ".")) && decoders[p] {
 			found = append(found, p)
 		}
 	}

@@ -3,6 +3,7 @@ package recognise_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -152,4 +153,34 @@ func TestPublishedLists(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
+}
+
+// FuzzNames: whatever names and shapes a file has, it is named or not, without a panic.
+func FuzzNames(f *testing.F) {
+	f.Add("lora_unet_x_attn2_to_k.lora_down.weight 4 768\nlora_unet_x_attn2_to_k.alpha\n")
+	f.Add("emb_params 768\n")
+	f.Add("0 320 4\n1 4 320\n")
+	f.Add("module.encoder.conv_in.weight 32 3 3 3\nmodule.decoder.conv_in.weight 1\n")
+	f.Add("model.diffusion_model.input_blocks.0.0.weight 4\nfirst_stage_model.encoder.conv_in.weight 2\nfirst_stage_model.decoder.conv_in.weight 2\n")
+	f.Add("weight 1 2\nbias 1\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		shapes := map[string][]int{}
+		var names []string
+		for line := range strings.Lines(text) {
+			fields := strings.Fields(line)
+			if len(fields) == 0 {
+				continue
+			}
+			shape := []int{}
+			for _, d := range fields[1:] {
+				n, _ := strconv.Atoi(d)
+				shape = append(shape, max(n, 0))
+			}
+			shapes[fields[0]], names = shape, append(names, fields[0])
+		}
+		recognise.Rename(names)
+		recognise.StagePrefix(names)
+		recognise.NameOther(shapes, recognise.Values{Scalar: func(string) (float64, bool) { return 1, true }})
+		recognise.From(shapes)
+	})
 }
