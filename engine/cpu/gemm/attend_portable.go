@@ -128,7 +128,7 @@ func (t *attendTwin) add(v uintptr) {
 	for i, sum := range unsafe.Slice(t.sums, t.attendArgs.rows*16) {
 		totals[i] += sum
 	}
-	for p := range ceilDiv(t.tiles, 2) {
+	for p := range (t.tiles + 1) / 2 {
 		acc := (*float32)(unsafe.Add(unsafe.Pointer(t.acc), p*t.accPanel))
 		var low [2]int
 		if t.split {

@@ -127,18 +127,6 @@ func (s *Small) leftGridT(memory []float32, m, k int, a vec.Grid) Left {
 	return Left{memory, ld}
 }
 
-// A turner rounds 16 columns of steps times 32 numbers to bfloat16 and makes rows of
-// them; the strides are in bytes.
-type turner func(dst *uint32, ldd int, src *float32, lds, steps int)
-
-func turnPortable(dst *uint32, ldd int, src *float32, lds, steps int) {
-	turnBy(func(v float32) float32 { return v }, dst, ldd, src, lds, steps)
-}
-
-func turnLowPortable(dst *uint32, ldd int, src *float32, lds, steps int) {
-	turnBy(lowPart, dst, ldd, src, lds, steps)
-}
-
 func turnBy(part func(float32) float32, dst *uint32, ldd int, src *float32, lds, steps int) {
 	for c := range 16 {
 		at := func(r int) float32 { return part(*(*float32)(unsafe.Add(unsafe.Pointer(src), r*lds+c*4))) }

@@ -2,22 +2,6 @@ package gemm
 
 import "unsafe"
 
-// pixelPairsArgs describes elements of neighbouring pairs of pixels of a row, as words of
-// two pairs each, high and low parts.
-type pixelPairsArgs struct {
-	before *float32       // 0: the pixel before the first
-	src    *float32       // 8: the first
-	behind *float32       // 16: the pixel behind the last
-	pixel  int            // 24: bytes from one pixel to the next
-	dst    unsafe.Pointer // 32: the words of the first two pairs' 16 channels, the high parts of ξ = 0
-	next   int            // 40: bytes to those of the next two pairs
-	xi     int            // 48: bytes from one ξ to the next
-	low    int            // 56: bytes to the low parts
-	block  int            // 64: bytes from 16 channels to the next
-	blocks int            // 72: how often
-	count  int            // 80: twos of pairs
-}
-
 // layOutX makes Bᵀ d of the lines that a band meets, from the one above its first to the
 // one below its last, of so many 16 channels from one on.
 func (p *winogradRowsGrad) layOutX(w *rowsGradWorker, x []float32, dst []uint32, band, block, blocks int) {

@@ -2,17 +2,6 @@ package gemm
 
 import "unsafe"
 
-// filterPairsArgs describes G g of F(2,3) for a row of 32 filters, of up to 16 pairs of
-// neighbouring channels, as high and low parts: two tiles of 16 columns each.
-type filterPairsArgs struct {
-	src   *float32       // 0: the row's first tap, of [channel][9 taps][32]
-	tap   int            // 8: bytes to its next
-	dst   unsafe.Pointer // 16: the first pair's high parts of ξ = 0, pairs being 64 bytes apart
-	xi    int            // 24: bytes from one ξ to the next
-	low   int            // 32: bytes to the low parts
-	count int            // 40: pairs
-}
-
 // packBlock is the memory for packing: a step of channels.
 const packBlock = 9 * step * side
 

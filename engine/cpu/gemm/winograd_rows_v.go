@@ -2,19 +2,6 @@ package gemm
 
 import "unsafe"
 
-// splitRowArgs describes Bᵀ d of F(2,3) for some neighbouring pairs of results, as high
-// and low parts.
-type splitRowArgs struct {
-	src      *float32       // 0: the first pair's four pixels, and those that follow
-	pixel    int            // 8: bytes from one pixel to the next
-	dst      unsafe.Pointer // 16: the first pair's high parts of ξ = 0
-	next     int            // 24: bytes from one pair to the next
-	xi       int            // 32: bytes from one ξ to the next
-	low      int            // 40: bytes to the low parts
-	channels int            // 48: a multiple of 32
-	count    int            // 56: pairs
-}
-
 // layOut makes V [ξ][row][pair][high, low][channel] of a piece from the channels of a
 // pass.
 func (p *winogradRows) layOut(w *winogradRowsWorker, a *Args, v []uint16, row []float32, pass int, s piece) {
