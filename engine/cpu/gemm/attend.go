@@ -4,11 +4,9 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
-
-// queries is the number of queries that attend together.
-const queries = side
 
 // attendKeys is the most keys of a block: their probabilities stay in the first-level
 // cache until they are multiplied with the values.
@@ -33,10 +31,10 @@ type Queries struct {
 
 // attention is what a Small needs for Attend.
 type attention struct {
-	attender
-	to     attendArgs
+	kernels.Attender
+	to     kernels.AttendArgs
 	kSteps [maxSteps][2]int
-	vSteps [attendKeys / step][2]int
+	vSteps [attendKeys / kernels.Step][2]int
 }
 
 // maxSteps bounds the number of dimensions that attend.
@@ -44,24 +42,24 @@ const maxSteps = 64
 
 // Attends tells whether Attend takes queries of d dimensions.
 func (s *Small) Attends(d int) bool {
-	return s.attend != nil && (2*s.parts()-1)*smallLanes(d) <= maxSteps*step
+	return s.Attender.Attend != nil && (2*s.parts()-1)*smallLanes(d) <= maxSteps*kernels.Step
 }
 
 // QueriesLen is the number of words that 32 queries need.
 func (s *Small) QueriesLen(d int) int {
-	return queries*s.queryLen(d) + s.GridLen(queries, d) + 17*queries + 16
+	return kernels.Queries*s.queryLen(d) + s.GridLen(kernels.Queries, d) + 17*kernels.Queries + 16
 }
 
 // ScoresLen is the number of words for scores, which all queries of a thread may share.
-func (s *Small) ScoresLen() int { return queries * (16 + s.AttendKeys() + attendKeys/2) }
+func (s *Small) ScoresLen() int { return kernels.Queries * (16 + s.AttendKeys() + attendKeys/2) }
 
 // NewQueries are queries of d dimensions in memory of QueriesLen and ScoresLen words.
 func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
-	left, grid := queries*s.queryLen(d), s.GridLen(queries, d)
+	left, grid := kernels.Queries*s.queryLen(d), s.GridLen(kernels.Queries, d)
 	return Queries{
-		d: d, memory: memory[:left], acc: s.Grid(memory[left:][:grid], queries, d),
-		top: memory[left+grid:][:queries], totals: memory[left+grid+queries:][:16*queries],
-		sums: scores[:16*queries], scores: scores[16*queries:], probs: scores[(16+s.AttendKeys())*queries:],
+		d: d, memory: memory[:left], acc: s.Grid(memory[left:][:grid], kernels.Queries, d),
+		top: memory[left+grid:][:kernels.Queries], totals: memory[left+grid+kernels.Queries:][:16*kernels.Queries],
+		sums: scores[:16*kernels.Queries], scores: scores[16*kernels.Queries:], probs: scores[(16+s.AttendKeys())*kernels.Queries:],
 	}
 }
 
@@ -86,7 +84,7 @@ func (s *Small) Begin(q *Queries, rows int, scale float32, x []float32, ldx int)
 
 // joined tells whether that makes fewer steps.
 func (s *Small) joined(d int) bool {
-	return s.split && d%2 == 0 && smallLanes(3*d) < min(3*smallLanes(d), 2*len(s.words)/side)
+	return s.split && d%2 == 0 && smallLanes(3*d) < min(3*smallLanes(d), 2*len(s.words)/kernels.Side)
 }
 
 // rowLen is the number of words of a row of keys.
@@ -104,13 +102,13 @@ func (s *Small) queryLen(d int) int { return s.rowLen(d) | 16 }
 // parts, low ones low words further on, and again high ones.
 func (s *Small) join(dst []uint32, ldd, low, again int, src []float32, lds, n, count int) {
 	clear(dst[:count*ldd])
-	s.round(s.rows, dst, ldd, low, 0, src, lds, n, count)
-	s.convert.dst, s.convert.low = unsafe.Pointer(&dst[again]), 0
-	s.rows(&s.convert)
+	s.round(s.tiles.Rows, dst, ldd, low, 0, src, lds, n, count)
+	s.convert.Dst, s.convert.Low = unsafe.Pointer(&dst[again]), 0
+	s.tiles.Rows(&s.convert)
 }
 
 // KeysLen is the number of words that Keys needs.
-func (s *Small) KeysLen(d, keys int) int { return roundUp(keys, side) * s.rowLen(d) }
+func (s *Small) KeysLen(d, keys int) int { return roundUp(keys, kernels.Side) * s.rowLen(d) }
 
 // Keys packs the keys [keys, d] for Attend; rows of k are ldk apart.
 func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
@@ -119,12 +117,12 @@ func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
 		return
 	}
 	row, panel := s.rowLen(d), wordsOf(packed)
-	for first := 0; first < keys; first += side {
-		s.join(s.words[:], row, d/2, d, k[first*ldk:], ldk, d, min(side, keys-first))
+	for first := 0; first < keys; first += kernels.Side {
+		s.join(s.words[:], row, d/2, d, k[first*ldk:], ldk, d, min(kernels.Side, keys-first))
 		for c := 0; c < row; c += 16 {
-			at := panel[(first/side*row+c)*side:]
-			s.transpose(&at[0], 64, &s.words[c], row*4)
-			s.transpose(&at[tileWords], 64, &s.words[16*row+c], row*4)
+			at := panel[(first/kernels.Side*row+c)*kernels.Side:]
+			s.tiles.Transpose(&at[0], 64, &s.words[c], row*4)
+			s.tiles.Transpose(&at[kernels.TileWords], 64, &s.words[16*row+c], row*4)
 		}
 	}
 }
@@ -143,8 +141,8 @@ func (s *Small) ValuesLen(d, keys int) int {
 // Values packs the values [keys, d] for Attend; rows of v are ldv apart.
 func (s *Small) Values(packed []float32, d, keys int, v []float32, ldv int) {
 	row := valuesRow(d)
-	for from := 0; from < keys; from += step {
-		s.roundPairs(wordsOf(packed)[from/2*s.parts()*row:], row, step/2*row, 0, v, ldv, d, keys, from)
+	for from := 0; from < keys; from += kernels.Step {
+		s.roundPairs(wordsOf(packed)[from/2*s.parts()*row:], row, kernels.Step/2*row, 0, v, ldv, d, keys, from)
 	}
 }
 
@@ -153,29 +151,29 @@ func (s *Small) Values(packed []float32, d, keys int, v []float32, ldv int) {
 func (s *Small) Attend(q *Queries, by *vec.Softmax, blocks, keys int, packed []float32, block, values int) {
 	a := &s.to
 	s.describeAttend(q, keys)
-	a.k, a.v, a.block = addressOf(packed), addressOf(packed[values:]), block*4
-	a.blocks, a.mode = blocks, topStays
+	a.K, a.V, a.Block = kernels.AddressOf(packed), kernels.AddressOf(packed[values:]), block*4
+	a.Blocks, a.Mode = blocks, kernels.TopStays
 	if !q.begun {
-		a.mode = topFound
+		a.Mode = kernels.TopFound
 	}
 	for {
-		a.begun = 0
+		a.Begun = 0
 		if q.begun {
-			a.begun = 1
+			a.Begun = 1
 		}
-		s.attend(a)
-		q.begun = q.begun || a.done > 0
-		if a.done == a.blocks {
+		s.Attender.Attend(a)
+		q.begun = q.begun || a.Done > 0
+		if a.Done == a.Blocks {
 			return
 		}
-		a.k += uintptr(a.done * a.block)
-		a.v += uintptr(a.done * a.block)
-		a.blocks -= a.done
-		a.mode = topOnly
+		a.K += uintptr(a.Done * a.Block)
+		a.V += uintptr(a.Done * a.Block)
+		a.Blocks -= a.Done
+		a.Mode = kernels.TopOnly
 		copy(by.Top, q.top)
-		s.attend(a)
+		s.Attender.Attend(a)
 		q.lower(by)
-		a.mode = topOfScore
+		a.Mode = kernels.TopOfScore
 	}
 }
 
@@ -185,13 +183,13 @@ func (q *Queries) lower(by *vec.Softmax) {
 		by.Shrink[r] = float32(math.Exp2(float64(q.top[r] - by.Top[r])))
 	}
 	by.Rescale(q.acc, q.rows, q.d)
-	by.Rescale(vec.Grid{X: q.totals, Row: 16, Panel: side}, q.rows, 16)
+	by.Rescale(vec.Grid{X: q.totals, Row: 16, Panel: kernels.Side}, q.rows, 16)
 }
 
 // Finish divides the sums by their totals and stores them in rows of y, ldy apart;
 // by's Top and Total are those of the queries then.
 func (s *Small) Finish(q *Queries, by *vec.Softmax, y []float32, ldy int) {
-	s.fold(&by.Total[0], &q.totals[0])
+	s.Fold(&by.Total[0], &q.totals[0])
 	for r, top := range q.top[:q.rows] {
 		by.Top[r] = -top * math.Ln2
 	}
@@ -209,23 +207,23 @@ func (s *Small) describeAttend(q *Queries, keys int) {
 	if s.joined(q.d) {
 		part, taps = s.rowLen(q.d)*2, products[:1]
 	}
-	a.kPanel, a.ldv = s.rowLen(q.d)*side*4, valuesRow(q.d)*4
+	a.KPanel, a.Ldv = s.rowLen(q.d)*kernels.Side*4, valuesRow(q.d)*4
 	n := 0
 	for _, at := range taps {
-		for from := 0; from < part; from += step {
-			s.kSteps[n] = [2]int{(at[0]*part + from) * 2, (at[1]*part + from) * side * 2}
+		for from := 0; from < part; from += kernels.Step {
+			s.kSteps[n] = [2]int{(at[0]*part + from) * 2, (at[1]*part + from) * kernels.Side * 2}
 			n++
 		}
 	}
-	a.kSteps, a.kCount = &s.kSteps[0], n
-	for i := range lanes / step {
-		s.vSteps[i] = [2]int{i * step * queries * 2 * s.parts(), i * step * s.parts() / 2 * a.ldv}
+	a.KSteps, a.KCount = &s.kSteps[0], n
+	for i := range lanes / kernels.Step {
+		s.vSteps[i] = [2]int{i * kernels.Step * kernels.Queries * 2 * s.parts(), i * kernels.Step * s.parts() / 2 * a.Ldv}
 	}
-	a.vSteps, a.vCount = &s.vSteps[0], lanes/step
-	a.q, a.ldq = addressOf(q.left.rows), q.left.distance*4
-	a.panels, a.last = lanes/side, int(lowMask(keys-lanes+side))
-	a.tiles, a.rows = ceilDiv(q.d, 16), q.rows
-	a.scores, a.probs, a.scale = &q.scores[0], &q.probs[0], q.scale
-	a.top, a.sums, a.totals = &q.top[0], &q.sums[0], &q.totals[0]
-	a.acc, a.accPanel = &q.acc.X[0], q.acc.Panel*4
+	a.VSteps, a.VCount = &s.vSteps[0], lanes/kernels.Step
+	a.Q, a.Ldq = kernels.AddressOf(q.left.rows), q.left.distance*4
+	a.Panels, a.Last = lanes/kernels.Side, int(lowMask(keys-lanes+kernels.Side))
+	a.Tiles, a.Rows = ceilDiv(q.d, 16), q.rows
+	a.Scores, a.Probs, a.Scale = &q.scores[0], &q.probs[0], q.scale
+	a.Top, a.Sums, a.Totals = &q.top[0], &q.sums[0], &q.totals[0]
+	a.Acc, a.AccPanel = &q.acc.X[0], q.acc.Panel*4
 }

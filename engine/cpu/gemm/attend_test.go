@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -34,7 +35,7 @@ func (c attendCase) run(s *Small) (y, top, total []float32) {
 		s.Keys(packed[b*block:], c.d, count, k[b*keys*c.d:], c.d)
 		s.Values(packed[b*block+words:], c.d, count, v[b*keys*c.d:], c.d)
 	}
-	by := &vec.Softmax{Top: make([]float32, queries), Total: make([]float32, queries), Shrink: make([]float32, queries)}
+	by := &vec.Softmax{Top: make([]float32, kernels.Queries), Total: make([]float32, kernels.Queries), Shrink: make([]float32, kernels.Queries)}
 	all := s.NewQueries(dirty(s.QueriesLen(c.d)), dirty(s.ScoresLen()), c.d)
 	s.Begin(&all, c.rows, 1/float32(math.Sqrt(float64(c.d))), q, c.d)
 	s.Attend(&all, by, 2, keys, packed, block, words)

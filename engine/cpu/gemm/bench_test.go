@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
@@ -15,7 +16,7 @@ func roof(workers int) float64 {
 	pool := par.NewPool(workers)
 	defer pool.Close()
 	var flops int64
-	phase := []par.Phase{{Tasks: workers, Run: func(int, int) { flops = Roof(isa.Current(), 2e6) }}}
+	phase := []par.Phase{{Tasks: workers, Run: func(int, int) { flops = kernels.Roof(isa.Current(), 2e6) }}}
 	best := time.Hour
 	for range 5 {
 		start := time.Now()

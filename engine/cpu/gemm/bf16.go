@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/par"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
 
 // tilesPlan computes a product with bfloat16 tiles of 32 positions x 32 columns.
 //
@@ -29,7 +32,7 @@ import "github.com/ldm-go/ldm/engine/cpu/par"
 // loads eight tiles for its twelve products, and bears operands from the second level if
 // their lines do not meet in few places of the first.
 type tilesPlan struct {
-	tiles
+	kernels.Tiles
 	product
 	tilesCut
 	split        bool
@@ -58,14 +61,14 @@ type tileSum struct {
 type unit struct{ tap, from int }
 
 type tilesWorker struct {
-	tile   tileArgs
-	put    putArgs
-	bias   [2 * side]float32
+	tile   kernels.TileArgs
+	put    kernels.PutArgs
+	bias   [2 * kernels.Side]float32
 	moves  []int // from a band's copy to each tile's first line, bytes
 	gaps   []int // and from there to its second
 	shifts []int // to the weights of each tile, values or gates, bytes
 	rows   []uintptr
-	round  rowsArgs
+	round  kernels.RowsArgs
 }
 
 const (
@@ -73,20 +76,20 @@ const (
 	partSteps  = 128 // whose weights are 256 KB
 )
 
-func planTiles(pr product, w weights, workers int, t tiles, split bool) *Plan {
+func planTiles(pr product, w weights, workers int, t kernels.Tiles, split bool) *Plan {
 	return planTilesIn(bandBytes*min(max(workers, 1), bandWorkers), pr, w, workers, t, split)
 }
 
 // planTilesIn plans with so much memory for the copy of a band, if that will do.
-func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split bool) *Plan {
-	p := &tilesPlan{tiles: t, product: pr, split: split, weights: w, cols: w.results(), panels: ceilDiv(w.results(), side), part: roundUp(pr.depth, step)}
-	p.chunk = chunkSteps / p.parts() * step
+func planTilesIn(bytes int, pr product, w weights, workers int, t kernels.Tiles, split bool) *Plan {
+	p := &tilesPlan{Tiles: t, product: pr, split: split, weights: w, cols: w.results(), panels: ceilDiv(w.results(), kernels.Side), part: roundUp(pr.depth, kernels.Step)}
+	p.chunk = chunkSteps / p.parts() * kernels.Step
 	for p.part%p.chunk != 0 {
-		p.chunk -= step
+		p.chunk -= kernels.Step
 	}
 	p.pitch = p.parts() * p.part
 	if split || p.pitch*2%1024 == 0 { // rows would meet in few places of the first-level cache
-		p.pitch |= step // an odd number of lines
+		p.pitch |= kernels.Step // an odd number of lines
 	}
 	p.workers = make([]tilesWorker, max(workers, 1))
 	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, workers, split)
@@ -94,13 +97,13 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t tiles, split b
 	packed := 0
 	for k := range pr.classes {
 		p.sums = append(p.sums, p.order(&pr.classes[k], packed))
-		packed += w.panels(side) * p.sums[k].size
+		packed += w.panels(kernels.Side) * p.sums[k].size
 	}
 	p.cutSums()
 	for i := range p.workers {
 		tiles := p.blockTiles * w.halves()
 		p.workers[i].moves, p.workers[i].gaps = make([]int, tiles), make([]int, tiles)
-		p.workers[i].rows = make([]uintptr, p.blockTiles*side+storesAhead)
+		p.workers[i].rows = make([]uintptr, p.blockTiles*kernels.Side+storesAhead)
 		if w.gated {
 			p.workers[i].shifts = make([]int, tiles)
 		}
@@ -140,7 +143,7 @@ func (p *tilesPlan) parts() int {
 
 // order lists the units of a class, and where each has its operands.
 func (p *tilesPlan) order(k *class, start int) tileSum {
-	s := tileSum{start: start, size: len(k.taps) * p.parts() * p.part * side / 2}
+	s := tileSum{start: start, size: len(k.taps) * p.parts() * p.part * kernels.Side / 2}
 	for first := 0; first < len(k.taps); {
 		last := first + 1
 		for last < len(k.taps) && k.places[last].besides(k.places[last-1]) {
@@ -156,7 +159,7 @@ func (p *tilesPlan) order(k *class, start int) tileSum {
 	for i, u := range s.units {
 		at := k.places[u.tap]
 		s.offsets = append(s.offsets, ((at.plane*p.bandRows+at.shift)*p.pitch+u.from)*2)
-		s.places = append(s.places, i*p.parts()*p.chunk*side*2)
+		s.places = append(s.places, i*p.parts()*p.chunk*kernels.Side*2)
 	}
 	return s
 }

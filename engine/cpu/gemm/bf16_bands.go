@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -41,13 +42,13 @@ func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCu
 	if split && p.slack == 0 {
 		few = fewSplit
 	}
-	fits := min(max((stripeOf(split)/(p.planes*pitch*2)-p.slack)/side, few), mostTiles)
+	fits := min(max((stripeOf(split)/(p.planes*pitch*2)-p.slack)/kernels.Side, few), mostTiles)
 	if bands := ceilDiv(all, fits); bands >= 2*workers && bytes > 0 {
 		stripe := ceilDiv(bands, min(max(tasksOfWorker*workers, 1), bands))
 		tiles := ceilDiv(all, roundUp(bands, stripe))
 		return tilesCut{band: tiles, blockTiles: tiles, groupPanels: panels, stripe: stripe}
 	}
-	most := max((bytes/(p.planes*pitch*2)-p.slack)/side, 4*p.slack/side, mostTiles)
+	most := max((bytes/(p.planes*pitch*2)-p.slack)/kernels.Side, 4*p.slack/kernels.Side, mostTiles)
 	c := tilesCut{band: ceilDiv(all, ceilDiv(all, most))}
 	count, want, groups := c.band, max(tasksOfWorker*workers, 8), 1
 	blocks := ceilDiv(count, mostTiles)
@@ -140,7 +141,7 @@ func (p *tilesPlan) stripes(a *Args) par.Phase {
 }
 
 // layOutNext lays out a band. What the one before had of it is moved.
-func (p *tilesPlan) layOutNext(w *rowsArgs, a *Args, copied []uint16, band int, follows bool) {
+func (p *tilesPlan) layOutNext(w *kernels.RowsArgs, a *Args, copied []uint16, band int, follows bool) {
 	from, to := p.region(band)
 	have := 0
 	for plane := range p.planes {
@@ -168,10 +169,10 @@ func (p *tilesPlan) layOut(a *Args, copied []uint16, band int) par.Phase {
 }
 
 // layOutRange fills dst from a position of a plane on.
-func (p *tilesPlan) layOutRange(w *rowsArgs, a *Args, dst []uint16, plane, position int) {
-	*w = rowsArgs{ldd: p.pitch * 2, lds: p.stride * p.depth * 4, n: p.depth}
+func (p *tilesPlan) layOutRange(w *kernels.RowsArgs, a *Args, dst []uint16, plane, position int) {
+	*w = kernels.RowsArgs{Ldd: p.pitch * 2, Lds: p.stride * p.depth * 4, N: p.depth}
 	if p.split {
-		w.low = p.part * 2
+		w.Low = p.part * 2
 	}
 	for len(dst) > 0 {
 		pixel, n := p.run(plane, position)
@@ -196,14 +197,14 @@ func (p *tilesPlan) layOutRange(w *rowsArgs, a *Args, dst []uint16, plane, posit
 }
 
 // layOutPixels lays out n pixels of one row of a picture.
-func (p *tilesPlan) layOutPixels(w *rowsArgs, x []float32, dst []uint16, pixel, n int) {
+func (p *tilesPlan) layOutPixels(w *kernels.RowsArgs, x []float32, dst []uint16, pixel, n int) {
 	if p.up == 1 {
 		p.lay(w, x[pixel*p.depth:], dst, n)
 		return
 	}
 	row, column := pixel/p.w, pixel%p.w
 	x = x[row/p.up*(p.w/p.up)*p.depth:] // the height is a multiple of up
-	w.lds = 0
+	w.Lds = 0
 	for end := column + n; column < end; {
 		same := min(p.up-column%p.up, end-column) // positions that see the same pixel
 		p.lay(w, x[column/p.up*p.depth:], dst, same)
@@ -212,12 +213,12 @@ func (p *tilesPlan) layOutPixels(w *rowsArgs, x []float32, dst []uint16, pixel, 
 	}
 }
 
-func (p *tilesPlan) lay(w *rowsArgs, x []float32, dst []uint16, n int) {
-	w.src, w.dst, w.count = &x[0], unsafe.Pointer(&dst[0]), n
+func (p *tilesPlan) lay(w *kernels.RowsArgs, x []float32, dst []uint16, n int) {
+	w.Src, w.Dst, w.Count = &x[0], unsafe.Pointer(&dst[0]), n
 	if p.normed {
-		p.normRows(w)
+		p.NormRows(w)
 	} else {
-		p.rows(w)
+		p.Rows(w)
 	}
 }
 

@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -24,7 +25,7 @@ import (
 // both, while the sums of all taps come and go: 128 cycles for the 640 of ten steps.
 // Operands from the second level would take 20 cycles more every step.
 type tileGradW struct {
-	tiles
+	kernels.Tiles
 	product
 	gradCut
 	split   bool
@@ -41,9 +42,9 @@ type tileGradW struct {
 }
 
 type gradWorker struct {
-	tile   tileArgs
-	pairs  panelPairs
-	turn   turnArgs
+	tile   kernels.TileArgs
+	pairs  kernels.PanelPairs
+	turn   kernels.TurnArgs
 	memory []float32 // words of two bfloat16 to be transposed
 	ahead  stretches // of the next band, to be fetched
 	both   [2]stretch
@@ -51,12 +52,12 @@ type gradWorker struct {
 
 const gradLanes = 256 // channels that are transposed together
 
-func planTileGradW(c Conv, out layout, workers int, t tiles, split bool) *Plan {
+func planTileGradW(c Conv, out layout, workers int, t kernels.Tiles, split bool) *Plan {
 	return planTileGradWIn(gradBytes, c, out, workers, t, split)
 }
 
 // planTileGradWIn plans for so much of a second-level cache, if that will do.
-func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split bool) *Plan {
+func planTileGradWIn(bytes int, c Conv, out layout, workers int, t kernels.Tiles, split bool) *Plan {
 	p := newTileGradW(bytes, gradTasks, c, out, workers, t, split)
 	return &Plan{
 		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
@@ -65,8 +66,8 @@ func planTileGradWIn(bytes int, c Conv, out layout, workers int, t tiles, split 
 }
 
 // newTileGradW plans for so many tasks at once.
-func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t tiles, split bool) *tileGradW {
-	p := &tileGradW{tiles: t, split: split}
+func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t kernels.Tiles, split bool) *tileGradW {
+	p := &tileGradW{Tiles: t, split: split}
 	if c.pointwise() && c.C < c.O { // the fewer channels are those to be transposed
 		p.swapped = true
 		c.C, c.O = c.O, c.C
@@ -78,8 +79,8 @@ func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t tiles, sp
 	for _, at := range p.classes[0].places {
 		p.copies = max(p.copies, at.shift%2+1)
 	}
-	p.reach = p.band + roundUp(p.slack, step) + 2 // panels are an odd number of pairs apart: see placeIn
-	p.pitch = (p.band/step | 1) * step            // odd: rows spread over the caches' places
+	p.reach = p.band + roundUp(p.slack, kernels.Step) + 2 // panels are an odd number of pairs apart: see placeIn
+	p.pitch = (p.band/kernels.Step | 1) * kernels.Step    // odd: rows spread over the caches' places
 	for c := range p.wide {
 		for _, at := range p.classes[0].places {
 			p.shifts = append(p.shifts, p.place(c, at.shift%2, at.plane, at.shift/2*2)*4)
@@ -89,7 +90,7 @@ func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t tiles, sp
 	p.zero = zeros(max(c.C, c.O))
 	p.workers = make([]gradWorker, max(workers, 1))
 	for i := range p.workers {
-		p.workers[i].memory = make([]float32, p.parts()*16*(min(gradLanes, p.tall*side)|16))
+		p.workers[i].memory = make([]float32, p.parts()*16*(min(gradLanes, p.tall*kernels.Side)|16))
 	}
 	return p
 }
@@ -104,23 +105,23 @@ func (p *tileGradW) parts() int {
 
 // wordsX and wordsY are the sizes of one part of the operands of a band.
 func (p *tileGradW) wordsX() int { return p.place(p.wide, 0, 0, 0) }
-func (p *tileGradW) wordsY() int { return p.tall * side * p.pitch / 2 }
+func (p *tileGradW) wordsY() int { return p.tall * kernels.Side * p.pitch / 2 }
 
 // place is where the words of a panel, copy and plane of x begin, from a position on.
 func (p *tileGradW) place(panel, copy, plane, position int) int {
-	return (((panel*p.copies+copy)*p.planes+plane)*p.reach + position) / 2 * side
+	return (((panel*p.copies+copy)*p.planes+plane)*p.reach + position) / 2 * kernels.Side
 }
 
 // laidOut is the size of both operands of a band, sums that of a task's sums.
 func (p *tileGradW) laidOut() int { return p.parts() * (p.wordsX() + p.wordsY()) }
-func (p *tileGradW) sums() int    { return p.tall * p.wide * p.taps * side * side }
+func (p *tileGradW) sums() int    { return p.tall * p.wide * p.taps * kernels.Side * kernels.Side }
 
 func (p *tileGradW) bind(a Args) []par.Phase {
 	if p.swapped {
 		a.X, a.W = a.W, a.X
 	}
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
-	size := p.taps * side * side
+	size := p.taps * kernels.Side * kernels.Side
 	return p.phases(a.Scratch[len(words):], p.sums(), gradTask{
 		sum: func(worker int, sums []float32, split, group int) {
 			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, split, group, false)
@@ -140,15 +141,15 @@ func (p *tileGradW) task(w *gradWorker, a *Args, words []uint32, sums []float32,
 	firstRow, firstCol := p.first(group)
 	x, dy := words[:p.parts()*p.wordsX()], words[p.parts()*p.wordsX():]
 	from := split * p.length
-	to := min(from+p.length, roundUp(p.positions(), step))
+	to := min(from+p.length, roundUp(p.positions(), kernels.Step))
 	for first := from; first < to; first += p.band {
 		n := min(p.band, to-first)
 		p.layOutX(w, a.X, x, firstCol, first, n)
 		p.layOutY(w, a.W, dy, firstRow, first, n)
 		p.nextBand(w, a, first+n, min(p.band, to-first-n))
 		for r := range min(p.tall, p.rowTiles-firstRow) {
-			acc := sums[r*p.wide*p.taps*side*side:]
-			p.sum(w, x, dy[r*side*p.pitch/2:], acc, min(p.wide, p.colTiles-firstCol), n, resume || first > from)
+			acc := sums[r*p.wide*p.taps*kernels.Side*kernels.Side:]
+			p.sum(w, x, dy[r*kernels.Side*p.pitch/2:], acc, min(p.wide, p.colTiles-firstCol), n, resume || first > from)
 		}
 	}
 }
@@ -168,44 +169,44 @@ func (p *tileGradW) nextBand(w *gradWorker, a *Args, position, n int) {
 // sum adds n positions to the sums of one tile of rows and so many of columns.
 func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n int, resume bool) {
 	t := &w.tile
-	*t = tileArgs{
-		lda: p.pitch * 2, offsets: &p.none[0], taps: 1,
-		ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &p.none[0], shifts: &p.shifts[0], count: cols * p.taps,
+	*t = kernels.TileArgs{
+		Lda: p.pitch * 2, Offsets: &p.none[0], Taps: 1,
+		Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &p.none[0], Shifts: &p.shifts[0], Count: cols * p.taps,
 	}
 	if p.split {
-		t.lowA, t.lowB = p.wordsY()*4, p.wordsX()*4
+		t.LowA, t.LowB = p.wordsY()*4, p.wordsX()*4
 	}
 	if resume {
-		t.resume = 1
+		t.Resume = 1
 	}
 	for from := 0; from < n; from += p.chunk {
-		t.steps = min(p.chunk, n-from) / step
-		t.a = uintptr(unsafe.Pointer(&dy[from/2]))
-		t.b = uintptr(unsafe.Pointer(&x[from/2*side]))
-		t.fetch, t.fetchEnd = w.ahead.next(t.steps * t.count * fetchedByStep)
-		p.tile(t)
-		t.resume = 1
+		t.Steps = min(p.chunk, n-from) / kernels.Step
+		t.A = uintptr(unsafe.Pointer(&dy[from/2]))
+		t.B = uintptr(unsafe.Pointer(&x[from/2*kernels.Side]))
+		t.Fetch, t.FetchEnd = w.ahead.next(t.Steps * t.Count * fetchedByStep)
+		p.Tile(t)
+		t.Resume = 1
 	}
 }
 
 // store puts sums [tap][row][column] where the gradient has them.
 func (p *tileGradW) store(w *gradWorker, dw, sums []float32, r, c int) {
-	rows, cols := min(side, p.conv.O-r*side), min(side, p.conv.C-c*side)
-	dw = dw[r*side*p.out.col+c*side*p.out.row:]
+	rows, cols := min(kernels.Side, p.conv.O-r*kernels.Side), min(kernels.Side, p.conv.C-c*kernels.Side)
+	dw = dw[r*kernels.Side*p.out.col+c*kernels.Side*p.out.row:]
 	switch {
 	case p.out.row == 1: // one tap
 		for i := range rows {
-			copy(dw[i*p.out.col:][:cols], sums[i*side:])
+			copy(dw[i*p.out.col:][:cols], sums[i*kernels.Side:])
 		}
 	case p.taps == 1:
-		Transpose(dw, p.out.row, sums, side, rows, cols)
+		Transpose(dw, p.out.row, sums, kernels.Side, rows, cols)
 	default:
 		for from := 0; from < cols; from += 16 {
-			w.turn = turnArgs{
-				dst: &dw[from*p.out.row], ldd: p.out.row * 4, next: p.out.col * 4,
-				src: &sums[from], lds: side * side * 4, taps: p.taps, cols: min(16, cols-from), count: rows,
+			w.turn = kernels.TurnArgs{
+				Dst: &dw[from*p.out.row], Ldd: p.out.row * 4, Next: p.out.col * 4,
+				Src: &sums[from], Lds: kernels.Side * kernels.Side * 4, Taps: p.taps, Cols: min(16, cols-from), Count: rows,
 			}
-			p.turnTaps(&w.turn)
+			p.TurnTaps(&w.turn)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package gemm
 
-import "math"
+import (
+	"math"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+)
 
 // gradCut is how a gradient to the weights is cut into tasks.
 type gradCut struct {
@@ -20,15 +24,15 @@ const (
 // cutGradW chooses groups, splits and bands for so many tasks at once; none may follow the
 // number of workers.
 func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
-	cut := gradCut{taps: c.KH * c.KW, gradGroups: gradGroups{rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}}
-	all := roundUp(p.positions(), step)
-	cut.chunk = chunkSteps / parts * step
+	cut := gradCut{taps: c.KH * c.KW, gradGroups: gradGroups{rowTiles: ceilDiv(c.O, kernels.Side), colTiles: ceilDiv(c.C, kernels.Side)}}
+	all := roundUp(p.positions(), kernels.Step)
+	cut.chunk = chunkSteps / parts * kernels.Step
 	best := math.Inf(1)
 	for tall := 1; tall <= cut.rowTiles; tall++ {
 		for wide := 1; wide <= cut.colTiles; wide++ {
 			try := cut
 			try.group(tall, wide)
-			if tall*wide > 1 && tall*wide*cut.taps*side*side*4 > bytes*9/16 {
+			if tall*wide > 1 && tall*wide*cut.taps*kernels.Side*kernels.Side*4 > bytes*9/16 {
 				break
 			}
 			for try.splits = 1; try.splits <= max(min(tasks, all/(2*cut.chunk)), 1); try.splits *= 2 {
@@ -39,14 +43,14 @@ func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
 		}
 	}
 	cut.group(cut.tall, cut.wide)
-	cut.length = roundUp(ceilDiv(all, cut.splits), step)
+	cut.length = roundUp(ceilDiv(all, cut.splits), kernels.Step)
 	cut.splits = ceilDiv(all, cut.length)
-	position := side * (p.planes*cut.wide + cut.tall) * (4 + parts) // bytes, as float32 and half of it as bfloat16
-	most := (bytes - cut.tall*cut.wide*cut.taps*side*side*4) / position
+	position := kernels.Side * (p.planes*cut.wide + cut.tall) * (4 + parts) // bytes, as float32 and half of it as bfloat16
+	most := (bytes - cut.tall*cut.wide*cut.taps*kernels.Side*kernels.Side*4) / position
 	most = min(max(most-p.slack, 2*p.slack, 2*cut.chunk), max(mostGradPos, 4*p.slack))
-	cut.band = roundUp(ceilDiv(cut.length, ceilDiv(cut.length, most)), step)
-	steps := cut.band / step
-	cut.chunk = ceilDiv(steps, ceilDiv(steps, cut.chunk/step)) * step
+	cut.band = roundUp(ceilDiv(cut.length, ceilDiv(cut.length, most)), kernels.Step)
+	steps := cut.band / kernels.Step
+	cut.chunk = ceilDiv(steps, ceilDiv(steps, cut.chunk/kernels.Step)) * kernels.Step
 	return cut
 }
 
@@ -55,7 +59,7 @@ func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
 // adding up the splits.
 func (c *gradCut) cost(positions, planes, parts, atOnce int) float64 {
 	const own, late, sums = 0.65, 0.15, 2.5 // cycles for a number
-	x, y := float64(positions*side*planes*c.colTiles*c.rowGroups), float64(positions*side*c.rowTiles*c.colGroups)
+	x, y := float64(positions*kernels.Side*planes*c.colTiles*c.rowGroups), float64(positions*kernels.Side*c.rowTiles*c.colGroups)
 	work := own * (x + y)
 	if c.colGroups > 1 {
 		work += late * x
@@ -63,9 +67,9 @@ func (c *gradCut) cost(positions, planes, parts, atOnce int) float64 {
 	if c.rowGroups > 1 {
 		work += late * y
 	}
-	work += float64((2*parts - 1) * 64 * positions / step * c.taps * c.rowTiles * c.colTiles)
+	work += float64((2*parts - 1) * 64 * positions / kernels.Step * c.taps * c.rowTiles * c.colTiles)
 	if c.splits > 1 {
-		work += sums * float64(c.splits*c.taps*c.rowTiles*c.colTiles*side*side)
+		work += sums * float64(c.splits*c.taps*c.rowTiles*c.colTiles*kernels.Side*kernels.Side)
 	}
 	tasks := c.tasks()
 	return work * float64(roundUp(tasks, atOnce)) / float64(tasks)

@@ -1,23 +1,25 @@
 package gemm
 
+import "github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+
 // gradBlock is the number of positions that are laid out while those behind them are
 // fetched.
-const gradBlock = step
+const gradBlock = kernels.Step
 
 // layOutX fills the panels of x, from one on, with n positions and those behind them
 // that taps reach.
 func (p *tileGradW) layOutX(w *gradWorker, x []float32, dst []uint32, firstCol, position, n int) {
 	panels := min(p.wide, p.colTiles-firstCol)
-	o := operand{data: x, from: firstCol * side, depth: p.conv.C, stride: p.stride}
-	n += roundUp(p.slack, step)
+	o := operand{data: x, from: firstCol * kernels.Side, depth: p.conv.C, stride: p.stride}
+	n += roundUp(p.slack, kernels.Step)
 	for o.plane = range p.planes {
-		p.fetch(&o, position, panels*side)
+		p.fetch(&o, position, panels*kernels.Side)
 		for at := 0; at < n; at += gradBlock {
 			if at+gradBlock < n {
-				p.fetch(&o, position+at+gradBlock, panels*side)
+				p.fetch(&o, position+at+gradBlock, panels*kernels.Side)
 			}
 			for copy := range p.copies {
-				w.pairs = panelPairs{ldd: side * 4, panel: p.place(1, 0, 0, 0) * 4, low: p.low(p.wordsX()), n: min(panels*side, o.depth-o.from)}
+				w.pairs = kernels.PanelPairs{Ldd: kernels.Side * 4, Panel: p.place(1, 0, 0, 0) * 4, Low: p.low(p.wordsX()), N: min(panels*kernels.Side, o.depth-o.from)}
 				p.pairsOf(w, o, dst[p.place(0, copy, o.plane, at):], position+at+copy, gradBlock/2)
 			}
 		}
@@ -49,7 +51,7 @@ func (p *tileGradW) stretch(o *operand, position, n int) stretch {
 	if first < 0 {
 		return stretch{}
 	}
-	base := addressOf(o.data)
+	base := kernels.AddressOf(o.data)
 	return stretch{base + uintptr(first*4), base + uintptr(last*4)}
 }
 
@@ -59,7 +61,7 @@ func (p *tileGradW) fetch(o *operand, position, channels int) {
 		at, n := p.runOf(o, position)
 		n = min(n, end-position)
 		if at >= 0 {
-			p.prefetch(&o.data[at], o.stride*o.depth*4, ceilDiv(min(channels, o.depth-o.from), 16), n)
+			p.Prefetch(&o.data[at], o.stride*o.depth*4, ceilDiv(min(channels, o.depth-o.from), 16), n)
 		}
 		position += n
 	}
@@ -67,8 +69,8 @@ func (p *tileGradW) fetch(o *operand, position, channels int) {
 
 // layOutY fills the transposed dy, of tiles of rows from one on, with n positions.
 func (p *tileGradW) layOutY(w *gradWorker, dy []float32, dst []uint32, firstRow, position, n int) {
-	rows := min(p.tall, p.rowTiles-firstRow) * side
-	o := operand{data: dy, from: firstRow * side, depth: p.conv.O, stride: 1, plane: noPlane}
+	rows := min(p.tall, p.rowTiles-firstRow) * kernels.Side
+	o := operand{data: dy, from: firstRow * kernels.Side, depth: p.conv.O, stride: 1, plane: noPlane}
 	p.fetch(&o, position, rows)
 	for at := 0; at < n; at += gradBlock {
 		if at+gradBlock < n {
@@ -85,11 +87,11 @@ func (p *tileGradW) transposed(w *gradWorker, o operand, dst []uint32, rows, pos
 		lanes := min(gradLanes, rows-from)
 		apart := lanes | 16 // words, an odd number of cache lines
 		o.from = first + from
-		w.pairs = panelPairs{ldd: apart * 4, panel: side * 4, low: p.low(16 * apart), n: min(lanes, o.depth-o.from)}
+		w.pairs = kernels.PanelPairs{Ldd: apart * 4, Panel: kernels.Side * 4, Low: p.low(16 * apart), N: min(lanes, o.depth-o.from)}
 		p.pairsOf(w, o, words, position, gradBlock/2)
 		for part := range p.parts() {
 			for c := 0; c < lanes; c += 16 {
-				p.transpose(&dst[part*p.wordsY()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*apart+c], apart*4)
+				p.Transpose(&dst[part*p.wordsY()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*apart+c], apart*4)
 			}
 		}
 	}
@@ -123,20 +125,20 @@ func (p *tileGradW) runOf(o *operand, position int) (at, n int) {
 // pairsOf fills dst with count pairs of positions from one on, as w.pairs says.
 func (p *tileGradW) pairsOf(w *gradWorker, o operand, dst []uint32, position, count int) {
 	a := &w.pairs
-	for i := 0; i < count; i += a.count {
+	for i := 0; i < count; i += a.Count {
 		at, m := p.runOf(&o, position+2*i)
-		a.dst, a.count = &dst[i*a.ldd/4], min(max(m/2, 1), count-i)
-		a.even, a.next = p.at(o, at), 2*o.stride*o.depth*4
+		a.Dst, a.Count = &dst[i*a.Ldd/4], min(max(m/2, 1), count-i)
+		a.Even, a.Next = p.at(o, at), 2*o.stride*o.depth*4
 		switch {
 		case m == 1: // the end of a row
 			next, _ := p.runOf(&o, position+2*i+1)
-			a.odd = p.at(o, next)
+			a.Odd = p.at(o, next)
 		case at < 0:
-			a.odd, a.next = a.even, 0
+			a.Odd, a.Next = a.Even, 0
 		default:
-			a.odd = &o.data[at+o.stride*o.depth]
+			a.Odd = &o.data[at+o.stride*o.depth]
 		}
-		p.panels(a)
+		p.Panels(a)
 	}
 }
 

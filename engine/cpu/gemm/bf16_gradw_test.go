@@ -3,19 +3,21 @@ package gemm
 import (
 	"fmt"
 	"testing"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 )
 
 // TestTurnTaps holds the bringing together of taps against its twin.
 func TestTurnTaps(t *testing.T) {
 	for _, taps := range []int{1, 4, 9, 16, 25} {
 		for _, cols := range []int{16, 5} {
-			sums := random(taps*side*side, 1)
+			sums := random(taps*kernels.Side*kernels.Side, 1)
 			var all [2][]float32
-			for i, turn := range []func(*turnArgs){bestTiles().turnTaps, turnTapsPortable} {
-				all[i] = make([]float32, 16*(side*taps+8))
-				turn(&turnArgs{
-					dst: &all[i][3], ldd: (side*taps + 8) * 4, next: taps * 4, src: &sums[16], lds: side * side * 4,
-					taps: taps, cols: cols, count: side - 1,
+			for i, turn := range []func(*kernels.TurnArgs){bestTiles().TurnTaps, kernels.TurnTapsPortable} {
+				all[i] = make([]float32, 16*(kernels.Side*taps+8))
+				turn(&kernels.TurnArgs{
+					Dst: &all[i][3], Ldd: (kernels.Side*taps + 8) * 4, Next: taps * 4, Src: &sums[16], Lds: kernels.Side * kernels.Side * 4,
+					Taps: taps, Cols: cols, Count: kernels.Side - 1,
 				})
 			}
 			same(t, fmt.Sprintf("%d taps, %d columns", taps, cols), all[0], all[1])
@@ -33,10 +35,10 @@ func TestGradCut(t *testing.T) {
 			if cut.tall*cut.rowGroups < cut.rowTiles || cut.wide*cut.colGroups < cut.colTiles || cut.length*cut.splits < p.positions() {
 				t.Errorf("%+v: %+v leaves something out", c, cut)
 			}
-			if cut.band%step != 0 || cut.chunk%step != 0 || cut.chunk > chunkSteps*step || cut.length%step != 0 {
+			if cut.band%kernels.Step != 0 || cut.chunk%kernels.Step != 0 || cut.chunk > chunkSteps*kernels.Step || cut.length%kernels.Step != 0 {
 				t.Errorf("%+v: %+v: pieces that are not whole steps", c, cut)
 			}
-			if bytes := cut.tall * cut.wide * cut.taps * side * side * 4; bytes > gradBytes {
+			if bytes := cut.tall * cut.wide * cut.taps * kernels.Side * kernels.Side * 4; bytes > gradBytes {
 				t.Errorf("%+v: sums of %d bytes", c, bytes)
 			}
 		}
@@ -49,10 +51,10 @@ func TestPanels(t *testing.T) {
 	for _, n := range []int{32, 75, 16, 96} {
 		for _, low := range []int{0, 4096 * 4} {
 			var all [2][]uint32
-			for i, panels := range []func(*panelPairs){bestTiles().panels, panelsPortable} {
+			for i, panels := range []func(*kernels.PanelPairs){bestTiles().Panels, kernels.PanelsPortable} {
 				all[i] = make([]uint32, 2*4096)
-				panels(&panelPairs{
-					dst: &all[i][0], ldd: side * 4, panel: 300 * 4, even: &x[1], odd: &x[150], next: 200 * 4, n: n, count: 4, low: low,
+				panels(&kernels.PanelPairs{
+					Dst: &all[i][0], Ldd: kernels.Side * 4, Panel: 300 * 4, Even: &x[1], Odd: &x[150], Next: 200 * 4, N: n, Count: 4, Low: low,
 				})
 			}
 			if fmt.Sprint(all[0]) != fmt.Sprint(all[1]) {

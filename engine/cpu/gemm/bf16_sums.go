@@ -3,6 +3,8 @@ package gemm
 import (
 	"math"
 	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 )
 
 const (
@@ -17,13 +19,13 @@ const (
 // a result's terms is the same for any.
 func (p *tilesPlan) cutSums() {
 	p.together = 1
-	rows := p.blockTiles*side + p.slack
+	rows := p.blockTiles*kernels.Side + p.slack
 	if rows*p.planes*p.pitch*2 > stripeOf(p.split) {
 		p.together = turns / p.weights.halves()
 	}
 	for i := range p.sums {
 		s := &p.sums[i]
-		s.stretch = max(partSteps/(p.chunk/step*p.parts()), 1)
+		s.stretch = max(partSteps/(p.chunk/kernels.Step*p.parts()), 1)
 		if p.together > 1 && len(s.units) > 0 {
 			row := s.rowTaps() // see all but the same numbers of a
 			s.stretch = min(s.stretch, max(stretchBytes/(rows*p.chunk*p.parts()*2), 1)*row)
@@ -43,7 +45,7 @@ func (s *tileSum) rowTaps() int {
 // accLen is the memory for the sums of a block: those of panels that go on by turns,
 // with gates for those too.
 func (p *tilesPlan) accLen() int {
-	return p.together * p.weights.halves() * p.blockTiles * side * side
+	return p.together * p.weights.halves() * p.blockTiles * kernels.Side * kernels.Side
 }
 
 // block computes tiles first … last-1 of a band, of panels from … to-1 of class k, from
@@ -52,33 +54,33 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 	if len(p.classes[k].taps) == 0 {
 		return
 	}
-	base := addressOf(a.Y)
+	base := kernels.AddressOf(a.Y)
 	if p.halfY {
 		base = uintptr(unsafe.Pointer(&a.YHalf[0]))
 	}
-	rows := w.rows[:(last-first)*side]
+	rows := w.rows[:(last-first)*kernels.Side]
 	if !p.fillRows(rows, base, p.cols*p.size(), k, 2*(band*p.band+first)) {
 		return
 	}
-	w.put = putArgs{count: len(rows), rows: &rows[0], bias: &w.bias[0]}
+	w.put = kernels.PutArgs{Count: len(rows), Rows: &rows[0], Bias: &w.bias[0]}
 	if a.Add != nil {
-		w.put.add, w.put.delta = 1, addressOf(a.Add)-base
+		w.put.Add, w.put.Delta = 1, kernels.AddressOf(a.Add)-base
 	}
 	p.findLines(w, band, first, last)
-	w.tile = tileArgs{
-		a: uintptr(unsafe.Pointer(&copied[0])), lda: p.pitch * 2, steps: p.chunk / step,
-		ldb: 128, second: 64, next: 2048, moves: &w.moves[0], gaps: &w.gaps[0], count: last - first,
+	w.tile = kernels.TileArgs{
+		A: uintptr(unsafe.Pointer(&copied[0])), Lda: p.pitch * 2, Steps: p.chunk / kernels.Step,
+		Ldb: 128, Second: 64, Next: 2048, Moves: &w.moves[0], Gaps: &w.gaps[0], Count: last - first,
 	}
 	if p.weights.gated {
 		p.gate(w, p.sums[k].size)
 	}
 	if p.passing(k) {
-		w.tile.passing = 1
+		w.tile.Passing = 1
 	}
 	if p.split {
-		w.tile.lowA, w.tile.lowB = p.part*2, p.chunk*side*2
-		w.tile.ldb, w.tile.second = 64, tileWords*4
-		w.tile.fetchStep = 512 // a step takes three times as long
+		w.tile.LowA, w.tile.LowB = p.part*2, p.chunk*kernels.Side*2
+		w.tile.Ldb, w.tile.Second = 64, kernels.TileWords*4
+		w.tile.FetchStep = 512 // a step takes three times as long
 	}
 	for panel := from; panel < to; panel += p.together {
 		p.takeTurns(a, w, acc, k, panel, min(p.together, to-panel), to)
@@ -103,30 +105,30 @@ func (p *tilesPlan) size() int {
 
 // takeTurns computes a block's tiles for n panels; the last of the task ends at to.
 func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, n, to int) {
-	s, t, own := &p.sums[k], &w.tile, w.tile.count*side*side
+	s, t, own := &p.sums[k], &w.tile, w.tile.Count*kernels.Side*kernels.Side
 	for u := 0; u < len(s.units); u += s.stretch {
 		count := min(s.stretch, len(s.units)-u)
 		last := u+count == len(s.units)
-		t.offsets, t.places, t.taps = &s.offsets[u], &s.places[u], count
-		t.resume, t.put, t.ring, t.rate = min(u, 1), nil, 0, 8*storesOf(p.weights.halves()*count*t.steps)
+		t.Offsets, t.Places, t.Taps = &s.offsets[u], &s.places[u], count
+		t.Resume, t.Put, t.Ring, t.Rate = min(u, 1), nil, 0, 8*storesOf(p.weights.halves()*count*t.Steps)
 		for i := range n {
 			sums := acc[i*own:][:own]
-			t.b, t.acc = addressOf(a.W[s.start+(panel+i)*p.weights.halves()*s.size:]), &sums[0]
+			t.B, t.Acc = kernels.AddressOf(a.W[s.start+(panel+i)*p.weights.halves()*s.size:]), &sums[0]
 			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
 			if last {
-				w.put.acc, t.put = &sums[0], &w.put
+				w.put.Acc, t.Put = &sums[0], &w.put
 				if u == 0 {
-					t.ring = 2 * p.weights.halves() * side * side * 4
+					t.Ring = 2 * p.weights.halves() * kernels.Side * kernels.Side * 4
 				}
 				p.columns(a, w, panel+i)
 			}
-			p.tile(t)
+			p.Tile(t)
 		}
 	}
 }
 
 // fetchNext names the weights of the turn behind turn i of n panels at unit u.
-func (p *tilesPlan) fetchNext(t *tileArgs, s *tileSum, packed []float32, panel, i, n, u, to int) {
+func (p *tilesPlan) fetchNext(t *kernels.TileArgs, s *tileSum, packed []float32, panel, i, n, u, to int) {
 	switch {
 	case i+1 < n:
 		i++
@@ -135,32 +137,32 @@ func (p *tilesPlan) fetchNext(t *tileArgs, s *tileSum, packed []float32, panel, 
 	case panel+n < to:
 		panel, i, u = panel+n, 0, 0
 	default:
-		t.fetchEnd = t.fetch
+		t.FetchEnd = t.Fetch
 		return
 	}
 	unit, halves := s.size/len(s.units), p.weights.halves()
 	at := (panel+i)*halves*s.size + u*unit
-	t.fetch = addressOf(packed[at:]) // gates lie behind where they are summed in one stretch
-	t.fetchEnd = t.fetch + uintptr(halves*min(s.stretch, len(s.units)-u)*unit*4)
+	t.Fetch = kernels.AddressOf(packed[at:]) // gates lie behind where they are summed in one stretch
+	t.FetchEnd = t.Fetch + uintptr(halves*min(s.stretch, len(s.units)-u)*unit*4)
 }
 
 // columns tells put the place, the bias and the number of a panel's columns.
 func (p *tilesPlan) columns(a *Args, w *tilesWorker, panel int) {
-	w.put.shift = uintptr(panel * side * p.size())
+	w.put.Shift = uintptr(panel * kernels.Side * p.size())
 	clear(w.bias[:])
 	for i := range p.weights.halves() {
-		from, n := p.weights.columns(panel*p.weights.halves()+i, side)
+		from, n := p.weights.columns(panel*p.weights.halves()+i, kernels.Side)
 		if a.Bias != nil {
-			copy(w.bias[i*side:][:n], a.Bias[from:])
+			copy(w.bias[i*kernels.Side:][:n], a.Bias[from:])
 		}
-		w.put.mask = lowMask(n)
+		w.put.Mask = lowMask(n)
 	}
 }
 
 // storesOf is how many rows of a tile are to be stored in each of so many steps.
 func storesOf(steps int) int {
 	n := 1
-	for n*steps < side {
+	for n*steps < kernels.Side {
 		n *= 2
 	}
 	return n

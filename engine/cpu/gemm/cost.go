@@ -1,5 +1,7 @@
 package gemm
 
+import "github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+
 // method is a way to compute a convolution of float32 numbers, or a gradient.
 type method int
 
@@ -10,11 +12,11 @@ const (
 )
 
 // size is that of Winograd's algorithm.
-func (m method) size(k kernel) winogradSize {
+func (m method) size(k kernels.Kernel) kernels.WinogradSize {
 	if m == winograd22 {
-		return winogradF2(k)
+		return kernels.WinogradF2(k)
 	}
-	return winogradF4(k)
+	return kernels.WinogradF4(k)
 }
 
 // trainingBatch is what a batch of training is taken to be: what is done once for
@@ -62,7 +64,7 @@ var (
 // and any number of workers.
 type costModel struct {
 	costs
-	k             kernel
+	k             kernels.Kernel
 	conv          Conv
 	oh, ow        int
 	panels, lanes int
@@ -70,13 +72,13 @@ type costModel struct {
 	batch         int     // pictures that are taken to come together
 }
 
-func newCostModel(c Conv, k kernel) costModel {
-	m := costModel{costs: costs256, k: k, conv: c, panels: ceilDiv(c.O, k.cols), lanes: k.cols / 2, batch: 1}
+func newCostModel(c Conv, k kernels.Kernel) costModel {
+	m := costModel{costs: costs256, k: k, conv: c, panels: ceilDiv(c.O, k.Cols), lanes: k.Cols / 2, batch: 1}
 	m.oh, m.ow = c.OutSize()
 	m.vectors = float64(2 * m.panels)
-	if k.name == "avx512" {
+	if k.Name == "avx512" {
 		m.costs = costs512
-		if rest := c.O % k.cols; rest > 0 && rest <= m.lanes {
+		if rest := c.O % k.Cols; rest > 0 && rest <= m.lanes {
 			m.vectors-- // the kernel of half a tile
 		}
 	}
@@ -89,11 +91,11 @@ func newCostModel(c Conv, k kernel) costModel {
 // filled is the number of rows of a picture, with its share of those that are
 // multiplied for nothing in the last tile.
 func (m *costModel) filled(rows int) float64 {
-	return float64(roundUp(rows*m.batch, m.k.rows)) / float64(m.batch)
+	return float64(roundUp(rows*m.batch, m.k.Rows)) / float64(m.batch)
 }
 
 // rowTiles is the number of tiles of the input channels in a gradient to the weights.
-func (m *costModel) rowTiles() float64 { return float64(ceilDiv(m.conv.C, m.k.rows)) }
+func (m *costModel) rowTiles() float64 { return float64(ceilDiv(m.conv.C, m.k.Rows)) }
 
 // transforms is the cost of all transforms of a picture's tiles.
 func (m *costModel) transforms(by method, tiles float64) float64 {
@@ -102,11 +104,13 @@ func (m *costModel) transforms(by method, tiles float64) float64 {
 }
 
 // tiles is the number of tiles of a picture.
-func (m *costModel) tiles(s winogradSize) int { return ceilDiv(m.oh, s.out) * ceilDiv(m.ow, s.out) }
+func (m *costModel) tiles(s kernels.WinogradSize) int {
+	return ceilDiv(m.oh, s.Out) * ceilDiv(m.ow, s.Out)
+}
 
 // forward estimates a convolution, or a gradient to the picture as one.
 func (m *costModel) forward(by method) float64 {
-	c, rows := m.conv, float64(m.k.rows)
+	c, rows := m.conv, float64(m.k.Rows)
 	if by == direct {
 		pixels, taps := m.filled(m.oh*m.ow), c.KH*c.KW
 		depth, addresses := c.C*taps, float64(taps)
@@ -116,7 +120,7 @@ func (m *costModel) forward(by method) float64 {
 		return pixels * (m.dot*float64(depth)*m.vectors + m.dotTile*float64(m.panels)/rows + m.address*addresses)
 	}
 	size := by.size(m.k)
-	all, n := float64(size.all()), m.filled(m.tiles(size))
+	all, n := float64(size.All()), m.filled(m.tiles(size))
 	return all*n*(m.product*float64(c.C)*m.vectors+m.productTile*float64(m.panels)/rows) +
 		m.transforms(by, float64(m.tiles(size))) +
 		m.filter[by]*float64(c.C*2*m.panels)/float64(m.batch)
@@ -127,11 +131,11 @@ func (m *costModel) gradW(by method) float64 {
 	c := m.conv
 	if by == direct {
 		points, segments := m.points()
-		return m.rowTiles() * float64(m.panels) * (m.outer*float64(points*2*m.k.rows) + m.segment*float64(segments))
+		return m.rowTiles() * float64(m.panels) * (m.outer*float64(points*2*m.k.Rows) + m.segment*float64(segments))
 	}
 	size := by.size(m.k)
-	all, n := float64(size.all()), float64(m.tiles(size))
-	return m.sum*all*n*m.rowTiles()*float64(2*m.panels*m.k.rows) +
+	all, n := float64(size.All()), float64(m.tiles(size))
+	return m.sum*all*n*m.rowTiles()*float64(2*m.panels*m.k.Rows) +
 		m.transforms(by, n) +
 		m.result*all*float64(c.C*c.O/m.lanes)/float64(m.batch)
 }
@@ -161,11 +165,11 @@ func inside(n, stride, shift, size int) (count int) {
 }
 
 // winogradFits tells whether Winograd's algorithm can compute a convolution.
-func winogradFits(c Conv, prec Precision, k kernel) bool {
-	if k.winograd == nil || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 || c.C < winoChannels {
+func winogradFits(c Conv, prec Precision, k kernels.Kernel) bool {
+	if k.Winograd == nil || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 || c.C < winoChannels {
 		return false
 	}
-	lanes := k.winograd.lanes
+	lanes := k.Winograd.Lanes
 	least, most := min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight), max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight)
 	return c.C%lanes == 0 && c.O%lanes == 0 && least >= 0 && most <= 2
 }

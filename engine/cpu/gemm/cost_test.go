@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
@@ -46,11 +47,11 @@ func TestChoice(t *testing.T) {
 		{strided, direct, direct, direct},
 	} {
 		for _, level := range isa.Available() {
-			k := kernelFor(level)
+			k := kernels.For(level)
 			if level >= isa.AMX { // has the kernels of AVX-512, which tiles go before
 				continue
 			}
-			if k.winograd == nil || s.conv.C%k.winograd.lanes != 0 {
+			if k.Winograd == nil || s.conv.C%k.Winograd.Lanes != 0 {
 				continue
 			}
 			for _, n := range []int{1, 32} { // never by the batch
@@ -100,13 +101,13 @@ func planBy(m method, d Direction, c Conv, level isa.Level) *Plan {
 // TestAlgorithmName: a plan reports what was chosen.
 func TestAlgorithmName(t *testing.T) {
 	for _, level := range isa.Available() {
-		if kernelFor(level).winograd == nil {
+		if kernels.For(level).Winograd == nil {
 			continue
 		}
 		if use, _ := useTiles(F32, level); use {
 			continue
 		}
-		name := kernelFor(level).name
+		name := kernels.For(level).Name
 		for _, s := range []struct {
 			got, want string
 		}{

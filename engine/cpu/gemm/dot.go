@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -36,7 +37,7 @@ func parts(taps, depth, cols int) []part {
 
 // dotPlan is the product of a source's rows with packed panels of columns.
 type dotPlan struct {
-	kernel
+	kernels.Kernel
 	src                     source
 	weights                 weights
 	rows, depth, taps, cols int // cols and panels are those of the result
@@ -55,14 +56,14 @@ const copyGap = 16
 
 // dotWorker is the memory of one worker.
 type dotWorker struct {
-	args    dotArgs
+	args    kernels.DotArgs
 	table   []uintptr
 	shifted []uintptr
 	copied  []float32    // rows that lie a multiple of a page apart, moved closer
 	halves  [2][]float32 // value and gate of a panel: [rows of a task][cols]
 	wide    []float32    // a part of a panel whose weights are held in 16 bits
-	partial [maxRows * maxCols]float32
-	bias    [maxCols]float32
+	partial [kernels.MaxRows * kernels.MaxCols]float32
+	bias    [kernels.MaxCols]float32
 }
 
 // output is where tiles of a panel go.
@@ -71,27 +72,27 @@ type output struct {
 	stride int     // bytes between rows
 }
 
-func planDot(src source, w weights, workers int, k kernel) *Plan {
+func planDot(src source, w weights, workers int, k kernels.Kernel) *Plan {
 	p := newDot(src, w, workers, k)
 	return &Plan{
 		also:       w.also(),
-		PackedLen:  w.panels(k.cols) * p.taps * p.depth * k.cols,
+		PackedLen:  w.panels(k.Cols) * p.taps * p.depth * k.Cols,
 		ScratchLen: len(p.workers) * (p.copySize() + 2*p.gateSize()),
 		HalfLen:    len(p.workers) * p.partSize(),
-		packing:    packPanels(w, k.cols, workers),
+		packing:    packPanels(w, k.Cols, workers),
 		bind:       p.bind,
 	}
 }
 
-func newDot(src source, w weights, workers int, k kernel) *dotPlan {
-	p := &dotPlan{kernel: k, src: src, weights: w, cols: w.results()}
+func newDot(src source, w weights, workers int, k kernels.Kernel) *dotPlan {
+	p := &dotPlan{Kernel: k, src: src, weights: w, cols: w.results()}
 	p.rows, p.depth, p.taps = src.size()
-	p.panels = ceilDiv(p.cols, k.cols)
-	p.parts = parts(p.taps, p.depth, k.cols)
-	p.zero = zeros(p.depth + maxRows)
+	p.panels = ceilDiv(p.cols, k.Cols)
+	p.parts = parts(p.taps, p.depth, k.Cols)
+	p.zero = zeros(p.depth + kernels.MaxRows)
 	_, plain := src.(rowSource)
 	p.copies = plain && p.depth*4%4096 == 0
-	tiles := ceilDiv(p.rows, k.rows)
+	tiles := ceilDiv(p.rows, k.Rows)
 	p.tilesPerTask = max(min(16, ceilDiv(tiles, 4)), 1)
 	p.panelsPerTask = p.panels
 	for ceilDiv(tiles, p.tilesPerTask)*ceilDiv(p.panels, p.panelsPerTask) < 8 && p.panelsPerTask > 1 {
@@ -99,8 +100,8 @@ func newDot(src source, w weights, workers int, k kernel) *dotPlan {
 	}
 	p.workers = make([]dotWorker, max(workers, 1))
 	for i := range p.workers {
-		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.rows)
-		p.workers[i].shifted = make([]uintptr, k.rows)
+		p.workers[i].table = make([]uintptr, p.tilesPerTask*p.taps*k.Rows)
+		p.workers[i].shifted = make([]uintptr, k.Rows)
 	}
 	return p
 }
@@ -110,7 +111,7 @@ func (p *dotPlan) copySize() int {
 	if !p.copies {
 		return 0
 	}
-	return p.tilesPerTask * p.kernel.rows * (p.depth + copyGap)
+	return p.tilesPerTask * p.Kernel.Rows * (p.depth + copyGap)
 }
 
 func (p *dotPlan) bind(a Args) []par.Phase {
@@ -132,7 +133,7 @@ func (p *dotPlan) bind(a Args) []par.Phase {
 			p.workers[i].wide = take(p.partSize())
 		}
 	}
-	tiles := ceilDiv(p.rows, p.kernel.rows)
+	tiles := ceilDiv(p.rows, p.Kernel.Rows)
 	blocks := ceilDiv(tiles, p.tilesPerTask)
 	groups := ceilDiv(p.panels, p.panelsPerTask)
 	return []par.Phase{{Name: "dot", Tasks: blocks * groups, Run: func(task, worker int) {
@@ -144,9 +145,9 @@ func (p *dotPlan) bind(a Args) []par.Phase {
 
 // block computes tiles first … last-1 of panels from … to-1.
 func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
-	rows := p.kernel.rows
+	rows := p.Kernel.Rows
 	size := p.taps * rows
-	x, zero := addressOf(a.X), addressOf(p.zero)
+	x, zero := kernels.AddressOf(a.X), kernels.AddressOf(p.zero)
 	for t := first; t < last; t++ {
 		table := w.table[(t-first)*size:][:size]
 		n := min(rows, p.rows-t*rows)
@@ -165,10 +166,10 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 			p.gate(a, w, panel, first, last)
 			continue
 		}
-		at := uintptr((first*rows*p.cols + panel*p.kernel.cols) * 4)
-		out := output{y: addressOf(a.Y) + at, stride: p.cols * 4}
+		at := uintptr((first*rows*p.cols + panel*p.Kernel.Cols) * 4)
+		out := output{y: kernels.AddressOf(a.Y) + at, stride: p.cols * 4}
 		if a.Add != nil {
-			out.add = addressOf(a.Add) + at
+			out.add = kernels.AddressOf(a.Add) + at
 		}
 		p.panel(a, w, panel, first, last, out)
 	}
@@ -176,10 +177,10 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 
 // panel computes tiles first … last-1 of one panel.
 func (p *dotPlan) panel(a *Args, w *dotWorker, panel, first, last int, out output) {
-	size := p.taps * p.kernel.rows
+	size := p.taps * p.Kernel.Rows
 	for i, part := range p.parts {
 		p.setPart(a, w, panel, i, part)
-		w.args.stride = out.stride
+		w.args.Stride = out.stride
 		for t := first; t < last; t++ {
 			p.tile(w, t, t-first, i, part, w.table[(t-first)*size:], out)
 		}
@@ -190,30 +191,30 @@ func (p *dotPlan) panel(a *Args, w *dotWorker, panel, first, last int, out outpu
 func (p *dotPlan) copyRows(w *dotWorker, table []uintptr, at int) {
 	for r, row := range table {
 		own := w.copied[(at+r)*(p.depth+copyGap):][:p.depth]
-		copy(own, floatsAt(row, p.depth))
-		table[r] = addressOf(own)
+		copy(own, kernels.FloatsAt(row, p.depth))
+		table[r] = kernels.AddressOf(own)
 	}
 }
 
 // setPart prepares what the tiles of one panel and part have in common.
 func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, i int, part part) {
-	cols := p.kernel.cols
+	cols := p.Kernel.Cols
 	from, n := p.weights.columns(panel, cols)
 	clear(w.bias[:])
 	if a.Bias != nil && i == 0 {
 		copy(w.bias[:n], a.Bias[from:])
 	}
-	w.args = dotArgs{
-		taps: part.taps, depth: part.depth,
-		b:    p.widened(a, w, ((panel*p.taps+part.tap)*p.depth+part.from)*cols, part.taps*part.depth*cols),
-		bias: &w.bias[0], mask: lowMask(n), partial: &w.partial[0],
+	w.args = kernels.DotArgs{
+		Taps: part.taps, Depth: part.depth,
+		B:    p.widened(a, w, ((panel*p.taps+part.tap)*p.depth+part.from)*cols, part.taps*part.depth*cols),
+		Bias: &w.bias[0], Mask: lowMask(n), Partial: &w.partial[0],
 	}
 }
 
 // partSize is the most weights that one part of a panel has.
 func (p *dotPlan) partSize() (most int) {
 	for _, part := range p.parts {
-		most = max(most, part.taps*part.depth*p.kernel.cols)
+		most = max(most, part.taps*part.depth*p.Kernel.Cols)
 	}
 	return roundUp(most, 16)
 }
@@ -229,40 +230,40 @@ func (p *dotPlan) widened(a *Args, w *dotWorker, from, n int) *float32 {
 
 // tile computes tile t, which is at place at of its output.
 func (p *dotPlan) tile(w *dotWorker, t, at, i int, part part, table []uintptr, out output) {
-	rows, cols := p.kernel.rows, p.kernel.cols
+	rows, cols := p.Kernel.Rows, p.Kernel.Cols
 	offset := uintptr(at * rows * out.stride)
 	args := &w.args
-	args.table = &table[part.tap*rows]
+	args.Table = &table[part.tap*rows]
 	if part.from > 0 {
 		for r, at := range table[part.tap*rows:][:rows] {
 			w.shifted[r] = at + uintptr(part.from*4)
 		}
-		args.table = &w.shifted[0]
+		args.Table = &w.shifted[0]
 	}
-	args.y = out.y + offset
-	args.valid = min(rows, p.rows-t*rows)
-	args.add = 0
+	args.Y = out.y + offset
+	args.Valid = min(rows, p.rows-t*rows)
+	args.Add = 0
 	switch {
 	case i > 0:
-		args.add = args.y
+		args.Add = args.Y
 	case out.add != 0:
-		args.add = out.add + offset
+		args.Add = out.add + offset
 	}
-	p.kernel.dot(args)
-	if p.kernel.name == "avx2" && args.mask != lowMask(cols) {
+	p.Kernel.Dot(args)
+	if p.Kernel.Name == "avx2" && args.Mask != lowMask(cols) {
 		storePartial(args, cols)
 	}
 }
 
 // storePartial finishes a tile of fewer columns for kernels without masked stores.
-func storePartial(a *dotArgs, cols int) {
-	n := columns(a.mask)
-	acc := unsafe.Slice(a.partial, a.valid*cols)
-	for r := range a.valid {
+func storePartial(a *kernels.DotArgs, cols int) {
+	n := kernels.Columns(a.Mask)
+	acc := unsafe.Slice(a.Partial, a.Valid*cols)
+	for r := range a.Valid {
 		row := acc[r*cols:][:n]
-		y := floatsAt(a.y+uintptr(r*a.stride), n)
-		if a.add != 0 {
-			for c, v := range floatsAt(a.add+uintptr(r*a.stride), n) {
+		y := kernels.FloatsAt(a.Y+uintptr(r*a.Stride), n)
+		if a.Add != 0 {
+			for c, v := range kernels.FloatsAt(a.Add+uintptr(r*a.Stride), n) {
 				row[c] += v
 			}
 		}

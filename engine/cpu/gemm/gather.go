@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/par"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
 
 // smallDepth: pictures of fewer channels (the 3 or 4 at the ends of a network)
 // are gathered into rows of all taps, since a tap alone would not fill a
@@ -16,10 +19,10 @@ func gather(src pixelSource, width int, dst, x []float32) par.Phase {
 	return par.Phase{Name: "gather", Tasks: ceilDiv(rows, block), Run: func(task, _ int) {
 		var table [256]uintptr
 		for m := task * block; m < min((task+1)*block, rows); m++ {
-			src.fill(table[:taps], 1, m, 1, addressOf(x), addressOf(zero))
+			src.fill(table[:taps], 1, m, 1, kernels.AddressOf(x), kernels.AddressOf(zero))
 			row := dst[m*width:][:width]
 			for t := range taps {
-				copy(row[t*depth:], floatsAt(table[t], depth))
+				copy(row[t*depth:], kernels.FloatsAt(table[t], depth))
 			}
 			clear(row[taps*depth:])
 		}
@@ -27,20 +30,20 @@ func gather(src pixelSource, width int, dst, x []float32) par.Phase {
 }
 
 // gathered is the width of a gathered row: enough for any kernel's tile.
-func gathered(c Conv) int { return max(roundUp(c.KH*c.KW*c.C, 4), maxRows) }
+func gathered(c Conv) int { return max(roundUp(c.KH*c.KW*c.C, 4), kernels.MaxRows) }
 
 // planGathered is a convolution as a product of gathered rows.
-func planGathered(c Conv, workers int, k kernel) *Plan {
+func planGathered(c Conv, workers int, k kernels.Kernel) *Plan {
 	width, taps := gathered(c), c.KH*c.KW
 	src := forwardSource(c)
 	rows, _, _ := src.size()
 	dot := planDot(rowSource{rows, width}, weights{cols: c.O, depth: width, taps: 1}, workers, k)
-	packing := panelPacking(key("gathered", c.weights(), k.cols, width), c.weights(), k.cols, width*k.cols, workers, func(n int, out, raw []float32) {
+	packing := panelPacking(key("gathered", c.weights(), k.Cols, width), c.weights(), k.Cols, width*k.Cols, workers, func(n int, out, raw []float32) {
 		clear(out)
 		for col := range n {
 			for ch := range c.C {
 				for t := range taps {
-					out[(t*c.C+ch)*k.cols+col] = raw[(col*c.C+ch)*taps+t]
+					out[(t*c.C+ch)*k.Cols+col] = raw[(col*c.C+ch)*taps+t]
 				}
 			}
 		}
@@ -54,7 +57,7 @@ func planGathered(c Conv, workers int, k kernel) *Plan {
 }
 
 // planGatheredGradW is the gradient to the weights over gathered rows.
-func planGatheredGradW(c Conv, workers int, k kernel) *Plan {
+func planGatheredGradW(c Conv, workers int, k kernels.Kernel) *Plan {
 	width, taps := gathered(c), c.KH*c.KW
 	src := forwardSource(c)
 	rows, _, _ := src.size()
@@ -80,20 +83,20 @@ func planGatheredGradW(c Conv, workers int, k kernel) *Plan {
 
 // planPadded is an outer product over rows too short for a kernel's tile: they
 // are copied with zeros behind.
-func planPadded(c Conv, out layout, workers int, k kernel) *Plan {
+func planPadded(c Conv, out layout, workers int, k kernels.Kernel) *Plan {
 	short := c.C
-	c.C = maxRows
+	c.C = kernels.MaxRows
 	taps := c.KH * c.KW
 	inner := planOuter(c, layout{row: c.O * taps, col: taps, tap: 1}, workers, k)
 	pixels := c.N * c.H * c.W
 	return &Plan{
-		ScratchLen: pixels*maxRows + maxRows*c.O*taps,
+		ScratchLen: pixels*kernels.MaxRows + kernels.MaxRows*c.O*taps,
 		bind: func(a Args) []par.Phase {
-			x, dw := a.Scratch[:pixels*maxRows], a.Scratch[pixels*maxRows:][:maxRows*c.O*taps]
+			x, dw := a.Scratch[:pixels*kernels.MaxRows], a.Scratch[pixels*kernels.MaxRows:][:kernels.MaxRows*c.O*taps]
 			const block = 1024
 			padding := par.Phase{Name: "pad", Tasks: ceilDiv(pixels, block), Run: func(task, _ int) {
 				for i := task * block; i < min((task+1)*block, pixels); i++ {
-					row := x[i*maxRows:][:maxRows]
+					row := x[i*kernels.MaxRows:][:kernels.MaxRows]
 					clear(row[copy(row, a.X[i*short:(i+1)*short]):])
 				}
 			}}

@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
@@ -13,14 +14,14 @@ func (p *dotPlan) gateSize() int {
 	if !p.weights.gated {
 		return 0
 	}
-	return p.tilesPerTask * p.kernel.rows * p.kernel.cols
+	return p.tilesPerTask * p.Kernel.Rows * p.Kernel.Cols
 }
 
 // gate writes value·GELU(gate) of a panel of values and its panel of gates.
 func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
-	rows, cols := p.kernel.rows, p.kernel.cols
+	rows, cols := p.Kernel.Rows, p.Kernel.Cols
 	for i, half := range w.halves {
-		p.panel(a, w, 2*panel+i, first, last, output{y: addressOf(half), stride: cols * 4})
+		p.panel(a, w, 2*panel+i, first, last, output{y: kernels.AddressOf(half), stride: cols * 4})
 	}
 	n := min(last*rows, p.rows) - first*rows
 	value := w.halves[0][:n*cols]
@@ -35,15 +36,15 @@ func (p *dotPlan) gate(a *Args, w *dotWorker, panel, first, last int) {
 // further on. They take turns, so that the tile unit multiplies while the rest of the core
 // computes GEGLU.
 func (p *tilesPlan) gate(w *tilesWorker, size int) {
-	n := w.tile.count
+	n := w.tile.Count
 	for i := n - 1; i >= 0; i-- {
 		for j := range 2 {
 			w.moves[2*i+j], w.gaps[2*i+j], w.shifts[2*i+j] = w.moves[i], w.gaps[i], j*size*4
 		}
 	}
-	w.tile.count, w.tile.shifts = 2*n, &w.shifts[0]
-	w.put.gated, w.put.half = 1, 0
+	w.tile.Count, w.tile.Shifts = 2*n, &w.shifts[0]
+	w.put.Gated, w.put.Half = 1, 0
 	if p.halfY {
-		w.put.half = 1
+		w.put.Half = 1
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -32,14 +33,14 @@ func TestGEGLU(t *testing.T) {
 		}
 		for _, level := range isa.Available() {
 			check(level.String(), func(w weights, workers int) *Plan {
-				return planDot(rowSource{m.rows, m.depth}, w, workers, kernelFor(level))
+				return planDot(rowSource{m.rows, m.depth}, w, workers, kernels.For(level))
 			})
 			if level > isa.Current() { // tiles have a GEGLU of their own
 				continue
 			}
 			for _, split := range []bool{false, true} {
-				tl := tilesFor(level)
-				check(tl.name+kindOf(split), func(w weights, workers int) *Plan {
+				tl := kernels.TilesFor(level)
+				check(tl.Name+kindOf(split), func(w weights, workers int) *Plan {
 					c := Conv{N: 1, H: m.rows, W: 1, C: m.depth, O: 2 * m.half, KH: 1, KW: 1, Stride: 1}
 					return planTilesIn(0, forward(c), w, workers, tl, split)
 				})
@@ -51,38 +52,38 @@ func TestGEGLU(t *testing.T) {
 // TestGateTiles holds what tiles of values and gates store against the twin.
 func TestGateTiles(t *testing.T) {
 	const tiles, steps = 6, 3
-	a, b := make([]uint16, side*step*(steps+tiles)), make([]uint32, 2*steps*16*side)
-	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
-	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
-	moves, shifts, bias := make([]int, tiles), make([]int, tiles), random(2*side, 4)
+	a, b := make([]uint16, kernels.Side*kernels.Step*(steps+tiles)), make([]uint32, 2*steps*16*kernels.Side)
+	kernels.RowPortable(&a[0], &random(len(a), 1)[0], len(a))
+	kernels.PairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
+	moves, shifts, bias := make([]int, tiles), make([]int, tiles), random(2*kernels.Side, 4)
 	for i := range tiles {
-		moves[i], shifts[i] = i/2*step*2, i%2*steps*2048
+		moves[i], shifts[i] = i/2*kernels.Step*2, i%2*steps*2048
 	}
 	for _, level := range isa.Available()[:isa.Current()+1] {
-		tl := tilesFor(level)
+		tl := kernels.TilesFor(level)
 		for half := range 2 {
-			for _, mask := range []uint32{lowMask(side), lowMask(19), lowMask(5)} {
-				acc, y := make([]float32, tiles*side*side), random(tiles/2*side*side, 5)
+			for _, mask := range []uint32{lowMask(kernels.Side), lowMask(19), lowMask(5)} {
+				acc, y := make([]float32, tiles*kernels.Side*kernels.Side), random(tiles/2*kernels.Side*kernels.Side, 5)
 				want := slices.Clone(y)
-				put := putArgs{acc: &acc[0], count: tiles / 2 * side, bias: &bias[0], mask: mask, gated: 1, half: half}
+				put := kernels.PutArgs{Acc: &acc[0], Count: tiles / 2 * kernels.Side, Bias: &bias[0], Mask: mask, Gated: 1, Half: half}
 				rows := func(y []float32) *uintptr {
-					at := make([]uintptr, put.count+storesAhead)
-					for r := range put.count - 1 {
+					at := make([]uintptr, put.Count+storesAhead)
+					for r := range put.Count - 1 {
 						if r%5 > 0 {
-							at[r] = addressOf(y[r*side:])
+							at[r] = kernels.AddressOf(y[r*kernels.Side:])
 						}
 					}
 					return &at[0]
 				}
-				put.rows = rows(y)
-				tl.tile(&tileArgs{
-					a: uintptr(bytesOf(a)), lda: step * steps * 2, offsets: new(int), taps: 1, steps: steps,
-					b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0],
-					moves: &moves[0], shifts: &shifts[0], count: tiles, put: &put, rate: 8 * storesOf(2*steps),
+				put.Rows = rows(y)
+				tl.Tile(&kernels.TileArgs{
+					A: uintptr(bytesOf(a)), Lda: kernels.Step * steps * 2, Offsets: new(int), Taps: 1, Steps: steps,
+					B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0],
+					Moves: &moves[0], Shifts: &shifts[0], Count: tiles, Put: &put, Rate: 8 * storesOf(2*steps),
 				})
-				put.rows = rows(want)
-				gatePortable(&put)
-				same(t, fmt.Sprintf("%s %+v", tl.name, put), y, want)
+				put.Rows = rows(want)
+				kernels.GatePortable(&put)
+				same(t, fmt.Sprintf("%s %+v", tl.Name, put), y, want)
 			}
 		}
 	}

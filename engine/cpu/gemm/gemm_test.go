@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
@@ -51,7 +52,7 @@ func tolerance(level isa.Level, prec Precision) float64 {
 		return 1e-2
 	case use: // an operand keeps 16 bits
 		return 2e-5
-	case prec == F32 && kernelFor(level).winograd != nil:
+	case prec == F32 && kernels.For(level).Winograd != nil:
 		return 1e-5
 	}
 	return 2e-6
@@ -209,9 +210,9 @@ func TestConv(t *testing.T) {
 // TestSplit holds float32 made of split bfloat16 products against plain sums,
 // with the portable twin of the tiles and with this machine's.
 func TestSplit(t *testing.T) {
-	all := []tiles{portableTiles}
+	all := []kernels.Tiles{kernels.PortableTiles}
 	if top := isa.Available()[len(isa.Available())-1]; top >= isa.AVX512BF16 {
-		all = append(all, tilesFor(top))
+		all = append(all, kernels.TilesFor(top))
 	}
 	for _, tl := range all {
 		for i, c := range convs {
@@ -229,7 +230,7 @@ func TestSplit(t *testing.T) {
 			run(planTileGradW(c, layout{row: c.KH * c.KW, col: c.C * c.KH * c.KW, tap: 1}, 2, tl, true), 2, Args{X: x, W: dy, Y: gotW})
 			for what, e := range map[string]float64{"forward": relErr(gotY, y), "gradient to x": relErr(gotX, dx), "gradient to w": relErr(gotW, dw)} {
 				if !(e < 2e-5) {
-					t.Errorf("%s %s %+v: error %g", tl.name, what, c, e)
+					t.Errorf("%s %s %+v: error %g", tl.Name, what, c, e)
 				}
 			}
 		}
@@ -295,21 +296,21 @@ func same(t *testing.T, what string, a, b []float32) {
 // TestTiles holds the tile instructions against their twin.
 func TestTiles(t *testing.T) {
 	for _, level := range isa.Available() {
-		tl := tilesFor(level)
+		tl := kernels.TilesFor(level)
 		x := random(5*47, 1)
 		a, b := make([]uint16, 47), make([]uint16, 47)
-		tl.row(&a[0], &x[0], 47)
-		rowPortable(&b[0], &x[0], 47)
+		tl.Row(&a[0], &x[0], 47)
+		kernels.RowPortable(&b[0], &x[0], 47)
 		pa, pb := make([]uint32, 47), make([]uint32, 47)
-		tl.pairs(&pa[0], &x[47], &x[94], 47)
-		pairsPortable(&pb[0], &x[47], &x[94], 47)
+		tl.Pairs(&pa[0], &x[47], &x[94], 47)
+		kernels.PairsPortable(&pb[0], &x[47], &x[94], 47)
 		words := make([]uint32, 400)
 		for i := range words {
 			words[i] = uint32(i)
 		}
 		ta, tb := make([]uint32, 400), make([]uint32, 400)
-		tl.transpose(&ta[0], 100, &words[0], 96)
-		transposePortable(&tb[0], 100, &words[0], 96)
+		tl.Transpose(&ta[0], 100, &words[0], 96)
+		kernels.TransposePortable(&tb[0], 100, &words[0], 96)
 		if fmt.Sprint(a, pa, ta) != fmt.Sprint(b, pb, tb) {
 			t.Errorf("%v: conversions differ from the portable ones", level)
 		}

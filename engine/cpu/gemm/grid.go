@@ -3,6 +3,8 @@ package gemm
 import (
 	"math"
 	"slices"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 )
 
 // A grid lays pictures out so that the shift of every tap is one constant
@@ -87,7 +89,7 @@ func (p *product) result(k, position int) (pixel, n int) {
 }
 
 // line is half a tile: so many results at neighbouring positions.
-const line = side / 2
+const line = kernels.Side / 2
 
 // aligned tells whether lines of results fill the rows of pictures, so that none of the
 // rim is computed.

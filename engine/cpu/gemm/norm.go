@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -34,23 +35,23 @@ func beforeOf(normed bool) string {
 
 // layOutNormed normalises and lays out n pixels of one row of a picture, or rows of a
 // matrix, which may be those of several pictures.
-func (p *tilesPlan) layOutNormed(w *rowsArgs, a *Args, dst []uint16, pixel, n int) {
+func (p *tilesPlan) layOutNormed(w *kernels.RowsArgs, a *Args, dst []uint16, pixel, n int) {
 	norm := &a.Norm
 	for n > 0 {
 		picture, row := pixel/norm.Rows, pixel%norm.Rows
 		count := min(n, ceilDiv(norm.Rows-row, p.stride))
-		w.normalise(norm, picture, 0, p.depth)
+		norm.into(w, picture, 0, p.depth)
 		p.lay(w, a.X[pixel*p.depth:], dst, count)
 		pixel, n = pixel+count*p.stride, n-count
 		dst = dst[count*p.pitch:]
 	}
 }
 
-// normalise sets the normalisation of a picture's channels from one on.
-func (w *rowsArgs) normalise(n *Norm, picture, from, channels int) {
+// into sets the normalisation of a picture's channels from one on.
+func (n *Norm) into(w *kernels.RowsArgs, picture, from, channels int) {
 	coef := n.Coef[picture*2*channels:]
-	w.a, w.mean, w.beta = &coef[from], &coef[channels+from], &n.Beta[from]
+	w.A, w.Mean, w.Beta = &coef[from], &coef[channels+from], &n.Beta[from]
 	if n.SiLU {
-		w.silu = 1
+		w.Silu = 1
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -27,7 +28,7 @@ func normalised(c Conv, x []float32, norm Norm) []float32 {
 // TestNormed: normalised on their way, pictures give the bits that they give when
 // they are normalised before, whatever the bands and however many the workers.
 func TestNormed(t *testing.T) {
-	tl := tilesFor(isa.Current())
+	tl := kernels.TilesFor(isa.Current())
 	flat := []Conv{{N: 5, H: 1, W: 700, C: 72, O: 33, KH: 1, KW: 1, Stride: 1}, {N: 2, H: 6, W: 5, C: 100, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}}
 	for i, c := range append(flat, banded[1], banded[2], banded[3]) {
 		for _, split := range []bool{false, true} {
@@ -56,13 +57,13 @@ func TestNormRows(t *testing.T) {
 		for _, silu := range []int{0, 1} {
 			for _, low := range []int{0, 400} {
 				a, b := make([]uint16, count*lds*2), make([]uint16, count*lds*2)
-				args := rowsArgs{
-					dst: bytesOf(a), ldd: lds * 4, src: &x[0], lds: lds * 4, n: n, count: count, low: low,
-					a: &coef[0], beta: &coef[lds], mean: &coef[2*lds], silu: silu,
+				args := kernels.RowsArgs{
+					Dst: bytesOf(a), Ldd: lds * 4, Src: &x[0], Lds: lds * 4, N: n, Count: count, Low: low,
+					A: &coef[0], Beta: &coef[lds], Mean: &coef[2*lds], Silu: silu,
 				}
-				tilesFor(isa.Current()).normRows(&args)
-				args.dst = bytesOf(b)
-				normRowsPortable(&args)
+				kernels.TilesFor(isa.Current()).NormRows(&args)
+				args.Dst = bytesOf(b)
+				kernels.NormRowsPortable(&args)
 				if fmt.Sprint(a) != fmt.Sprint(b) {
 					t.Errorf("%d numbers, SiLU %d, low %d: rows differ from the portable ones", n, silu, low)
 				}

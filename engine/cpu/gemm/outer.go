@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/par"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
 
 // pointsPerBlock bounds the points whose rows stay in the first-level cache
 // while all tiles of a task go over them. The kernels fetch the rows of the next
@@ -11,7 +14,7 @@ const pointsPerBlock = 64
 // to the weights. A task owns one tap, one panel of columns and a few tiles of
 // rows, and walks over all points in order.
 type outerPlan struct {
-	kernel
+	kernels.Kernel
 	conv          Conv
 	out           layout
 	oh, ow        int
@@ -22,25 +25,25 @@ type outerPlan struct {
 }
 
 type outerWorker struct {
-	args     outerArgs
-	panel    panelArgs
-	segments []segment
+	args     kernels.OuterArgs
+	panel    kernels.PanelArgs
+	segments []kernels.Segment
 	d        []float32 // the block's part of dy: [points][cols]
 	acc      []float32
 	masks    [16]int32
 }
 
-func planOuter(c Conv, out layout, workers int, k kernel) *Plan {
-	p := &outerPlan{kernel: k, conv: c, out: out}
+func planOuter(c Conv, out layout, workers int, k kernels.Kernel) *Plan {
+	p := &outerPlan{Kernel: k, conv: c, out: out}
 	p.oh, p.ow = c.OutSize()
-	p.tiles, p.panels = ceilDiv(c.C, k.rows), ceilDiv(c.O, k.cols)
+	p.tiles, p.panels = ceilDiv(c.C, k.Rows), ceilDiv(c.O, k.Cols)
 	p.group = min(max(p.tiles*p.panels*c.KH*c.KW/8, 1), 16, p.tiles)
 	p.rowsPerBlock = max(pointsPerBlock/p.ow, 1)
 	p.workers = make([]outerWorker, max(workers, 1))
 	for i := range p.workers {
-		p.workers[i].segments = make([]segment, max(p.rowsPerBlock, ceilDiv(p.ow, pointsPerBlock)))
-		p.workers[i].d = make([]float32, pointsPerBlock*k.cols)
-		p.workers[i].acc = make([]float32, p.group*k.rows*k.cols)
+		p.workers[i].segments = make([]kernels.Segment, max(p.rowsPerBlock, ceilDiv(p.ow, pointsPerBlock)))
+		p.workers[i].d = make([]float32, pointsPerBlock*k.Cols)
+		p.workers[i].acc = make([]float32, p.group*k.Rows*k.Cols)
 	}
 	return &Plan{bind: p.bind}
 }
@@ -55,17 +58,17 @@ func (p *outerPlan) bind(a Args) []par.Phase {
 
 func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 	last := min(first+p.group, p.tiles)
-	size := p.kernel.rows * p.kernel.cols
-	n := min(p.kernel.cols, p.conv.O-panel*p.kernel.cols)
+	size := p.Kernel.Rows * p.Kernel.Cols
+	n := min(p.Kernel.Cols, p.conv.O-panel*p.Kernel.Cols)
 	clear(w.acc)
 	w.masks = laneMasks(n)
-	w.args = outerArgs{
-		segments: &w.segments[0], strideX: p.conv.Stride * p.conv.C * 4, strideD: p.conv.O * 4,
-		mask: lowMask(n), masks: &w.masks,
+	w.args = kernels.OuterArgs{
+		Segments: &w.segments[0], StrideX: p.conv.Stride * p.conv.C * 4, StrideD: p.conv.O * 4,
+		Mask: lowMask(n), Masks: &w.masks,
 	}
-	if p.kernel.panel != nil {
-		w.panel = panelArgs{dst: &w.d[0], segments: &w.segments[0], stride: p.conv.O * 4, mask: lowMask(n), masks: &w.masks}
-		w.args.strideD = p.kernel.cols * 4
+	if p.Kernel.Panel != nil {
+		w.panel = kernels.PanelArgs{Dst: &w.d[0], Segments: &w.segments[0], Stride: p.conv.O * 4, Mask: lowMask(n), Masks: &w.masks}
+		w.args.StrideD = p.Kernel.Cols * 4
 	}
 	rows := p.conv.N * p.oh
 	for row := 0; row < rows; row += p.rowsPerBlock {
@@ -74,15 +77,15 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 			if count == 0 {
 				continue
 			}
-			w.args.count = count
-			if p.kernel.panel != nil {
-				w.panel.count = count
-				p.kernel.panel(&w.panel)
+			w.args.Count = count
+			if p.Kernel.Panel != nil {
+				w.panel.Count = count
+				p.Kernel.Panel(&w.panel)
 			}
 			for t := first; t < last; t++ {
 				p.shift(w.segments[:count], p.channel(t)-p.before(t, first))
-				w.args.y = &w.acc[(t-first)*size]
-				p.kernel.outer(&w.args)
+				w.args.Y = &w.acc[(t-first)*size]
+				p.Kernel.Outer(&w.args)
 			}
 		}
 	}
@@ -100,7 +103,7 @@ func laneMasks(n int) (masks [16]int32) {
 }
 
 // channel is the first channel of tile t; the last tile overlaps its neighbour.
-func (p *outerPlan) channel(t int) int { return min(t*p.kernel.rows, p.conv.C-p.kernel.rows) }
+func (p *outerPlan) channel(t int) int { return min(t*p.Kernel.Rows, p.conv.C-p.Kernel.Rows) }
 
 // before is the channel that the segments point to when tile t begins.
 func (p *outerPlan) before(t, first int) int {
@@ -110,15 +113,15 @@ func (p *outerPlan) before(t, first int) int {
 	return p.channel(t - 1)
 }
 
-func (p *outerPlan) shift(segments []segment, channels int) {
+func (p *outerPlan) shift(segments []kernels.Segment, channels int) {
 	for i := range segments {
-		segments[i].x += uintptr(channels * 4)
+		segments[i].X += uintptr(channels * 4)
 	}
 }
 
 // fill lists the points of rows from … to-1 of the result, from column x0 on,
 // at which the tap falls inside the picture.
-func (p *outerPlan) fill(a *Args, segments []segment, tap, panel, from, to, x0 int) int {
+func (p *outerPlan) fill(a *Args, segments []kernels.Segment, tap, panel, from, to, x0 int) int {
 	c := &p.conv
 	ky, kx := tap/c.KW, tap%c.KW
 	lo, hi := x0, min(x0+pointsPerBlock, p.ow)
@@ -139,10 +142,10 @@ func (p *outerPlan) fill(a *Args, segments []segment, tap, panel, from, to, x0 i
 			continue
 		}
 		ix := lo*c.Stride + kx - c.PadLeft
-		segments[count] = segment{
-			x:     addressOf(a.X) + uintptr(((n*c.H+iy)*c.W+ix)*c.C*4),
-			d:     addressOf(a.W) + uintptr(((row*p.ow+lo)*c.O+panel*p.kernel.cols)*4),
-			count: hi - lo,
+		segments[count] = kernels.Segment{
+			X:     kernels.AddressOf(a.X) + uintptr(((n*c.H+iy)*c.W+ix)*c.C*4),
+			D:     kernels.AddressOf(a.W) + uintptr(((row*p.ow+lo)*c.O+panel*p.Kernel.Cols)*4),
+			Count: hi - lo,
 		}
 		count++
 	}
@@ -152,9 +155,9 @@ func (p *outerPlan) fill(a *Args, segments []segment, tap, panel, from, to, x0 i
 // store writes the rows of tile t, but for those its neighbour has too.
 func (p *outerPlan) store(a *Args, acc []float32, tap, panel, t, n int) {
 	channel := p.channel(t)
-	for r := t*p.kernel.rows - channel; r < p.kernel.rows; r++ {
-		at := (channel+r)*p.out.row + panel*p.kernel.cols*p.out.col + tap*p.out.tap
-		row := acc[r*p.kernel.cols:][:n]
+	for r := t*p.Kernel.Rows - channel; r < p.Kernel.Rows; r++ {
+		at := (channel+r)*p.out.row + panel*p.Kernel.Cols*p.out.col + tap*p.out.tap
+		row := acc[r*p.Kernel.Cols:][:n]
 		if p.out.col == 1 {
 			copy(a.Y[at:], row)
 			continue

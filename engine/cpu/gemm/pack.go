@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
@@ -158,7 +159,7 @@ func (w weights) orderTaps(dst []float32, tap, channel int, raw []float32, n int
 	c := 0
 	if w.taps <= block && channel == w.taps*tap && smallLevel >= isa.AVX512 {
 		for ; c+block <= n && c+block*tap <= len(dst) && (c+block)*w.strideCol+block <= len(raw); c += block {
-			transposeBlock(dst[c:], tap, raw[c*w.strideCol:], w.strideCol)
+			kernels.TransposeBlock(dst[c:], tap, raw[c*w.strideCol:], w.strideCol)
 		}
 	}
 	Transpose(dst[c:], tap, raw[c*w.strideCol:], w.strideCol, n-c, w.taps)

@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
@@ -53,7 +54,7 @@ func NewGradSum(s MatMul, piece int, prec Precision, workers int) *GradSum {
 	c := Conv{N: 1, H: 1, W: piece, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
 	level := isa.Current()
 	_, split := useTiles(prec.forDepth(1, s.K, false), level)
-	return &GradSum{newTileGradW(gradBytes, 1, c, layout{row: s.N, col: 1}, workers, tilesFor(level), split)}
+	return &GradSum{newTileGradW(gradBytes, 1, c, layout{row: s.N, col: 1}, workers, kernels.TilesFor(level), split)}
 }
 
 // SumsLen is the memory for sums, ScratchLen that of a worker, in float32 words.
@@ -85,8 +86,8 @@ func (g *GradSum) Store(name string, parts [][]float32, y []float32) par.Phase {
 		if row >= p.rowTiles || col >= p.colTiles {
 			return
 		}
-		at := group*p.sums() + tile*side*side
-		total := parts[0][at:][:side*side]
+		at := group*p.sums() + tile*kernels.Side*kernels.Side
+		total := parts[0][at:][:kernels.Side*kernels.Side]
 		for _, part := range parts[1:] {
 			vec.Add(total, total, part[at:])
 		}

@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/isa"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
 
 // Direction is what of a convolution is computed.
 type Direction int
@@ -120,10 +123,10 @@ func (p *problem) useTiles() (use, split bool) {
 // instructions names those that multiply.
 func (p *problem) instructions() string {
 	if use, split := p.useTiles(); use {
-		return p.tiles().name + kindOf(split)
+		return p.tiles().Name + kindOf(split)
 	}
-	return p.kernel().name
+	return p.kernel().Name
 }
 
-func (p *problem) kernel() kernel { return kernelFor(p.level) }
-func (p *problem) tiles() tiles   { return tilesFor(p.level) }
+func (p *problem) kernel() kernels.Kernel { return kernels.For(p.level) }
+func (p *problem) tiles() kernels.Tiles   { return kernels.TilesFor(p.level) }

@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/isa"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
 
 // Small computes products inside an attention, on its caller's thread and in
 // memory of the caller; its methods do not allocate. One Small serves one
@@ -10,18 +13,18 @@ import "github.com/ldm-go/ldm/engine/cpu/isa"
 // A precision means what it means to a plan: float32 numbers are multiplied as
 // they are, or split where the processor has fast tiles; see tilesPlan.
 type Small struct {
-	level  isa.Level
-	kernel *kernel // of float32
-	tiled  bool    // made of bfloat16 tiles instead
-	split  bool
-	tiles
-	turn, turnLow turner
+	level         isa.Level
+	kernel        *kernels.Kernel // of float32
+	tiled         bool            // made of bfloat16 tiles instead
+	split         bool
+	tiles         kernels.Tiles
+	turn, turnLow kernels.Turner
 	attention
 
-	dot     dotArgs
-	table   [maxRows]uintptr
-	partial [maxRows * maxCols]float32
-	bias    [maxCols]float32 // zeros
+	dot     kernels.DotArgs
+	table   [kernels.MaxRows]uintptr
+	partial [kernels.MaxRows * kernels.MaxCols]float32
+	bias    [kernels.MaxCols]float32 // zeros
 	tileMemory
 }
 
@@ -33,7 +36,7 @@ type Left struct {
 
 var (
 	smallLevel  = isa.Current()
-	smallKernel = kernelFor(smallLevel)
+	smallKernel = kernels.For(smallLevel)
 )
 
 // NewSmall returns the products of a precision on this processor.
@@ -48,9 +51,9 @@ func NewSmall(prec Precision) *Small {
 // of it waste nothing.
 func (s *Small) Rows() int {
 	if s.tiled {
-		return side
+		return kernels.Side
 	}
-	return s.kernel.rows
+	return s.kernel.Rows
 }
 
 // Scalable tells whether a packed right operand is made of float32 numbers, so
@@ -80,7 +83,7 @@ func (s *Small) RightLen(n, k int) int {
 	if s.tiled {
 		return s.rightTileLen(n, k)
 	}
-	return roundUp(n, s.kernel.cols) * k
+	return roundUp(n, s.kernel.Cols) * k
 }
 
 // Right packs the operand b [k, n], or with trans that of b's transpose, b being
@@ -90,7 +93,7 @@ func (s *Small) Right(packed []float32, trans bool, n, k int, b []float32, ldb i
 		s.rightTiles(packed, trans, n, k, b, ldb)
 		return
 	}
-	cols := s.kernel.cols
+	cols := s.kernel.Cols
 	for first := 0; first < n; first += cols {
 		panel := packed[first*k:][:k*cols]
 		count := min(cols, n-first)
@@ -115,21 +118,21 @@ func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c 
 	}
 	kn := s.kernel
 	args := &s.dot
-	*args = dotArgs{table: &s.table[0], taps: 1, depth: k, bias: &s.bias[0], stride: ldc * 4, partial: &s.partial[0]}
-	for row := 0; row < m; row += kn.rows {
-		args.valid = min(kn.rows, m-row)
-		for r := range kn.rows {
-			s.table[r] = addressOf(left.rows[(row+min(r, args.valid-1))*left.distance:])
+	*args = kernels.DotArgs{Table: &s.table[0], Taps: 1, Depth: k, Bias: &s.bias[0], Stride: ldc * 4, Partial: &s.partial[0]}
+	for row := 0; row < m; row += kn.Rows {
+		args.Valid = min(kn.Rows, m-row)
+		for r := range kn.Rows {
+			s.table[r] = kernels.AddressOf(left.rows[(row+min(r, args.Valid-1))*left.distance:])
 		}
-		for first := 0; first < n; first += kn.cols {
-			cols := min(kn.cols, n-first)
-			args.b, args.y, args.mask = &right[first*k], addressOf(c[row*ldc+first:]), lowMask(cols)
+		for first := 0; first < n; first += kn.Cols {
+			cols := min(kn.Cols, n-first)
+			args.B, args.Y, args.Mask = &right[first*k], kernels.AddressOf(c[row*ldc+first:]), lowMask(cols)
 			if accumulate {
-				args.add = args.y
+				args.Add = args.Y
 			}
-			callDot(s.level, args)
-			if s.level == isa.AVX2 && cols != kn.cols {
-				storePartial(args, kn.cols)
+			kernels.CallDot(s.level, args)
+			if s.level == isa.AVX2 && cols != kn.Cols {
+				storePartial(args, kn.Cols)
 			}
 		}
 	}
@@ -142,7 +145,7 @@ func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for i := 0; i < rows; i += block {
 		for j := 0; j < cols; j += block {
 			if i+block <= rows && j+block <= cols && smallLevel >= isa.AVX512 {
-				transposeBlock(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
+				kernels.TransposeBlock(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
 				continue
 			}
 			transposePart(dst[j*ldd+i:], ldd, src[i*lds+j:], lds, min(block, rows-i), min(block, cols-j))
@@ -155,7 +158,7 @@ func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for i := 0; i < rows; i += 8 {
 		for j := 0; j < cols; j += 8 {
 			if i+8 <= rows && j+8 <= cols && smallLevel >= isa.AVX2 {
-				transposeEight(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
+				kernels.TransposeEight(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
 				continue
 			}
 			for r := i; r < min(i+8, rows); r++ {
@@ -171,6 +174,6 @@ func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 // multiply.
 func (s *Small) Fetch(x []float32) {
 	if s.tiled {
-		s.prefetch(&x[0], 0, ceilDiv(len(x), 16), 1)
+		s.tiles.Prefetch(&x[0], 0, ceilDiv(len(x), 16), 1)
 	}
 }

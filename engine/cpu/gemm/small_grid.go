@@ -1,8 +1,7 @@
 package gemm
 
 import (
-	"unsafe"
-
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
@@ -16,7 +15,7 @@ const gridSpace = 32
 // GridLen is the number of words of a grid [m, n].
 func (s *Small) GridLen(m, n int) int {
 	if s.tiled {
-		return ceilDiv(n, side) * (roundUp(m, side)*side + gridSpace)
+		return ceilDiv(n, kernels.Side) * (roundUp(m, kernels.Side)*kernels.Side + gridSpace)
 	}
 	return m * n
 }
@@ -24,9 +23,9 @@ func (s *Small) GridLen(m, n int) int {
 // Grid views GridLen words as a grid [m, n].
 func (s *Small) Grid(memory []float32, m, n int) vec.Grid {
 	if s.tiled {
-		return vec.Grid{X: memory, Row: side, Panel: roundUp(m, side)*side + gridSpace}
+		return vec.Grid{X: memory, Row: kernels.Side, Panel: roundUp(m, kernels.Side)*kernels.Side + gridSpace}
 	}
-	return vec.Grid{X: memory, Row: n, Panel: side}
+	return vec.Grid{X: memory, Row: n, Panel: kernels.Side}
 }
 
 // MulGrid computes the grid c [m, n] (+)= left [m, k] · right [k, n].
@@ -37,17 +36,17 @@ func (s *Small) MulGrid(m, n, k int, left Left, right []float32, accumulate bool
 	}
 	size := s.panelLen(k)
 	s.describe(k, left)
-	s.args.resume = 0
+	s.args.Resume = 0
 	if accumulate {
-		s.args.resume = 1
+		s.args.Resume = 1
 	}
-	for row := 0; row < m; row += smallTiles * side {
-		s.args.count = ceilDiv(min(smallTiles*side, m-row), side)
-		s.args.a = addressOf(left.rows[row*left.distance:])
-		for first := 0; first < n; first += side {
-			s.args.b = addressOf(right[first/side*size:])
-			s.args.acc = &c.X[first/side*c.Panel+row*side]
-			s.tile(&s.args)
+	for row := 0; row < m; row += smallTiles * kernels.Side {
+		s.args.Count = ceilDiv(min(smallTiles*kernels.Side, m-row), kernels.Side)
+		s.args.A = kernels.AddressOf(left.rows[row*left.distance:])
+		for first := 0; first < n; first += kernels.Side {
+			s.args.B = kernels.AddressOf(right[first/kernels.Side*size:])
+			s.args.Acc = &c.X[first/kernels.Side*c.Panel+row*kernels.Side]
+			s.tiles.Tile(&s.args)
 		}
 	}
 }
@@ -115,24 +114,14 @@ func (s *Small) leftGridT(memory []float32, m, k int, a vec.Grid) Left {
 	ld, lanes := s.leftDistance(k), smallLanes(k)
 	out := wordsOf(memory)
 	for c := 0; c < m; c += 16 {
-		column := a.X[c/side*a.Panel+c%side:]
+		column := a.X[c/kernels.Side*a.Panel+c%kernels.Side:]
 		for r := k; r < lanes; r++ {
 			clear(column[r*a.Row:][:16])
 		}
-		s.turn(&out[c*ld], ld*4, &column[0], a.Row*4, lanes/step)
+		s.turn(&out[c*ld], ld*4, &column[0], a.Row*4, lanes/kernels.Step)
 		if s.split {
-			s.turnLow(&out[c*ld+lanes/2], ld*4, &column[0], a.Row*4, lanes/step)
+			s.turnLow(&out[c*ld+lanes/2], ld*4, &column[0], a.Row*4, lanes/kernels.Step)
 		}
 	}
 	return Left{memory, ld}
-}
-
-func turnBy(part func(float32) float32, dst *uint32, ldd int, src *float32, lds, steps int) {
-	for c := range 16 {
-		at := func(r int) float32 { return part(*(*float32)(unsafe.Add(unsafe.Pointer(src), r*lds+c*4))) }
-		row := unsafe.Slice((*uint32)(unsafe.Add(unsafe.Pointer(dst), c*ldd)), steps*step/2)
-		for i := range row {
-			row[i] = pairBits(at(2*i), at(2*i+1))
-		}
-	}
 }

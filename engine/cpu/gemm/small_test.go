@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -37,7 +38,7 @@ func dirty(n int) []float32 {
 func gridOf(g vec.Grid, x []float32, rows, cols int) {
 	for i, v := range x[:rows*cols] {
 		r, c := i/cols, i%cols
-		g.X[c/side*g.Panel+r*g.Row+c%side] = v
+		g.X[c/kernels.Side*g.Panel+r*g.Row+c%kernels.Side] = v
 	}
 }
 

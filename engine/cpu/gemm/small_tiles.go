@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -14,13 +15,13 @@ const (
 
 // tileMemory is what the products made of tiles need.
 type tileMemory struct {
-	args    tileArgs
-	out     putArgs
-	convert rowsArgs
+	args    kernels.TileArgs
+	out     kernels.PutArgs
+	convert kernels.RowsArgs
 	offset  int // of the only tap
 	moves   [smallTiles]int
-	results [smallTiles*side + storesAhead]uintptr
-	acc     [smallTiles * side * side]float32
+	results [smallTiles*kernels.Side + storesAhead]uintptr
+	acc     [smallTiles * kernels.Side * kernels.Side]float32
 	words   [2 * words]uint32 // operands on the way, high and low parts
 	zero    [smallPiece]float32
 }
@@ -28,9 +29,9 @@ type tileMemory struct {
 // NewSmallTiles returns the products made of a level's bfloat16 tiles, rounded
 // or split, whether or not that is the fastest way; NewSmall chooses.
 func NewSmallTiles(level isa.Level, split bool) *Small {
-	s := &Small{tiled: true, split: split, tiles: tilesFor(level)}
-	s.turn, s.turnLow = turnersFor(level)
-	s.attender = attenderFor(level, split)
+	s := &Small{tiled: true, split: split, tiles: kernels.TilesFor(level)}
+	s.turn, s.turnLow = kernels.TurnersFor(level)
+	s.Attender = kernels.AttenderFor(level, split)
 	return s
 }
 
@@ -39,7 +40,7 @@ func NewSmallTiles(level isa.Level, split bool) *Small {
 // the high and, split, the low one.
 
 // smallLanes is k rounded up to whole steps.
-func smallLanes(k int) int { return roundUp(k, step) }
+func smallLanes(k int) int { return roundUp(k, kernels.Step) }
 
 // parts is the number of bfloat16 that a number is the sum of.
 func (s *Small) parts() int {
@@ -53,12 +54,12 @@ func (s *Small) parts() int {
 // lines: rows spread over the places of the caches.
 func (s *Small) leftDistance(k int) int { return s.parts()*smallLanes(k)/2 | 16 }
 
-func (s *Small) leftTileLen(m, k int) int { return roundUp(m, side) * s.leftDistance(k) }
+func (s *Small) leftTileLen(m, k int) int { return roundUp(m, kernels.Side) * s.leftDistance(k) }
 
 // panelLen is the number of words of a right operand's panel.
-func (s *Small) panelLen(k int) int { return s.parts() * smallLanes(k) / 2 * side }
+func (s *Small) panelLen(k int) int { return s.parts() * smallLanes(k) / 2 * kernels.Side }
 
-func (s *Small) rightTileLen(n, k int) int { return ceilDiv(n, side) * s.panelLen(k) }
+func (s *Small) rightTileLen(n, k int) int { return ceilDiv(n, kernels.Side) * s.panelLen(k) }
 
 // wordsOf views memory as words of two bfloat16.
 func wordsOf(x []float32) []uint32 {
@@ -68,13 +69,13 @@ func wordsOf(x []float32) []uint32 {
 // round converts count rows of n numbers, or pairs of rows, lds numbers apart,
 // to rows of dst that are ldd words apart; split, their low parts go low words
 // further on. Of pairs, skip words lie between each 16 and the next.
-func (s *Small) round(by func(*rowsArgs), dst []uint32, ldd, low, skip int, src []float32, lds, n, count int) {
+func (s *Small) round(by func(*kernels.RowsArgs), dst []uint32, ldd, low, skip int, src []float32, lds, n, count int) {
 	if count == 0 {
 		return
 	}
-	s.convert = rowsArgs{dst: unsafe.Pointer(&dst[0]), ldd: ldd * 4, src: &src[0], lds: lds * 4, n: n, count: count, skip: skip * 4}
+	s.convert = kernels.RowsArgs{Dst: unsafe.Pointer(&dst[0]), Ldd: ldd * 4, Src: &src[0], Lds: lds * 4, N: n, Count: count, Skip: skip * 4}
 	if s.split {
-		s.convert.low = low * 4
+		s.convert.Low = low * 4
 	}
 	by(&s.convert)
 }
@@ -82,14 +83,14 @@ func (s *Small) round(by func(*rowsArgs), dst []uint32, ldd, low, skip int, src 
 // roundPairs converts rows from … from+31 of src [k, ..] to 16 rows of words of
 // two, with zeros from row k on. With skip they are tiles, and ldd is 16.
 func (s *Small) roundPairs(dst []uint32, ldd, low, skip int, src []float32, lds, n, k, from int) {
-	rows := min(step, k-from)
-	s.round(s.rowPairs, dst, ldd, low, skip, src[from*lds:], lds, n, rows/2)
+	rows := min(kernels.Step, k-from)
+	s.round(s.tiles.RowPairs, dst, ldd, low, skip, src[from*lds:], lds, n, rows/2)
 	if rows%2 > 0 { // the last row has no neighbour
 		for c := 0; c < n; c += 16 {
 			at, last := rows/2*ldd+c/16*(16+skip), &src[(from+rows-1)*lds+c]
-			s.pairs(&dst[at], last, &s.zero[0], min(16, n-c))
+			s.tiles.Pairs(&dst[at], last, &s.zero[0], min(16, n-c))
 			if s.split {
-				s.pairsLow(&dst[at+low], last, &s.zero[0], min(16, n-c))
+				s.tiles.PairsLow(&dst[at+low], last, &s.zero[0], min(16, n-c))
 			}
 		}
 	}
@@ -100,16 +101,16 @@ func (s *Small) roundPairs(dst []uint32, ldd, low, skip int, src []float32, lds,
 
 // clearPairs clears rows of n pairs from one on to the 16th.
 func clearPairs(dst []uint32, ldd, skip, n, from int) {
-	if from == step/2 {
+	if from == kernels.Step/2 {
 		return
 	}
 	if skip > 0 {
 		for c := 0; c < n; c += 16 {
-			clear(dst[c/16*(16+skip):][from*16 : tileWords])
+			clear(dst[c/16*(16+skip):][from*16 : kernels.TileWords])
 		}
 		return
 	}
-	for p := from; p < step/2; p++ {
+	for p := from; p < kernels.Step/2; p++ {
 		clear(dst[p*ldd:][:n])
 	}
 }
@@ -122,21 +123,21 @@ func (s *Small) leftTiles(memory []float32, m, k int, a []float32, lda int) Left
 	if part > k {
 		clear(out[:m*ld])
 	}
-	s.round(s.rows, out, ld, part/2, 0, a, lda, k, m)
+	s.round(s.tiles.Rows, out, ld, part/2, 0, a, lda, k, m)
 	return Left{memory, ld}
 }
 
 func (s *Small) rightTiles(packed []float32, trans bool, n, k int, b []float32, ldb int) {
 	size := s.panelLen(k)
 	out := wordsOf(packed)
-	for first := 0; first < n; first += side {
-		panel := out[first/side*size:][:size]
+	for first := 0; first < n; first += kernels.Side {
+		panel := out[first/kernels.Side*size:][:size]
 		if trans {
-			s.panelT(panel, min(side, n-first), k, b[first*ldb:], ldb)
+			s.panelT(panel, min(kernels.Side, n-first), k, b[first*ldb:], ldb)
 			continue
 		}
-		for from := 0; from < k; from += step {
-			s.roundPairs(panel[from/2*side:], 16, size/2, tileWords-16, b[first:], ldb, min(side, n-first), k, from)
+		for from := 0; from < k; from += kernels.Step {
+			s.roundPairs(panel[from/2*kernels.Side:], 16, size/2, kernels.TileWords-16, b[first:], ldb, min(kernels.Side, n-first), k, from)
 		}
 	}
 }
@@ -146,7 +147,7 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 	const distance = smallPiece / 2 // words of a row on the way
 	for from := 0; from < k; from += smallPiece {
 		n := min(smallPiece, k-from)
-		lanes := roundUp(n, step)
+		lanes := roundUp(n, kernels.Step)
 		if n < lanes {
 			for r := range count {
 				for part := range s.parts() {
@@ -155,12 +156,12 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 				}
 			}
 		}
-		s.round(s.rows, s.words[:], distance, words, 0, b[from:], ldb, n, count)
+		s.round(s.tiles.Rows, s.words[:], distance, words, 0, b[from:], ldb, n, count)
 		for part := range s.parts() {
 			for d := 0; d < lanes/2; d += 16 {
-				at, src := panel[part*smallLanes(k)/2*side+(from/2+d)*side:], s.words[part*words+d:]
-				s.transpose(&at[0], 64, &src[0], distance*4)
-				s.transpose(&at[tileWords], 64, &src[16*distance], distance*4)
+				at, src := panel[part*smallLanes(k)/2*kernels.Side+(from/2+d)*kernels.Side:], s.words[part*words+d:]
+				s.tiles.Transpose(&at[0], 64, &src[0], distance*4)
+				s.tiles.Transpose(&at[kernels.TileWords], 64, &src[16*distance], distance*4)
 			}
 		}
 	}
@@ -168,39 +169,39 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 
 // describe is what all calls of a product over k have in common.
 func (s *Small) describe(k int, left Left) {
-	s.args = tileArgs{
-		lda: left.distance * 4, offsets: &s.offset, taps: 1, steps: smallLanes(k) / step,
-		ldb: 64, second: tileWords * 4, next: step / 2 * side * 4, acc: &s.acc[0], moves: &s.moves[0],
+	s.args = kernels.TileArgs{
+		Lda: left.distance * 4, Offsets: &s.offset, Taps: 1, Steps: smallLanes(k) / kernels.Step,
+		Ldb: 64, Second: kernels.TileWords * 4, Next: kernels.Step / 2 * kernels.Side * 4, Acc: &s.acc[0], Moves: &s.moves[0],
 	}
 	if s.split {
-		s.args.lowA, s.args.lowB = smallLanes(k)*2, smallLanes(k)*side*2
+		s.args.LowA, s.args.LowB = smallLanes(k)*2, smallLanes(k)*kernels.Side*2
 	}
 	for i := range s.moves {
-		s.moves[i] = i * side * s.args.lda
+		s.moves[i] = i * kernels.Side * s.args.Lda
 	}
 }
 
 func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate bool, c []float32, ldc int) {
 	size := s.panelLen(k)
 	s.describe(k, left)
-	s.out = putArgs{acc: &s.acc[0], rows: &s.results[0], bias: &s.zero[0]}
-	s.args.put, s.args.rate = &s.out, 8*storesOf(s.args.steps)
+	s.out = kernels.PutArgs{Acc: &s.acc[0], Rows: &s.results[0], Bias: &s.zero[0]}
+	s.args.Put, s.args.Rate = &s.out, 8*storesOf(s.args.Steps)
 	if accumulate {
-		s.out.add = 1
+		s.out.Add = 1
 	}
-	for row := 0; row < m; row += smallTiles * side {
-		s.out.count = min(smallTiles*side, m-row)
-		s.args.count = ceilDiv(s.out.count, side)
-		s.args.a = addressOf(left.rows[row*left.distance:])
-		results := s.results[:s.out.count]
+	for row := 0; row < m; row += smallTiles * kernels.Side {
+		s.out.Count = min(smallTiles*kernels.Side, m-row)
+		s.args.Count = ceilDiv(s.out.Count, kernels.Side)
+		s.args.A = kernels.AddressOf(left.rows[row*left.distance:])
+		results := s.results[:s.out.Count]
 		for r := range results {
-			results[r] = addressOf(c[(row+r)*ldc:])
+			results[r] = kernels.AddressOf(c[(row+r)*ldc:])
 		}
-		clear(s.results[s.out.count:]) // no results of what fills up the last tile
-		for first := 0; first < n; first += side {
-			s.args.b = addressOf(right[first/side*size:])
-			s.out.mask, s.out.shift = lowMask(min(side, n-first)), uintptr(first*4)
-			s.tile(&s.args)
+		clear(s.results[s.out.Count:]) // no results of what fills up the last tile
+		for first := 0; first < n; first += kernels.Side {
+			s.args.B = kernels.AddressOf(right[first/kernels.Side*size:])
+			s.out.Mask, s.out.Shift = lowMask(min(kernels.Side, n-first)), uintptr(first*4)
+			s.tiles.Tile(&s.args)
 		}
 	}
 }

@@ -115,7 +115,7 @@ func gathers(p *problem) bool { return p.Direction == Forward && gathersGrad(p) 
 func gathersGrad(p *problem) bool { return p.conv.C < smallDepth && p.conv.KH*p.conv.KW > 1 }
 
 // narrow is where a row of the picture is shorter than the columns of a kernel's tile.
-func narrow(p *problem) bool { return p.conv.C < p.kernel().rows }
+func narrow(p *problem) bool { return p.conv.C < p.kernel().Rows }
 
 func winograds(p *problem) bool {
 	return p.conv.Stride == 1 && winogradFits(p.convolution(), p.prec, p.kernel())
@@ -125,7 +125,7 @@ func winograds(p *problem) bool {
 // one for every element ξ of every filter.
 func sumsFit(by method) func(*problem) bool {
 	return func(p *problem) bool {
-		return winogradFits(p.conv, p.prec, p.kernel()) && by.size(p.kernel()).all()*p.conv.C*p.conv.O*4 <= winoSumsBytes
+		return winogradFits(p.conv, p.prec, p.kernel()) && by.size(p.kernel()).All()*p.conv.C*p.conv.O*4 <= winoSumsBytes
 	}
 }
 

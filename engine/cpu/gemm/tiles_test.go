@@ -8,13 +8,14 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
 // bestTiles are the tiles of this machine, or the portable ones.
-func bestTiles() tiles {
+func bestTiles() kernels.Tiles {
 	all := isa.Available()
-	return tilesFor(all[len(all)-1])
+	return kernels.TilesFor(all[len(all)-1])
 }
 
 // banded are convolutions of several of the smallest bands, which begin anywhere
@@ -43,7 +44,7 @@ func TestBands(t *testing.T) {
 		}
 		tl := bestTiles()
 		if i == 0 { // the others take their time
-			tl = portableTiles
+			tl = kernels.PortableTiles
 		}
 		for _, split := range []bool{false, true} {
 			what := fmt.Sprintf("split %v %+v", split, c)
@@ -105,8 +106,8 @@ func TestBands(t *testing.T) {
 func TestBandMemory(t *testing.T) {
 	for _, split := range []bool{false, true} {
 		c := Conv{N: 1, H: 2048, W: 512, C: 256, O: 128, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
-		p := planTiles(forward(c), c.weights(), 2, portableTiles, split)
-		w := planTileGradW(c, layout{row: 9, col: 9 * c.C, tap: 1}, 2, portableTiles, split)
+		p := planTiles(forward(c), c.weights(), 2, kernels.PortableTiles, split)
+		w := planTileGradW(c, layout{row: 9, col: 9 * c.C, tap: 1}, 2, kernels.PortableTiles, split)
 		if p.ScratchLen*4 > 7<<20 || w.ScratchLen*4 > 14<<20 {
 			t.Errorf("split %v: %d bytes forward, %d for the gradient to the weights", split, p.ScratchLen*4, w.ScratchLen*4)
 		}
@@ -117,44 +118,44 @@ func TestBandMemory(t *testing.T) {
 // the twin and against calls for one tile; and what they store against put.
 func TestManyTiles(t *testing.T) {
 	const lda, taps, steps = 160, 3, 2
-	a, b := make([]uint16, 4*side*lda), make([]uint32, (taps+2)*steps*16*side+3*side)
-	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
-	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
+	a, b := make([]uint16, 4*kernels.Side*lda), make([]uint32, (taps+2)*steps*16*kernels.Side+3*kernels.Side)
+	kernels.RowPortable(&a[0], &random(len(a), 1)[0], len(a))
+	kernels.PairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
 	offsets, places, moves := []int{64, 0, 3 * lda * 2}, []int{2048 * steps, 0, 3 * 2048 * steps}, []int{lda * 2, 40 * lda * 2, 7 * lda * 2}
 	shifts := []int{0, 128, 3 * 128}
-	args := func(acc []float32, resume int, gaps *int) *tileArgs {
-		return &tileArgs{
-			a: uintptr(bytesOf(a)), lda: lda * 2, offsets: &offsets[0], taps: taps, steps: steps, resume: resume, gaps: gaps,
-			b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &moves[0], count: len(moves), places: &places[0], shifts: &shifts[0],
+	args := func(acc []float32, resume int, gaps *int) *kernels.TileArgs {
+		return &kernels.TileArgs{
+			A: uintptr(bytesOf(a)), Lda: lda * 2, Offsets: &offsets[0], Taps: taps, Steps: steps, Resume: resume, Gaps: gaps,
+			B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &moves[0], Count: len(moves), Places: &places[0], Shifts: &shifts[0],
 		}
 	}
 	for i, gaps := range []*int{nil, &[]int{16 * lda * 2, 40 * lda * 2, 3 * lda * 2}[0]} {
-		args := func(acc []float32, resume int, gaps *int) *tileArgs {
+		args := func(acc []float32, resume int, gaps *int) *kernels.TileArgs {
 			t := args(acc, resume, gaps)
-			t.lowA, t.lowB = i*192, i*2048
+			t.LowA, t.LowB = i*192, i*2048
 			return t
 		}
-		start := random(len(moves)*side*side, 4)
+		start := random(len(moves)*kernels.Side*kernels.Side, 4)
 		got, twin, single := slices.Clone(start), slices.Clone(start), slices.Clone(start)
 		g, tw := args(got, i, gaps), args(twin, i, gaps)
-		y := random(len(moves)*side*side, 8)
+		y := random(len(moves)*kernels.Side*kernels.Side, 8)
 		stored := slices.Clone(y)
 		put := putOf(got, y, 16*i)
-		g.passing = i
-		g.fetch, g.fetchEnd, g.put, g.rate = g.b, g.b+4096, &put, 8*storesOf(taps*steps)
-		bestTiles().tile(g)
-		tilePortable(tw)
+		g.Passing = i
+		g.Fetch, g.FetchEnd, g.Put, g.Rate = g.B, g.B+4096, &put, 8*storesOf(taps*steps)
+		bestTiles().Tile(g)
+		kernels.TilePortable(tw)
 		for k, move := range moves {
-			s := args(single[k*side*side:], i, nil)
-			s.a, s.b, s.shifts = s.a+uintptr(move), s.b+uintptr(shifts[k]), nil
-			if s.count, s.moves = 0, nil; gaps != nil {
-				s.count, s.moves, s.gaps = 1, new(int), &unsafe.Slice(gaps, 3)[k]
+			s := args(single[k*kernels.Side*kernels.Side:], i, nil)
+			s.A, s.B, s.Shifts = s.A+uintptr(move), s.B+uintptr(shifts[k]), nil
+			if s.Count, s.Moves = 0, nil; gaps != nil {
+				s.Count, s.Moves, s.Gaps = 1, new(int), &unsafe.Slice(gaps, 3)[k]
 			}
-			bestTiles().tile(s)
+			bestTiles().Tile(s)
 		}
 		same(t, "one tile", single, got)
 		put = putOf(got, stored, 16*i)
-		putPortable(&put)
+		kernels.PutPortable(&put)
 		same(t, "stored", y, stored)
 		want := make([]float64, len(twin))
 		for i, v := range twin {
@@ -180,12 +181,12 @@ func TestRounding(t *testing.T) {
 	for _, low := range []int{0, 512} {
 		a, b := make([]uint32, 2048), make([]uint32, 2048)
 		for _, f := range []struct {
-			got, want func(*rowsArgs)
+			got, want func(*kernels.RowsArgs)
 			skip      int
-		}{{tl.rows, rowsPortable, 0}, {tl.rowPairs, rowPairsPortable, 0}, {tl.rowPairs, rowPairsPortable, 64}} {
-			args := rowsArgs{dst: bytesOf(a), ldd: 640, src: &x[0], lds: lds * 4, n: n, count: 3, low: 5 * low, skip: f.skip}
+		}{{tl.Rows, kernels.RowsPortable, 0}, {tl.RowPairs, kernels.RowPairsPortable, 0}, {tl.RowPairs, kernels.RowPairsPortable, 64}} {
+			args := kernels.RowsArgs{Dst: bytesOf(a), Ldd: 640, Src: &x[0], Lds: lds * 4, N: n, Count: 3, Low: 5 * low, Skip: f.skip}
 			f.got(&args)
-			args.dst = bytesOf(b)
+			args.Dst = bytesOf(b)
 			f.want(&args)
 			if fmt.Sprint(a) != fmt.Sprint(b) {
 				t.Errorf("low %d: rows differ from the portable ones", low)
@@ -194,10 +195,10 @@ func TestRounding(t *testing.T) {
 	}
 	a, b := make([]uint16, n), make([]uint16, n)
 	pa, pb := make([]uint32, n), make([]uint32, n)
-	tl.rowLow(&a[0], &x[0], n)
-	rowLowPortable(&b[0], &x[0], n)
-	tl.pairsLow(&pa[0], &x[0], &x[lds], n)
-	pairsLowPortable(&pb[0], &x[0], &x[lds], n)
+	tl.RowLow(&a[0], &x[0], n)
+	kernels.RowLowPortable(&b[0], &x[0], n)
+	tl.PairsLow(&pa[0], &x[0], &x[lds], n)
+	kernels.PairsLowPortable(&pb[0], &x[0], &x[lds], n)
 	if fmt.Sprint(a, pa) != fmt.Sprint(b, pb) {
 		t.Error("low parts differ from the portable ones")
 	}
@@ -207,40 +208,40 @@ func bytesOf[T any](x []T) unsafe.Pointer { return unsafe.Pointer(&x[0]) }
 
 // putOf stores sums in the first columns of y, for two of three rows, and adds what lies
 // a row behind.
-func putOf(acc, y []float32, narrow int) putArgs {
-	bias := random(side, 3)
-	rows := make([]uintptr, len(acc)/side+storesAhead)
-	for r := range len(acc)/side - 1 {
+func putOf(acc, y []float32, narrow int) kernels.PutArgs {
+	bias := random(kernels.Side, 3)
+	rows := make([]uintptr, len(acc)/kernels.Side+storesAhead)
+	for r := range len(acc)/kernels.Side - 1 {
 		if r%3 > 0 {
-			rows[r] = addressOf(y[r*side:])
+			rows[r] = kernels.AddressOf(y[r*kernels.Side:])
 		}
 	}
-	return putArgs{acc: &acc[0], rows: &rows[0], count: len(acc) / side, delta: side * 4, add: 1, bias: &bias[0], mask: lowMask(side - narrow)}
+	return kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: len(acc) / kernels.Side, Delta: kernels.Side * 4, Add: 1, Bias: &bias[0], Mask: lowMask(kernels.Side - narrow)}
 }
 
 // TestPut holds the storing of results, beside products of nothing, against its twin.
 func TestPut(t *testing.T) {
-	a, b, offset := make([]uint16, side*step), make([]uint32, side*step/2), 0
-	bias, raw := random(side, 2), make([]float32, 8*side)
+	a, b, offset := make([]uint16, kernels.Side*kernels.Step), make([]uint32, kernels.Side*kernels.Step/2), 0
+	bias, raw := random(kernels.Side, 2), make([]float32, 8*kernels.Side)
 	for _, level := range isa.Available() {
 		if level < isa.AVX512BF16 {
 			continue
 		}
-		for _, p := range []putArgs{{mask: lowMask(7)}, {mask: lowMask(20), add: 1, delta: 4 * side * 4}, {mask: lowMask(side)}, {mask: lowMask(side), add: 1, delta: 4 * side * 4}} {
+		for _, p := range []kernels.PutArgs{{Mask: lowMask(7)}, {Mask: lowMask(20), Add: 1, Delta: 4 * kernels.Side * 4}, {Mask: lowMask(kernels.Side)}, {Mask: lowMask(kernels.Side), Add: 1, Delta: 4 * kernels.Side * 4}} {
 			var all [2][]float32
-			for i, tile := range []func(*tileArgs){tilesFor(level).tile, tilePortable} {
-				acc := random(side*side, 1)
+			for i, tile := range []func(*kernels.TileArgs){kernels.TilesFor(level).Tile, kernels.TilePortable} {
+				acc := random(kernels.Side*kernels.Side, 1)
 				copy(raw, random(len(raw), 3))
-				rows := make([]uintptr, side+storesAhead)
-				rows[0], rows[2] = addressOf(raw[2*side:]), addressOf(raw[3*side:])
-				p.acc, p.bias, p.rows, p.count = &acc[0], &bias[0], &rows[0], 3
-				tile(&tileArgs{
-					a: uintptr(bytesOf(a)), lda: 64, offsets: &offset, taps: 1, steps: 1, b: uintptr(bytesOf(b)), ldb: 128, second: 64,
-					acc: &acc[0], resume: 1, moves: new(int), count: 1, put: &p, rate: 8 * storesOf(1),
+				rows := make([]uintptr, kernels.Side+storesAhead)
+				rows[0], rows[2] = kernels.AddressOf(raw[2*kernels.Side:]), kernels.AddressOf(raw[3*kernels.Side:])
+				p.Acc, p.Bias, p.Rows, p.Count = &acc[0], &bias[0], &rows[0], 3
+				tile(&kernels.TileArgs{
+					A: uintptr(bytesOf(a)), Lda: 64, Offsets: &offset, Taps: 1, Steps: 1, B: uintptr(bytesOf(b)), Ldb: 128, Second: 64,
+					Acc: &acc[0], Resume: 1, Moves: new(int), Count: 1, Put: &p, Rate: 8 * storesOf(1),
 				})
 				all[i] = append(all[i], raw...)
 			}
-			same(t, fmt.Sprintf("%s %+v", tilesFor(level).name, p), all[0], all[1])
+			same(t, fmt.Sprintf("%s %+v", kernels.TilesFor(level).Name, p), all[0], all[1])
 		}
 	}
 	runtime.KeepAlive(a)

@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -23,8 +24,8 @@ import (
 // M = V·U) stays in the caches, and filters are transformed in every round, next to
 // where they are used, which takes less time than to read them would.
 type winogradPlan struct {
-	kernel
-	size           winogradSize
+	kernels.Kernel
+	size           kernels.WinogradSize
 	conv           Conv
 	oh, ow         int
 	across, down   int // tiles in a row and in a column of a picture
@@ -38,23 +39,23 @@ type winogradPlan struct {
 }
 
 type winogradWorker struct {
-	in      winoInArgs
-	filters winoFilterArgs
-	out     winoOutArgs
-	dot     dotArgs
+	in      kernels.WinoInArgs
+	filters kernels.WinoFilterArgs
+	out     kernels.WinoOutArgs
+	dot     kernels.DotArgs
 	table   []uintptr
-	pixels  [winoMaxTile * winoMaxTile]uintptr
-	results [winoMaxOut * winoMaxOut]uintptr
+	pixels  [kernels.WinoMaxTile * kernels.WinoMaxTile]uintptr
+	results [kernels.WinoMaxOut * kernels.WinoMaxOut]uintptr
 	tmp     []float32 // [ξ][16]
 	filter  []float32 // one row of U for one panel: [tile][C][cols], in the scratch memory
 	wide    []float32 // a panel of weights that are held in 16 bits
 	v, m    []float32 // of a block: [ξ][round][C] and [ξ][round][cols], in the scratch memory
-	noBias  [maxCols]float32
-	partial [maxRows * maxCols]float32
+	noBias  [kernels.MaxCols]float32
+	partial [kernels.MaxRows * kernels.MaxCols]float32
 	bias    []float32 // of all output channels, for whole vectors
 
-	outer   outerArgs // of the gradient to the weights
-	segment []segment
+	outer   kernels.OuterArgs // of the gradient to the weights
+	segment []kernels.Segment
 	masks   [16]int32
 	sums    []float32 // [rows][9][cols]
 }
@@ -67,43 +68,43 @@ const winoVBytes = 768 << 10
 // next: its weights then come from memory once, and not once for every row.
 const winoDeepBytes = 8 << 20
 
-func planWinograd(c Conv, w weights, flipped bool, workers int, k kernel, size winogradSize) *Plan {
+func planWinograd(c Conv, w weights, flipped bool, workers int, k kernels.Kernel, size kernels.WinogradSize) *Plan {
 	p := newWinograd(c, flipped, workers, k, size)
 	plan := &Plan{
 		PackedLen: p.panels * p.panelLen(),
 		HalfLen:   len(p.workers) * p.panelLen(),
-		packing:   packPanels(w, k.cols, workers),
+		packing:   packPanels(w, k.Cols, workers),
 	}
 	if n := p.blockTiles(); n > 0 {
-		p.round, p.pitchV, p.pitchM = n, spread(n*c.C), spread(n*k.cols)
+		p.round, p.pitchV, p.pitchM = n, spread(n*c.C), spread(n*k.Cols)
 		plan.ScratchLen = p.filtersLen() + len(p.workers)*p.blockLen()
 		plan.bind = p.bindBlocks
 		return plan
 	}
-	most := max(winoVBytes/(size.tile*c.C*4), 36)
-	p.round = roundUp(alike(p.tiles(), most), k.rows)
+	most := max(winoVBytes/(size.Tile*c.C*4), 36)
+	p.round = roundUp(alike(p.tiles(), most), k.Rows)
 	p.pitchV, p.pitchM = spread(p.round*c.C), spread(p.round*c.O)
-	if p.deep = size.all()*p.pitchV*4 <= winoDeepBytes; p.deep {
+	if p.deep = size.All()*p.pitchV*4 <= winoDeepBytes; p.deep {
 		p.groups = p.panels
 	}
-	plan.ScratchLen = size.all()*(p.pitchV+p.pitchM) + len(p.workers)*size.tile*c.C*k.cols
+	plan.ScratchLen = size.All()*(p.pitchV+p.pitchM) + len(p.workers)*size.Tile*c.C*k.Cols
 	plan.bind = p.bind
 	return plan
 }
 
-func newWinograd(c Conv, flipped bool, workers int, k kernel, size winogradSize) *winogradPlan {
+func newWinograd(c Conv, flipped bool, workers int, k kernels.Kernel, size kernels.WinogradSize) *winogradPlan {
 	oh, ow := c.OutSize()
-	p := &winogradPlan{kernel: k, size: size, conv: c, oh: oh, ow: ow, flipped: flipped}
-	p.across, p.down = ceilDiv(ow, size.out), ceilDiv(oh, size.out)
-	p.panels = ceilDiv(c.O, k.cols)
+	p := &winogradPlan{Kernel: k, size: size, conv: c, oh: oh, ow: ow, flipped: flipped}
+	p.across, p.down = ceilDiv(ow, size.Out), ceilDiv(oh, size.Out)
+	p.panels = ceilDiv(c.O, k.Cols)
 	p.groups = min(p.panels, 4)
-	p.zero = zeros(roundUp(max(c.C, c.O), 16) + maxRows)
+	p.zero = zeros(roundUp(max(c.C, c.O), 16) + kernels.MaxRows)
 	p.workers = make([]winogradWorker, max(workers, 1))
 	for i := range p.workers {
 		w := &p.workers[i]
-		w.table = make([]uintptr, k.rows)
+		w.table = make([]uintptr, k.Rows)
 		w.bias = make([]float32, roundUp(c.O, 16))
-		w.tmp = tensor.Memory[float32](size.all() * 16)
+		w.tmp = tensor.Memory[float32](size.All() * 16)
 	}
 	return p
 }
@@ -124,7 +125,7 @@ func alike(tiles, most int) int {
 func (p *winogradPlan) tiles() int { return p.conv.N * p.across * p.down }
 
 // panelLen is the number of weights of a panel.
-func (p *winogradPlan) panelLen() int { return 9 * p.conv.C * p.kernel.cols }
+func (p *winogradPlan) panelLen() int { return 9 * p.conv.C * p.Kernel.Cols }
 
 // widening gives the workers room for weights that are held in 16 bits.
 func (p *winogradPlan) widening(a Args, scratch []float32) {
@@ -136,10 +137,10 @@ func (p *winogradPlan) widening(a Args, scratch []float32) {
 }
 
 func (p *winogradPlan) bind(a Args) []par.Phase {
-	c, all, tile := p.conv, p.size.all(), p.size.tile
+	c, all, tile := p.conv, p.size.All(), p.size.Tile
 	v := a.Scratch[:all*p.pitchV]
 	m := a.Scratch[len(v):][:all*p.pitchM]
-	row := tile * c.C * p.kernel.cols
+	row := tile * c.C * p.Kernel.Cols
 	for i := range p.workers {
 		p.workers[i].filter = a.Scratch[len(v)+len(m)+i*row:][:row]
 	}
@@ -176,11 +177,11 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 // products multiplies row i of V by row i of U for one group of panels: the
 // elements ξ of a row of M.
 func (p *winogradPlan) products(w *winogradWorker, a *Args, v, m []float32, i, group, n int) {
-	c, cols := p.conv.C, p.kernel.cols
+	c, cols := p.conv.C, p.Kernel.Cols
 	for panel := group * p.panels / p.groups; panel < (group+1)*p.panels/p.groups; panel++ {
 		p.transformFilters(w, a, w.filter, panel, i)
-		for j := range p.size.tile {
-			xi := i*p.size.tile + j
+		for j := range p.size.Tile {
+			xi := i*p.size.Tile + j
 			p.multiply(w, w.filter[j*c*cols:], v[xi*p.pitchV:], m[xi*p.pitchM+panel*cols:], p.conv.O, panel, n)
 		}
 	}
@@ -189,20 +190,20 @@ func (p *winogradPlan) products(w *winogradWorker, a *Args, v, m []float32, i, g
 // multiply is the product of n tiles of V with a panel of U for one ξ; rows of m
 // are pitch numbers apart.
 func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, panel, n int) {
-	c, rows, cols := p.conv.C, p.kernel.rows, p.kernel.cols
-	w.dot = dotArgs{
-		table: &w.table[0], taps: 1, depth: c, b: &u[0], bias: &w.noBias[0],
-		stride: pitch * 4, mask: lowMask(min(cols, p.conv.O-panel*cols)), partial: &w.partial[0],
+	c, rows, cols := p.conv.C, p.Kernel.Rows, p.Kernel.Cols
+	w.dot = kernels.DotArgs{
+		Table: &w.table[0], Taps: 1, Depth: c, B: &u[0], Bias: &w.noBias[0],
+		Stride: pitch * 4, Mask: lowMask(min(cols, p.conv.O-panel*cols)), Partial: &w.partial[0],
 	}
 	for t := 0; t < n; t += rows {
-		w.dot.valid = min(rows, n-t)
-		at := addressOf(v) + uintptr(t*c*4)
+		w.dot.Valid = min(rows, n-t)
+		at := kernels.AddressOf(v) + uintptr(t*c*4)
 		for r := range w.table {
-			w.table[r] = at + uintptr(min(r, w.dot.valid-1)*c*4)
+			w.table[r] = at + uintptr(min(r, w.dot.Valid-1)*c*4)
 		}
-		w.dot.y = addressOf(m) + uintptr(t*pitch*4)
-		p.kernel.dot(&w.dot)
-		if p.kernel.name == "avx2" && w.dot.mask != lowMask(cols) {
+		w.dot.Y = kernels.AddressOf(m) + uintptr(t*pitch*4)
+		p.Kernel.Dot(&w.dot)
+		if p.Kernel.Name == "avx2" && w.dot.Mask != lowMask(cols) {
 			storePartial(&w.dot, cols)
 		}
 	}

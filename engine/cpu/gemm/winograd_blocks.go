@@ -13,8 +13,8 @@ const (
 
 // blockTiles is the number of tiles in a block, or 0 if rounds are better.
 func (p *winogradPlan) blockTiles() int {
-	perRow := p.size.all() * (p.conv.C + p.kernel.cols) * 4 * p.kernel.rows
-	n := winoBlockBytes / perRow * p.kernel.rows
+	perRow := p.size.All() * (p.conv.C + p.Kernel.Cols) * 4 * p.Kernel.Rows
+	n := winoBlockBytes / perRow * p.Kernel.Rows
 	if p.filtersLen()*4 > winoFiltersBytes || p.tiles() < winoBlocks*n {
 		return 0
 	}
@@ -23,12 +23,12 @@ func (p *winogradPlan) blockTiles() int {
 
 // filtersLen is the length of all transformed filters, [panel][ξ][C][cols].
 func (p *winogradPlan) filtersLen() int {
-	return p.panels * p.size.all() * p.conv.C * p.kernel.cols
+	return p.panels * p.size.All() * p.conv.C * p.Kernel.Cols
 }
 
 // blockLen is the length of V and M of a block.
 func (p *winogradPlan) blockLen() int {
-	return p.size.all() * (p.pitchV + p.pitchM)
+	return p.size.All() * (p.pitchV + p.pitchM)
 }
 
 // bindBlocks transforms the filters once; a task then makes the results of a block
@@ -37,11 +37,11 @@ func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
 	u := a.Scratch[:p.filtersLen()]
 	for i := range p.workers {
 		w := &p.workers[i]
-		w.v = a.Scratch[len(u)+i*p.blockLen():][:p.size.all()*p.pitchV]
-		w.m = a.Scratch[len(u)+i*p.blockLen()+len(w.v):][:p.size.all()*p.pitchM]
+		w.v = a.Scratch[len(u)+i*p.blockLen():][:p.size.All()*p.pitchV]
+		w.m = a.Scratch[len(u)+i*p.blockLen()+len(w.v):][:p.size.All()*p.pitchM]
 	}
 	p.widening(a, a.Scratch[len(u)+len(p.workers)*p.blockLen():])
-	tile, row := p.size.tile, p.size.tile*p.conv.C*p.kernel.cols
+	tile, row := p.size.Tile, p.size.Tile*p.conv.C*p.Kernel.Cols
 	return []par.Phase{
 		{Name: "winograd filters", Tasks: p.panels * tile, Run: func(task, worker int) {
 			p.transformFilters(&p.workers[worker], &a, u[task*row:], task/tile, task%tile)
@@ -54,7 +54,7 @@ func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
 
 // block makes the results of the tiles of a block.
 func (p *winogradPlan) block(w *winogradWorker, a *Args, u []float32, first int) {
-	c, cols, all := p.conv.C, p.kernel.cols, p.size.all()
+	c, cols, all := p.conv.C, p.Kernel.Cols, p.size.All()
 	n := min(p.round, p.tiles()-first)
 	for t := range n {
 		p.transformInput(w, a.X, w.v, c, first+t, t)

@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/par"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
 
 // winogradGradW is the gradient to the weights, the adjoint of the forward
 // pass in its filters:
@@ -28,33 +31,33 @@ func apart(n int) int {
 // round reads and writes, take the time; with more, what is summed does not stay in
 // the caches. With many channels both are large, and as many tiles are taken as
 // make both alike.
-func (s winogradSize) gradRound(c Conv) int {
-	return max(64*36/s.all(), c.C*c.O/(c.C+c.O))
+func gradRound(s kernels.WinogradSize, c Conv) int {
+	return max(64*36/s.All(), c.C*c.O/(c.C+c.O))
 }
 
-func planWinogradGradW(c Conv, workers int, k kernel, size winogradSize) *Plan {
+func planWinogradGradW(c Conv, workers int, k kernels.Kernel, size kernels.WinogradSize) *Plan {
 	p := &winogradGradW{winogradPlan: *newWinograd(c, false, workers, k, size)}
-	p.rowTiles = ceilDiv(c.C, k.rows)
-	p.round = alike(p.tiles(), size.gradRound(c))
+	p.rowTiles = ceilDiv(c.C, k.Rows)
+	p.round = alike(p.tiles(), gradRound(size, c))
 	p.rowV, p.rowD = apart(c.C), apart(c.O)
 	p.pitchV, p.pitchM = spread(p.round*p.rowV), spread(p.round*p.rowD)
-	block := k.rows * k.cols
+	block := k.Rows * k.Cols
 	for i := range p.workers {
 		p.workers[i].sums = make([]float32, 9*block)
-		p.workers[i].segment = make([]segment, 1)
+		p.workers[i].segment = make([]kernels.Segment, 1)
 	}
 	return &Plan{
-		ScratchLen: size.all()*(p.pitchV+p.pitchM+p.rowTiles*p.panels*block) + maxRows,
+		ScratchLen: size.All()*(p.pitchV+p.pitchM+p.rowTiles*p.panels*block) + kernels.MaxRows,
 		bind:       p.bind,
 	}
 }
 
 func (p *winogradGradW) bind(a Args) []par.Phase {
-	all := p.size.all()
-	size := p.rowTiles * p.panels * p.kernel.rows * p.kernel.cols // of one ξ
+	all := p.size.All()
+	size := p.rowTiles * p.panels * p.Kernel.Rows * p.Kernel.Cols // of one ξ
 	sums := a.Scratch[:all*size]
 	d := a.Scratch[len(sums):][:all*p.pitchM]
-	v := a.Scratch[len(sums)+len(d):][:all*p.pitchV+maxRows] // the last rows reach beyond C
+	v := a.Scratch[len(sums)+len(d):][:all*p.pitchV+kernels.MaxRows] // the last rows reach beyond C
 	const block = 4
 	var phases []par.Phase
 	for first := 0; first < p.tiles(); first += p.round {
@@ -84,40 +87,40 @@ func (p *winogradGradW) bind(a Args) []par.Phase {
 // transformGrad writes (A dY Aᵀ)[ξ][t][o] of one tile.
 func (p *winogradGradW) transformGrad(w *winogradWorker, dy, d []float32, tile, t int) {
 	o := p.conv.O
-	p.findResults(w, addressOf(dy), addressOf(p.zero), tile)
-	w.in = winoInArgs{
-		pixels: &w.results[0], channels: o, dst: addressOf(d[t*p.rowD:]), stride: p.pitchM * 4, tmp: &w.tmp[0],
-		ahead: p.size.out * p.ow * o * 4,
+	p.findResults(w, kernels.AddressOf(dy), kernels.AddressOf(p.zero), tile)
+	w.in = kernels.WinoInArgs{
+		Pixels: &w.results[0], Channels: o, Dst: kernels.AddressOf(d[t*p.rowD:]), Stride: p.pitchM * 4, Tmp: &w.tmp[0],
+		Ahead: p.size.Out * p.ow * o * 4,
 	}
-	p.size.grad(&w.in)
+	p.size.Grad(&w.in)
 }
 
 // addUp adds the products of some tiles, points of the sum, to the sums of one ξ.
 // Rows beyond the last channel have sums of what lies there, which nobody reads.
 func (p *winogradGradW) addUp(w *winogradWorker, v, d, sums []float32, points int) {
-	o, rows, cols := p.conv.O, p.kernel.rows, p.kernel.cols
+	o, rows, cols := p.conv.O, p.Kernel.Rows, p.Kernel.Cols
 	for row := range p.rowTiles {
 		for panel := range p.panels {
 			n := min(cols, o-panel*cols)
 			w.masks = laneMasks(n)
-			w.segment[0] = segment{x: addressOf(v[row*rows:]), d: addressOf(d[panel*cols:]), count: points}
-			w.outer = outerArgs{
-				segments: &w.segment[0], count: 1, strideX: p.rowV * 4, strideD: p.rowD * 4,
-				y: &sums[(row*p.panels+panel)*rows*cols], mask: lowMask(n), masks: &w.masks,
+			w.segment[0] = kernels.Segment{X: kernels.AddressOf(v[row*rows:]), D: kernels.AddressOf(d[panel*cols:]), Count: points}
+			w.outer = kernels.OuterArgs{
+				Segments: &w.segment[0], Count: 1, StrideX: p.rowV * 4, StrideD: p.rowD * 4,
+				Y: &sums[(row*p.panels+panel)*rows*cols], Mask: lowMask(n), Masks: &w.masks,
 			}
-			p.kernel.outer(&w.outer)
+			p.Kernel.Outer(&w.outer)
 		}
 	}
 }
 
 // store makes the filters of one tile of channels and one panel.
 func (p *winogradGradW) store(w *winogradWorker, dw, sums []float32, size, task int) {
-	rows, cols := p.kernel.rows, p.kernel.cols
+	rows, cols := p.Kernel.Rows, p.Kernel.Cols
 	row, panel := task/p.panels*rows, task%p.panels*cols
 	n := min(rows, p.conv.C-row)
 	for r := range n {
-		w.filters = winoFilterArgs{src: &sums[(task*rows+r)*cols], tap: size * 4, dst: &w.sums[r*9*cols], words: cols}
-		p.size.filterGrad(&w.filters)
+		w.filters = kernels.WinoFilterArgs{Src: &sums[(task*rows+r)*cols], Tap: size * 4, Dst: &w.sums[r*9*cols], Words: cols}
+		p.size.FilterGrad(&w.filters)
 	}
 	pitch := p.conv.C * 9 // of the weights [O][C][9]
 	Transpose(dw[panel*pitch+row*9:], pitch, w.sums, cols, n*9, min(cols, p.conv.O-panel))

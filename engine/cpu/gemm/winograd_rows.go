@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -27,7 +28,7 @@ import (
 // multiplied with all panels while it is in the second-level cache; then those of the
 // next channels are added.
 type winogradRows struct {
-	tiles
+	kernels.Tiles
 	conv          Conv
 	weights       weights
 	flipped       bool // the filter is turned by 180°, as the gradient to the picture wants
@@ -45,21 +46,21 @@ type winogradRows struct {
 }
 
 type winogradRowsWorker struct {
-	tile        tileArgs
-	put         putArgs
+	tile        kernels.TileArgs
+	put         kernels.PutArgs
 	bias        []float32 // of all columns, whole panels; then as many zeros as a panel wants
 	moves, gaps []int     // of every tile of each ξ: from V to its first line, and to its second
 	shifts      []int     // from a panel's filters to those of each ξ
 	offsets     [3]int    // of the rows of a filter
 	rows        []uintptr // of the results
-	in          splitRowArgs
-	filter      filterPairsArgs
-	round       rowsArgs
+	in          kernels.SplitRowArgs
+	filter      kernels.FilterPairsArgs
+	round       kernels.RowsArgs
 }
 
-func planWinogradRows(c Conv, w weights, flipped bool, workers int, t tiles) *Plan {
+func planWinogradRows(c Conv, w weights, flipped bool, workers int, t kernels.Tiles) *Plan {
 	oh, ow := c.OutSize()
-	p := &winogradRows{tiles: t, conv: c, weights: w, flipped: flipped, oh: oh, ow: ow, panels: ceilDiv(c.O, side)}
+	p := &winogradRows{Tiles: t, conv: c, weights: w, flipped: flipped, oh: oh, ow: ow, panels: ceilDiv(c.O, kernels.Side)}
 	p.across, p.joined = stripOf(oh, ow/2)
 	p.strip, p.strips = p.joined*p.across, ow/2/p.across
 	p.workers = make([]winogradRowsWorker, max(workers, 1))
@@ -67,7 +68,7 @@ func planWinogradRows(c Conv, w weights, flipped bool, workers int, t tiles) *Pl
 	if p.fresh = c.Fresh && p.cutFresh(); !p.fresh {
 		p.cutBlocks()
 	}
-	p.plane = p.longest()*p.pitch + side // so far apart, the ξ of a pair lie in different sets of the cache
+	p.plane = p.longest()*p.pitch + kernels.Side // so far apart, the ξ of a pair lie in different sets of the cache
 	for i := range p.workers {
 		p.workers[i] = p.newWorker()
 	}
@@ -84,12 +85,12 @@ func planWinogradRows(c Conv, w weights, flipped bool, workers int, t tiles) *Pl
 
 func (p *winogradRows) newWorker() winogradRowsWorker {
 	w := winogradRowsWorker{
-		bias:  make([]float32, (p.panels+1)*side),
+		bias:  make([]float32, (p.panels+1)*kernels.Side),
 		moves: make([]int, 4*p.most), gaps: make([]int, 4*p.most), shifts: make([]int, 4*p.most),
-		rows: make([]uintptr, 2*(p.most*side+storesAhead)),
+		rows: make([]uintptr, 2*(p.most*kernels.Side+storesAhead)),
 	}
 	for i := range w.shifts {
-		w.shifts[i] = i % 4 * 3 * p.part * side * 4
+		w.shifts[i] = i % 4 * 3 * p.part * kernels.Side * 4
 	}
 	for i := range w.offsets {
 		w.offsets[i] = i * p.strip * p.pitch * 2
@@ -118,28 +119,28 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 	v, m, row := memory[:lenV], memory[lenV:][:lenM], memory[lenV+lenM:][:lenRow]
 	filters := memory[lenV+lenM+lenRow:]
 	lines := 0
-	w.put = putArgs{acc: &m[0], rows: &w.rows[0]}
+	w.put = kernels.PutArgs{Acc: &m[0], Rows: &w.rows[0]}
 	switch {
 	case pass > 0:
-		w.put.add = 1
+		w.put.Add = 1
 	case a.Add != nil:
-		w.put.add, w.put.delta = 1, addressOf(a.Add)-addressOf(a.Y)
+		w.put.Add, w.put.Delta = 1, kernels.AddressOf(a.Add)-kernels.AddressOf(a.Y)
 	}
 	p.pieces(block, func(s piece) {
 		p.layOut(w, a, tensor.Halves(v), row, pass, s)
-		p.place(w, addressOf(a.Y), s, lines)
+		p.place(w, kernels.AddressOf(a.Y), s, lines)
 		lines += s.last - s.first
 	})
 	tiles := ceilDiv(lines, 2)
 	if lines%2 > 0 {
 		p.noLine(w, lines)
 	}
-	w.put.count = tiles * side
-	w.tile = tileArgs{
-		a: addressOf(v), lda: p.pitch * 2, offsets: &w.offsets[0], taps: 3, steps: p.part / step,
-		ldb: 64, second: tileWords * 4, next: 2048, acc: &m[0], moves: &w.moves[0], gaps: &w.gaps[0], shifts: &w.shifts[0], count: 4 * tiles, fours: 2,
-		lowA: p.part * 2, lowB: 3 * p.part * side * 2, ring: 2 * 4 * side * side * 4,
-		put: &w.put, rate: 16 * storesOf(12*p.part/step), fetchStep: roundUp(ceilDiv(4096, tiles), 256),
+	w.put.Count = tiles * kernels.Side
+	w.tile = kernels.TileArgs{
+		A: kernels.AddressOf(v), Lda: p.pitch * 2, Offsets: &w.offsets[0], Taps: 3, Steps: p.part / kernels.Step,
+		Ldb: 64, Second: kernels.TileWords * 4, Next: 2048, Acc: &m[0], Moves: &w.moves[0], Gaps: &w.gaps[0], Shifts: &w.shifts[0], Count: 4 * tiles, Fours: 2,
+		LowA: p.part * 2, LowB: 3 * p.part * kernels.Side * 2, Ring: 2 * 4 * kernels.Side * kernels.Side * 4,
+		Put: &w.put, Rate: 16 * storesOf(12*p.part/kernels.Step), FetchStep: roundUp(ceilDiv(4096, tiles), 256),
 	}
 	for panel := from; panel < to; panel++ {
 		p.multiply(w, p.filtersOf(w, a, filters, pass, panel), pass, panel, to)
@@ -152,7 +153,7 @@ func (p *winogradRows) filtersOf(w *winogradRowsWorker, a *Args, memory []float3
 	if !p.fresh {
 		return a.W[(pass*p.panels+panel)*p.panelLen():]
 	}
-	first, n := p.weights.columns(panel, side)
+	first, n := p.weights.columns(panel, kernels.Side)
 	packed := memory[:p.panelLen()]
 	p.packPanel(&w.filter, pass, n, packed, a.W[first*p.weights.strideCol:], memory[len(packed):][:packBlock])
 	return packed
@@ -161,17 +162,17 @@ func (p *winogradRows) filtersOf(w *winogradRowsWorker, a *Args, memory []float3
 // multiply makes the results of a panel.
 func (p *winogradRows) multiply(w *winogradRowsWorker, filters []float32, pass, panel, to int) {
 	t := &w.tile
-	t.b = addressOf(filters)
-	t.fetch = t.b + uintptr(p.panelLen()*4)
-	t.fetchEnd = t.fetch
+	t.B = kernels.AddressOf(filters)
+	t.Fetch = t.B + uintptr(p.panelLen()*4)
+	t.FetchEnd = t.Fetch
 	if !p.fresh && (panel+1 < to || pass+1 < p.passes && p.groups == 1) {
-		t.fetchEnd += uintptr(p.panelLen() * 4)
+		t.FetchEnd += uintptr(p.panelLen() * 4)
 	}
-	w.put.mask = lowMask(min(side, p.conv.O-panel*side))
-	w.put.bias = &w.bias[panel*side]
+	w.put.Mask = lowMask(min(kernels.Side, p.conv.O-panel*kernels.Side))
+	w.put.Bias = &w.bias[panel*kernels.Side]
 	if pass > 0 {
-		w.put.bias = &w.bias[p.panels*side] // it is in the results
+		w.put.Bias = &w.bias[p.panels*kernels.Side] // it is in the results
 	}
-	w.put.shift = uintptr(panel * side * 4)
-	p.tile(t)
+	w.put.Shift = uintptr(panel * kernels.Side * 4)
+	p.Tile(t)
 }

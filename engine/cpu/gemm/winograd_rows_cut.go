@@ -1,5 +1,7 @@
 package gemm
 
+import "github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+
 const (
 	winoRowsBytes    = 720 << 10 // of V, in the second-level cache beside the filters of two panels
 	winoRowsMost     = 4         // steps of channels in a pass
@@ -54,7 +56,7 @@ func stripOf(oh, pairs int) (across, joined int) {
 // cutChannels chooses the channels of a pass, equal shares of whole steps where there
 // are such. It is the order of the sums, and may not follow the number of pictures.
 func (p *winogradRows) cutChannels() {
-	all := ceilDiv(p.conv.C, step)
+	all := ceilDiv(p.conv.C, kernels.Step)
 	most := winoRowsMost
 	if p.joined > 1 {
 		most = winoRowsJoined
@@ -66,8 +68,8 @@ func (p *winogradRows) cutChannels() {
 			break
 		}
 	}
-	p.part, p.passes = steps*step, ceilDiv(all, steps)
-	p.pitch = 2*p.part | step // an odd number of lines: see tilesPlan
+	p.part, p.passes = steps*kernels.Step, ceilDiv(all, steps)
+	p.pitch = 2*p.part | kernels.Step // an odd number of lines: see tilesPlan
 }
 
 // cutFresh takes all in one block, so that filters may be packed where they are used, and
@@ -81,7 +83,7 @@ func (p *winogradRows) cutFresh() bool {
 // and divides panels between tasks where there are not.
 func (p *winogradRows) cutBlocks() {
 	workers, tiles := len(p.workers), ceilDiv(p.lines(), 2)
-	for most := max(winoRowsBytes/(8*p.pitch*side), 1); ; most-- {
+	for most := max(winoRowsBytes/(8*p.pitch*kernels.Side), 1); ; most-- {
 		p.blocks = ceilDiv(tiles, most)
 		p.blocks = max(p.blocks, min(roundUp(p.blocks, workers), tiles/winoRowsTiles))
 		if most == 1 || 8*p.pitch*p.longest() <= winoRowsBytes {
@@ -146,7 +148,7 @@ func (p *winogradRows) longest() int {
 
 // The memory of a worker: V, the sums of a block, and the pixels of a row.
 func (p *winogradRows) lengths() (v, m, row int) {
-	return roundUp(4*p.plane/2, 16), p.most * 4 * side * side, (2*p.across + 2) * p.part
+	return roundUp(4*p.plane/2, 16), p.most * 4 * kernels.Side * kernels.Side, (2*p.across + 2) * p.part
 }
 
 func (p *winogradRows) ownLen() int {

@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -30,7 +31,7 @@ import (
 // with each band, while one tile of rows of dy, and of columns of x with all rows of the
 // filter, stay in the first-level cache.
 type winogradRowsGrad struct {
-	tiles
+	kernels.Tiles
 	rowsGradCut
 	conv    Conv
 	lines   []int // of a band: from its first to each in the operands, bytes
@@ -42,9 +43,9 @@ type winogradRowsGrad struct {
 }
 
 type rowsGradWorker struct {
-	tile   tileArgs
-	pairs  pixelPairsArgs
-	turn   turnArgs
+	tile   kernels.TileArgs
+	pairs  kernels.PixelPairsArgs
+	turn   kernels.TurnArgs
 	memory []uint32  // elements of dy to be transposed
 	ahead  stretches // of the next band, to be fetched
 	room   []stretch // for them
@@ -53,8 +54,8 @@ type rowsGradWorker struct {
 // rowsGradBlocks are the 16 channels of dy that are transposed together.
 const rowsGradBlocks = 4
 
-func planWinogradRowsGrad(c Conv, workers int, t tiles) *Plan {
-	p := &winogradRowsGrad{tiles: t, rowsGradCut: cutRowsGrad(c), conv: c, zero: zeros(max(c.C, c.O))}
+func planWinogradRowsGrad(c Conv, workers int, t kernels.Tiles) *Plan {
+	p := &winogradRowsGrad{Tiles: t, rowsGradCut: cutRowsGrad(c), conv: c, zero: zeros(max(c.C, c.O))}
 	for i := range p.band {
 		p.lines = append(p.lines, i*p.placeY(0, 0, 1)*4)
 	}
@@ -85,8 +86,8 @@ func (p *winogradRowsGrad) placeY(block, xi, line int) int { return placeIn(p.ba
 // multiple of 4 KB apart, or it would meet in few places of the first-level cache.
 func placeIn(lines, block, xi, line int) int {
 	const apart = 32
-	each := lines*2*tileWords + apart
-	return block*(4*each+apart/2) + xi*each + line*2*tileWords
+	each := lines*2*kernels.TileWords + apart
+	return block*(4*each+apart/2) + xi*each + line*2*kernels.TileWords
 }
 
 // laidOut is the size of both operands of a band, sums that of a task's sums.
@@ -95,11 +96,11 @@ func (p *winogradRowsGrad) sums() int    { return 4 * p.xiLen() }
 
 // xiLen is the size of the sums of one ξ, [tile of rows][tile of columns][row of the
 // filter][32][32].
-func (p *winogradRowsGrad) xiLen() int { return p.tall * p.wide * 3 * side * side }
+func (p *winogradRowsGrad) xiLen() int { return p.tall * p.wide * 3 * kernels.Side * kernels.Side }
 
 func (p *winogradRowsGrad) bind(a Args) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
-	const size = 3 * side * side // of the sums of a tile and a ξ
+	const size = 3 * kernels.Side * kernels.Side // of the sums of a tile and a ξ
 	return p.phases(a.Scratch[len(words):], p.sums(), gradTask{
 		sum: func(worker int, sums []float32, split, group int) {
 			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, split, group)
@@ -138,31 +139,31 @@ func (p *winogradRowsGrad) sum(w *rowsGradWorker, x, dy []uint32, sums []float32
 	for xi := range 4 {
 		for r := range rows {
 			t := &w.tile
-			*t = tileArgs{
-				a: uintptr(unsafe.Pointer(&dy[p.placeY(2*r, xi, 0)])), lda: 64, lowA: tileWords * 4,
-				offsets: &p.lines[0], taps: p.band, steps: 1, places: &p.lines[0],
-				b: uintptr(unsafe.Pointer(&x[p.placeX(0, xi, 0)])), ldb: 64, second: p.placeX(1, 0, 0) * 4, lowB: tileWords * 4,
-				acc: &sums[xi*p.xiLen()+r*p.wide*3*side*side], moves: &p.moves[0], gaps: &p.gaps[0], shifts: &p.shifts[0], count: 3 * cols,
-				fetchStep: 2 * fetchedByStep,
+			*t = kernels.TileArgs{
+				A: uintptr(unsafe.Pointer(&dy[p.placeY(2*r, xi, 0)])), Lda: 64, LowA: kernels.TileWords * 4,
+				Offsets: &p.lines[0], Taps: p.band, Steps: 1, Places: &p.lines[0],
+				B: uintptr(unsafe.Pointer(&x[p.placeX(0, xi, 0)])), Ldb: 64, Second: p.placeX(1, 0, 0) * 4, LowB: kernels.TileWords * 4,
+				Acc: &sums[xi*p.xiLen()+r*p.wide*3*kernels.Side*kernels.Side], Moves: &p.moves[0], Gaps: &p.gaps[0], Shifts: &p.shifts[0], Count: 3 * cols,
+				FetchStep: 2 * fetchedByStep,
 			}
 			if resume {
-				t.resume = 1
+				t.Resume = 1
 			}
-			t.fetch, t.fetchEnd = w.ahead.next(t.taps * t.count * t.fetchStep)
-			p.tile(t)
+			t.Fetch, t.FetchEnd = w.ahead.next(t.Taps * t.Count * t.FetchStep)
+			p.Tile(t)
 		}
 	}
 }
 
 // store makes the gradient to the filters of a tile of its sums.
 func (p *winogradRowsGrad) store(w *rowsGradWorker, dw, sums []float32, r, c int) {
-	rows, cols := min(side, p.conv.O-r*side), min(side, p.conv.C-c*side)
-	dw = dw[(r*side*p.conv.C+c*side)*9:]
+	rows, cols := min(kernels.Side, p.conv.O-r*kernels.Side), min(kernels.Side, p.conv.C-c*kernels.Side)
+	dw = dw[(r*kernels.Side*p.conv.C+c*kernels.Side)*9:]
 	for from := 0; from < cols; from += 16 {
-		w.turn = turnArgs{
-			dst: &dw[from*9], ldd: 9 * 4, next: p.conv.C * 9 * 4,
-			src: &sums[from], lds: p.xiLen() * 4, taps: 9, cols: 16, count: rows,
+		w.turn = kernels.TurnArgs{
+			Dst: &dw[from*9], Ldd: 9 * 4, Next: p.conv.C * 9 * 4,
+			Src: &sums[from], Lds: p.xiLen() * 4, Taps: 9, Cols: 16, Count: rows,
 		}
-		p.turnFilters(&w.turn)
+		p.TurnFilters(&w.turn)
 	}
 }

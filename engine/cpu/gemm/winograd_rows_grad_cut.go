@@ -1,6 +1,10 @@
 package gemm
 
-import "math"
+import (
+	"math"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+)
 
 // rowsGradCut is how a gradient to the weights along rows is cut into lines, bands and
 // tasks.
@@ -34,21 +38,21 @@ func takesWinogradRowsGrad(c Conv) bool {
 		return false
 	}
 	pairs := c.W / 2
-	return (step%pairs == 0 || pairs%step == 0) && c.C%16 == 0 && c.O%16 == 0
+	return (kernels.Step%pairs == 0 || pairs%kernels.Step == 0) && c.C%16 == 0 && c.O%16 == 0
 }
 
 // cutRowsGrad chooses groups and splits; none may follow the number of workers.
 func cutRowsGrad(c Conv) rowsGradCut {
-	cut := rowsGradCut{gradGroups: gradGroups{rowTiles: ceilDiv(c.O, side), colTiles: ceilDiv(c.C, side)}}
-	cut.across = min(c.W/2, step)
-	cut.strips, cut.together = c.W/2/cut.across, step/cut.across
+	cut := rowsGradCut{gradGroups: gradGroups{rowTiles: ceilDiv(c.O, kernels.Side), colTiles: ceilDiv(c.C, kernels.Side)}}
+	cut.across = min(c.W/2, kernels.Step)
+	cut.strips, cut.together = c.W/2/cut.across, kernels.Step/cut.across
 	cut.pieces = ceilDiv(c.H, rowsGradBand)
 	cut.band = ceilDiv(c.H, cut.pieces)
 	cut.bands = cut.strips * ceilDiv(c.N*cut.pieces, cut.together)
 	best, chosen := math.Inf(1), cut
 	for tall := 1; tall <= cut.rowTiles; tall++ {
 		for wide := 1; wide <= cut.colTiles; wide++ {
-			if tall*wide > 1 && tall*wide*12*side*side*4 > rowsGradSums {
+			if tall*wide > 1 && tall*wide*12*kernels.Side*kernels.Side*4 > rowsGradSums {
 				break
 			}
 			try := cut
@@ -66,13 +70,13 @@ func cutRowsGrad(c Conv) rowsGradCut {
 // cost estimates cycles: laying out x for every group of rows, and dy for every group of
 // columns; the products; and writing and adding up the splits.
 func (c *rowsGradCut) cost() float64 {
-	const own, turned, product, sums = 0.7, 1.7, 300, 2.5 // cycles for a number, or a step
-	line := float64(c.bands * 2 * step * side)            // numbers of a panel of 32 channels
+	const own, turned, product, sums = 0.7, 1.7, 300, 2.5      // cycles for a number, or a step
+	line := float64(c.bands * 2 * kernels.Step * kernels.Side) // numbers of a panel of 32 channels
 	tiles := float64(c.rowTiles * c.colTiles)
 	work := line * (own*float64((c.band+2)*c.colTiles*c.rowGroups) + turned*float64(c.band*c.rowTiles*c.colGroups))
 	work += product * 12 * float64(c.bands*c.band) * tiles
 	if c.splits > 1 {
-		work += sums * float64(c.splits) * 12 * side * side * tiles
+		work += sums * float64(c.splits) * 12 * kernels.Side * kernels.Side * tiles
 	}
 	tasks := c.tasks()
 	return work * float64(roundUp(tasks, gradTasks)) / float64(tasks)

@@ -1,19 +1,23 @@
 package gemm
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+)
 
 // layOutX makes Bᵀ d of the lines that a band meets, from the one above its first to the
 // one below its last, of so many 16 channels from one on.
 func (p *winogradRowsGrad) layOutX(w *rowsGradWorker, x []float32, dst []uint32, band, block, blocks int) {
-	w.pairs = pixelPairsArgs{
-		pixel: p.conv.C * 4, next: 64, xi: p.placeX(0, 1, 0) * 4, low: tileWords * 4,
-		block: p.placeX(1, 0, 0) * 4, blocks: blocks,
+	w.pairs = kernels.PixelPairsArgs{
+		Pixel: p.conv.C * 4, Next: 64, Xi: p.placeX(0, 1, 0) * 4, Low: kernels.TileWords * 4,
+		Block: p.placeX(1, 0, 0) * 4, Blocks: blocks,
 	}
 	for line := range p.band + 2 {
 		if line <= p.band {
 			p.fetch(w, x, p.conv.C, band, line, block)
 		}
-		p.line(w, x, p.conv.C, band, line-1, block, dst[p.placeX(0, 0, line):], 16, p.pixelPairs)
+		p.line(w, x, p.conv.C, band, line-1, block, dst[p.placeX(0, 0, line):], 16, p.PixelPairs)
 	}
 }
 
@@ -22,19 +26,19 @@ func (p *winogradRowsGrad) layOutY(w *rowsGradWorker, dy []float32, dst []uint32
 	for from := 0; from < blocks; from += rowsGradBlocks {
 		n := min(rowsGradBlocks, blocks-from)
 		apart := 16 * (n | 1) // words, an odd number of cache lines
-		w.pairs = pixelPairsArgs{
-			pixel: p.conv.O * 4, next: apart * 4, xi: 2 * 16 * apart * 4, low: 16 * apart * 4, block: 64, blocks: n,
+		w.pairs = kernels.PixelPairsArgs{
+			Pixel: p.conv.O * 4, Next: apart * 4, Xi: 2 * 16 * apart * 4, Low: 16 * apart * 4, Block: 64, Blocks: n,
 		}
 		for line := range p.band {
 			if line+1 < p.band {
 				p.fetch(w, dy, p.conv.O, band, line+1, block+from)
 			}
-			p.line(w, dy, p.conv.O, band, line, block+from, w.memory, apart, p.gradPairs)
+			p.line(w, dy, p.conv.O, band, line, block+from, w.memory, apart, p.GradPairs)
 			for i := range 4 * n {
 				xi, k := i%4, i/4
 				to, src := dst[p.placeY(from+k, xi, line):], w.memory[xi*2*16*apart+k*16:]
-				p.transpose(&to[0], 64, &src[0], apart*4)
-				p.transpose(&to[tileWords], 64, &src[16*apart], apart*4)
+				p.Transpose(&to[0], 64, &src[0], apart*4)
+				p.Transpose(&to[kernels.TileWords], 64, &src[16*apart], apart*4)
 			}
 		}
 	}
@@ -42,26 +46,26 @@ func (p *winogradRowsGrad) layOutY(w *rowsGradWorker, dy []float32, dst []uint32
 
 // line makes the elements of a line of x or dy, which have so many channels, from the 16
 // channels of a block on; words of two pairs are so many words apart.
-func (p *winogradRowsGrad) line(w *rowsGradWorker, data []float32, channels, band, line, block int, dst []uint32, apart int, elements func(*pixelPairsArgs)) {
+func (p *winogradRowsGrad) line(w *rowsGradWorker, data []float32, channels, band, line, block int, dst []uint32, apart int, elements func(*kernels.PixelPairsArgs)) {
 	a := &w.pairs
-	a.count = p.across / 2
-	pixel, strip := a.pixel, band%p.strips
+	a.Count = p.across / 2
+	pixel, strip := a.Pixel, band%p.strips
 	for i := range p.together {
-		a.dst = unsafe.Pointer(&dst[i*a.count*apart])
-		a.src, a.pixel, a.before, a.behind = &p.zero[0], 0, &p.zero[0], &p.zero[0]
+		a.Dst = unsafe.Pointer(&dst[i*a.Count*apart])
+		a.Src, a.Pixel, a.Before, a.Behind = &p.zero[0], 0, &p.zero[0], &p.zero[0]
 		if at := p.rowAt(band, i, line); at >= 0 {
 			at = at*channels + block*16
-			a.src, a.pixel = &data[at], pixel
+			a.Src, a.Pixel = &data[at], pixel
 			if strip > 0 {
-				a.before = &data[at-channels]
+				a.Before = &data[at-channels]
 			}
 			if strip+1 < p.strips {
-				a.behind = &data[at+2*p.across*channels]
+				a.Behind = &data[at+2*p.across*channels]
 			}
 		}
 		elements(a)
 	}
-	a.pixel = pixel
+	a.Pixel = pixel
 }
 
 // rowAt is where a line begins in a piece of a band, the first pixel, or -1 if the
@@ -79,7 +83,7 @@ func (p *winogradRowsGrad) rowAt(band, i, line int) int {
 func (p *winogradRowsGrad) fetch(w *rowsGradWorker, data []float32, channels, band, line, block int) {
 	for i := range p.together {
 		if at := p.rowAt(band, i, line); at >= 0 {
-			p.prefetch(&data[at*channels+block*16], channels*4, w.pairs.blocks, 2*p.across)
+			p.Prefetch(&data[at*channels+block*16], channels*4, w.pairs.Blocks, 2*p.across)
 		}
 	}
 }
@@ -100,7 +104,7 @@ func (p *winogradRowsGrad) fetchLines(w *rowsGradWorker, data []float32, channel
 	for i := range p.together {
 		for line := first; line < last; line++ {
 			if at := p.rowAt(band, i, line); at >= 0 {
-				from := addressOf(data[at*channels:])
+				from := kernels.AddressOf(data[at*channels:])
 				w.ahead.add(from, from+uintptr(2*p.across*channels*4))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
@@ -40,10 +41,10 @@ func TestWinogradRowsGrad(t *testing.T) {
 				if first == nil {
 					first = got
 				}
-				same(t, fmt.Sprintf("%s %+v on %d workers", tl.name, c, workers), got, first)
+				same(t, fmt.Sprintf("%s %+v on %d workers", tl.Name, c, workers), got, first)
 			}
 			if e := relErr(first, want); !(e < 1.2e-5) {
-				t.Errorf("%s %+v: error %g", tl.name, c, e)
+				t.Errorf("%s %+v: error %g", tl.Name, c, e)
 			}
 		}
 	}
@@ -68,7 +69,7 @@ func TestRowsGradCut(t *testing.T) {
 		if slices.Min(seen) != 1 || slices.Max(seen) != 1 {
 			t.Errorf("%+v: %+v: pixels are seen %d to %d times", c, p.rowsGradCut, slices.Min(seen), slices.Max(seen))
 		}
-		if bytes := p.tall * p.wide * 12 * side * side * 4; bytes > rowsGradSums {
+		if bytes := p.tall * p.wide * 12 * kernels.Side * kernels.Side * 4; bytes > rowsGradSums {
 			t.Errorf("%+v: sums of %d bytes", c, bytes)
 		}
 	}
@@ -85,7 +86,7 @@ func TestRowsGradChoice(t *testing.T) {
 	} {
 		_, split := useTiles(F32, isa.Current())
 		for prec, may := range map[Precision]bool{F32: split, BF16: false, Exact: false} {
-			name := tilesFor(isa.Current()).name + " split f32 tiles Winograd F(2,3) gradient"
+			name := kernels.TilesFor(isa.Current()).Name + " split f32 tiles Winograd F(2,3) gradient"
 			if got := PlanConvGradW(conv, prec, 1).Algorithm == name; got != (may && want) {
 				t.Errorf("precision %v, %+v: %v", prec, conv, got)
 			}
@@ -95,26 +96,26 @@ func TestRowsGradChoice(t *testing.T) {
 
 // TestRowsGradKernels holds the transforms against their twins.
 func TestRowsGradKernels(t *testing.T) {
-	tl := tilesFor(isa.Current())
+	tl := kernels.TilesFor(isa.Current())
 	x := random(14*70, 1)
-	for i, f := range [][2]func(*pixelPairsArgs){{tl.pixelPairs, pixelPairsPortable}, {tl.gradPairs, gradPairsPortable}} {
+	for i, f := range [][2]func(*kernels.PixelPairsArgs){{tl.PixelPairs, kernels.PixelPairsPortable}, {tl.GradPairs, kernels.GradPairsPortable}} {
 		var all [2][]uint32
 		for j, pairs := range f {
 			all[j] = make([]uint32, 4096)
-			pairs(&pixelPairsArgs{
-				before: &x[0], src: &x[70], behind: &x[13*70+4], pixel: 70 * 4, dst: bytesOf(all[j]),
-				next: 64, xi: 600 * 4, low: 300 * 4, block: 100 * 4, blocks: 3, count: 3,
+			pairs(&kernels.PixelPairsArgs{
+				Before: &x[0], Src: &x[70], Behind: &x[13*70+4], Pixel: 70 * 4, Dst: bytesOf(all[j]),
+				Next: 64, Xi: 600 * 4, Low: 300 * 4, Block: 100 * 4, Blocks: 3, Count: 3,
 			})
 		}
 		if fmt.Sprint(all[0]) != fmt.Sprint(all[1]) {
 			t.Errorf("case %d: elements differ from the portable ones", i)
 		}
 	}
-	sums := random(4*4*side*side, 2)
+	sums := random(4*4*kernels.Side*kernels.Side, 2)
 	var all [2][]float32
-	for i, turn := range []func(*turnArgs){tl.turnFilters, turnFiltersPortable} {
-		all[i] = make([]float32, side*16*9+100)
-		turn(&turnArgs{dst: &all[i][3], ldd: 36, next: 16 * 36, src: &sums[16], lds: 4 * side * side * 4, taps: 9, cols: 16, count: side - 1})
+	for i, turn := range []func(*kernels.TurnArgs){tl.TurnFilters, kernels.TurnFiltersPortable} {
+		all[i] = make([]float32, kernels.Side*16*9+100)
+		turn(&kernels.TurnArgs{Dst: &all[i][3], Ldd: 36, Next: 16 * 36, Src: &sums[16], Lds: 4 * kernels.Side * kernels.Side * 4, Taps: 9, Cols: 16, Count: kernels.Side - 1})
 	}
 	same(t, "filters", all[0], all[1])
 }

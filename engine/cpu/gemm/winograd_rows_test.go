@@ -6,16 +6,17 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
 // rowsTiles are the portable tiles and those of this machine that join sums.
-func rowsTiles() []tiles {
-	all := []tiles{portableTiles}
+func rowsTiles() []kernels.Tiles {
+	all := []kernels.Tiles{kernels.PortableTiles}
 	for _, level := range isa.Available() {
 		if level >= isa.AMX {
-			all = append(all, tilesFor(level))
+			all = append(all, kernels.TilesFor(level))
 		}
 	}
 	return all
@@ -35,27 +36,27 @@ var rowsConvs = []Conv{
 	{N: 3, H: 6, W: 8, C: 16, O: 32, PadTop: 0, PadBottom: 1, PadLeft: 2, PadRight: 0},
 }
 
-func rowsPlan(c Conv, workers int, t tiles) *Plan {
+func rowsPlan(c Conv, workers int, t kernels.Tiles) *Plan {
 	return planWinogradRows(c, c.weights(), false, workers, t)
 }
 
-func rowsGradX(c Conv, workers int, t tiles) *Plan {
+func rowsGradX(c Conv, workers int, t kernels.Tiles) *Plan {
 	return planWinogradRows(c.full(), c.weightsBackward(), true, workers, t)
 }
 
 // eachRows runs a test for every shape and all tiles.
-func eachRows(t *testing.T, test func(t *testing.T, c Conv, tl tiles)) {
+func eachRows(t *testing.T, test func(t *testing.T, c Conv, tl kernels.Tiles)) {
 	for _, c := range rowsConvs {
 		c.KH, c.KW, c.Stride = 3, 3, 1
 		for _, tl := range rowsTiles() {
-			t.Run(fmt.Sprint(tl.name, c), func(t *testing.T) { test(t, c, tl) })
+			t.Run(fmt.Sprint(tl.Name, c), func(t *testing.T) { test(t, c, tl) })
 		}
 	}
 }
 
 // TestWinogradRows compares results and the gradient to the picture with plain sums.
 func TestWinogradRows(t *testing.T) {
-	eachRows(t, func(t *testing.T, c Conv, tl tiles) {
+	eachRows(t, func(t *testing.T, c Conv, tl kernels.Tiles) {
 		if !takesWinogradRows(c) {
 			t.Fatal("cannot be computed so")
 		}
@@ -89,9 +90,9 @@ func TestWinogradRows(t *testing.T) {
 
 // TestWinogradRowsNormed: as when pictures are normalised before.
 func TestWinogradRowsNormed(t *testing.T) {
-	tl := tilesFor(isa.Current())
+	tl := kernels.TilesFor(isa.Current())
 	if isa.Current() < isa.AMX {
-		tl = portableTiles
+		tl = kernels.PortableTiles
 	}
 	for i, c := range rowsConvs {
 		c.KH, c.KW, c.Stride = 3, 3, 1
@@ -108,7 +109,7 @@ func TestWinogradRowsNormed(t *testing.T) {
 
 // TestWinogradRowsUp: a picture is read from the small one as from the enlarged one.
 func TestWinogradRowsUp(t *testing.T) {
-	eachRows(t, func(t *testing.T, c Conv, tl tiles) {
+	eachRows(t, func(t *testing.T, c Conv, tl kernels.Tiles) {
 		oh, ow := c.OutSize()
 		w, small := random(9*c.C*c.O, 1), random(c.N*c.H*c.W*c.C/4, 2)
 		large := make([]float32, c.N*c.H*c.W*c.C)
@@ -127,7 +128,7 @@ func TestWinogradRowsUp(t *testing.T) {
 // TestWinogradRowsSameBits: a picture's results depend neither on its batch nor on the
 // number of workers.
 func TestWinogradRowsSameBits(t *testing.T) {
-	eachRows(t, func(t *testing.T, c Conv, tl tiles) {
+	eachRows(t, func(t *testing.T, c Conv, tl kernels.Tiles) {
 		one, many := c, c
 		one.N, many.N = 1, 4
 		oh, ow := c.OutSize()
@@ -171,7 +172,7 @@ func TestWinogradRowsFreshBatch(t *testing.T) {
 func TestWinogradRowsMemory(t *testing.T) {
 	for _, side := range []int{64, 512, 2048} {
 		c := square(1, side, 256, 128)
-		if p := rowsPlan(c, 2, portableTiles); p.ScratchLen*4 > 2<<20 {
+		if p := rowsPlan(c, 2, kernels.PortableTiles); p.ScratchLen*4 > 2<<20 {
 			t.Errorf("%d pixels: %d bytes", side, p.ScratchLen*4)
 		}
 	}
@@ -210,7 +211,7 @@ func TestWinogradRowsChoice(t *testing.T) {
 		}
 		_, split := useTiles(F32, isa.Current())
 		for prec, may := range map[Precision]bool{F32: split, BF16: false, Exact: false} {
-			rows := fmt.Sprintf("%s split f32 tiles Winograd F(2,3)", tilesFor(isa.Current()).name)
+			rows := fmt.Sprintf("%s split f32 tiles Winograd F(2,3)", kernels.TilesFor(isa.Current()).Name)
 			got := PlanConv(s.conv, prec, 1).Algorithm == rows
 			if got != (may && s.want) || s.conv.Stride == 1 && got != (PlanConvGradX(s.conv, prec, 1).Algorithm == rows) {
 				t.Errorf("precision %v, %+v: %v", prec, s.conv, got)
@@ -221,22 +222,22 @@ func TestWinogradRowsChoice(t *testing.T) {
 
 // TestWinogradRowsKernels holds the transforms against their twins.
 func TestWinogradRowsKernels(t *testing.T) {
-	tl := tilesFor(isa.Current())
+	tl := kernels.TilesFor(isa.Current())
 	x := random(10*70, 1)
 	a, b := make([]uint16, 8192), make([]uint16, 8192)
-	in := splitRowArgs{src: &x[0], pixel: 70 * 4, dst: bytesOf(a), next: 320, xi: 1320, low: 160, channels: 64, count: 4}
-	tl.splitRow(&in)
-	in.dst = bytesOf(b)
-	splitRowPortable(&in)
+	in := kernels.SplitRowArgs{Src: &x[0], Pixel: 70 * 4, Dst: bytesOf(a), Next: 320, Xi: 1320, Low: 160, Channels: 64, Count: 4}
+	tl.SplitRow(&in)
+	in.Dst = bytesOf(b)
+	kernels.SplitRowPortable(&in)
 	if fmt.Sprint(a) != fmt.Sprint(b) {
 		t.Error("elements of pixels differ from the portable ones")
 	}
-	g := random(6*9*side, 2)
-	for tap, first := range map[int]int{side * 4: 3, -side * 4: 5} {
-		f := filterPairsArgs{src: &g[first*side], tap: tap, dst: bytesOf(a), xi: 1920, low: 640, count: 3}
-		tl.filters(&f)
-		f.dst = bytesOf(b)
-		filterPairsPortable(&f)
+	g := random(6*9*kernels.Side, 2)
+	for tap, first := range map[int]int{kernels.Side * 4: 3, -kernels.Side * 4: 5} {
+		f := kernels.FilterPairsArgs{Src: &g[first*kernels.Side], Tap: tap, Dst: bytesOf(a), Xi: 1920, Low: 640, Count: 3}
+		tl.Filters(&f)
+		f.Dst = bytesOf(b)
+		kernels.FilterPairsPortable(&f)
 		if fmt.Sprint(a) != fmt.Sprint(b) {
 			t.Errorf("elements of filters differ from the portable ones, taps %d apart", tap)
 		}
@@ -249,13 +250,13 @@ func TestWideRows(t *testing.T) {
 	x, coef := random(count*lds, 1), random(3*lds, 2)
 	for i, mean := range []*float32{nil, &coef[0], &coef[0]} {
 		got, want := make([]float32, count*lds), make([]float32, count*lds)
-		args := rowsArgs{dst: bytesOf(got), ldd: lds * 4, src: &x[0], lds: lds * 4, n: n, count: count}
+		args := kernels.RowsArgs{Dst: bytesOf(got), Ldd: lds * 4, Src: &x[0], Lds: lds * 4, N: n, Count: count}
 		if mean != nil {
-			args.mean, args.a, args.beta, args.silu = mean, &coef[lds], &coef[2*lds], i-1
+			args.Mean, args.A, args.Beta, args.Silu = mean, &coef[lds], &coef[2*lds], i-1
 		}
-		tilesFor(isa.Current()).wideRows(&args)
-		args.dst = bytesOf(want)
-		wideRowsPortable(&args)
+		kernels.TilesFor(isa.Current()).WideRows(&args)
+		args.Dst = bytesOf(want)
+		kernels.WideRowsPortable(&args)
 		same(t, fmt.Sprint("case ", i), got, want)
 	}
 }
@@ -264,29 +265,29 @@ func TestWideRows(t *testing.T) {
 // results, of which some are dropped.
 func TestTilesInFours(t *testing.T) {
 	const lda, groups = 160, 3
-	a, b := make([]uint16, 4*side*lda), make([]uint32, 9*16*side)
-	rowPortable(&a[0], &random(len(a), 1)[0], len(a))
-	pairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
+	a, b := make([]uint16, 4*kernels.Side*lda), make([]uint32, 9*16*kernels.Side)
+	kernels.RowPortable(&a[0], &random(len(a), 1)[0], len(a))
+	kernels.PairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
 	offsets, moves, gaps, shifts := []int{64, 0}, make([]int, 4*groups), make([]int, 4*groups), make([]int, 4*groups)
 	for i := range moves {
 		moves[i], gaps[i], shifts[i] = i*5*lda*2, (16+i%3)*lda*2, i%4*2048
 	}
-	bias := random(side, 4)
+	bias := random(kernels.Side, 4)
 	for _, add := range []int{0, 1} {
 		var all [2][]float32
-		for i, tl := range []tiles{rowsTiles()[len(rowsTiles())-1], portableTiles} {
-			acc, y := make([]float32, 4*groups*side*side), random((2*groups*side+1)*side, 5)
-			rows := make([]uintptr, 2*(groups*side+storesAhead))
-			for r := range 2 * groups * side {
+		for i, tl := range []kernels.Tiles{rowsTiles()[len(rowsTiles())-1], kernels.PortableTiles} {
+			acc, y := make([]float32, 4*groups*kernels.Side*kernels.Side), random((2*groups*kernels.Side+1)*kernels.Side, 5)
+			rows := make([]uintptr, 2*(groups*kernels.Side+storesAhead))
+			for r := range 2 * groups * kernels.Side {
 				if r%5 > 0 {
-					rows[r] = addressOf(y[r*side:])
+					rows[r] = kernels.AddressOf(y[r*kernels.Side:])
 				}
 			}
-			put := putArgs{acc: &acc[0], rows: &rows[0], count: groups * side, add: add, delta: side * 4, bias: &bias[0], mask: lowMask(25)}
-			tl.tile(&tileArgs{
-				a: uintptr(bytesOf(a)), lda: lda * 2, offsets: &offsets[0], taps: 2, steps: 1,
-				b: uintptr(bytesOf(b)), ldb: 128, second: 64, next: 2048, acc: &acc[0], moves: &moves[0], gaps: &gaps[0], shifts: &shifts[0],
-				count: 4 * groups, fours: 2, lowA: 192, lowB: 2048, put: &put, rate: 16 * storesOf(8),
+			put := kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: groups * kernels.Side, Add: add, Delta: kernels.Side * 4, Bias: &bias[0], Mask: lowMask(25)}
+			tl.Tile(&kernels.TileArgs{
+				A: uintptr(bytesOf(a)), Lda: lda * 2, Offsets: &offsets[0], Taps: 2, Steps: 1,
+				B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &moves[0], Gaps: &gaps[0], Shifts: &shifts[0],
+				Count: 4 * groups, Fours: 2, LowA: 192, LowB: 2048, Put: &put, Rate: 16 * storesOf(8),
 			})
 			all[i] = y
 		}

@@ -1,13 +1,17 @@
 package gemm
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+)
 
 // layOut makes V [ξ][row][pair][high, low][channel] of a piece from the channels of a
 // pass.
 func (p *winogradRows) layOut(w *winogradRowsWorker, a *Args, v []uint16, row []float32, pass int, s piece) {
-	w.in = splitRowArgs{
-		src: &row[0], pixel: p.part * 4, next: p.pitch * 2, xi: p.plane * 2, low: p.part * 2,
-		channels: p.part, count: p.across,
+	w.in = kernels.SplitRowArgs{
+		Src: &row[0], Pixel: p.part * 4, Next: p.pitch * 2, Xi: p.plane * 2, Low: p.part * 2,
+		Channels: p.part, Count: p.across,
 	}
 	if p.conv.C < (pass+1)*p.part {
 		clear(row)
@@ -21,8 +25,8 @@ func (p *winogradRows) layOut(w *winogradRowsWorker, a *Args, v []uint16, row []
 		for j := range min(p.joined, p.conv.N-first) {
 			in.picture = first + j
 			p.pixels(w, a, row, in)
-			w.in.dst = unsafe.Pointer(&v[(s.at+i*p.strip+j*p.across)*p.pitch])
-			p.splitRow(&w.in)
+			w.in.Dst = unsafe.Pointer(&v[(s.at+i*p.strip+j*p.across)*p.pitch])
+			p.SplitRow(&w.in)
 		}
 	}
 }
@@ -51,18 +55,18 @@ func (p *winogradRows) pixels(w *winogradRowsWorker, a *Args, dst []float32, r i
 	first, last := p.inside(r)
 	clear(dst[:first*p.part])
 	clear(dst[last*p.part : (2*p.across+2)*p.part])
-	w.round = rowsArgs{ldd: p.part * 4, lds: p.conv.C * 4, n: r.channels}
+	w.round = kernels.RowsArgs{Ldd: p.part * 4, Lds: p.conv.C * 4, N: r.channels}
 	if p.conv.Normed {
-		w.round.normalise(&a.Norm, r.picture, r.from, p.conv.C)
+		a.Norm.into(&w.round, r.picture, r.from, p.conv.C)
 	}
 	up := p.conv.up()
-	for i := first; i < last; i += w.round.count {
-		w.round.count = last - i
+	for i := first; i < last; i += w.round.Count {
+		w.round.Count = last - i
 		if up > 1 {
-			w.round.count = min(up-(r.x+i)%up, last-i) // they see the same pixel
-			w.round.lds = 0
+			w.round.Count = min(up-(r.x+i)%up, last-i) // they see the same pixel
+			w.round.Lds = 0
 		}
-		w.round.dst, w.round.src = unsafe.Pointer(&dst[i*p.part]), p.source(a, r, i)
-		p.wideRows(&w.round)
+		w.round.Dst, w.round.Src = unsafe.Pointer(&dst[i*p.part]), p.source(a, r, i)
+		p.WideRows(&w.round)
 	}
 }

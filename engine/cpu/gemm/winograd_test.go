@@ -4,16 +4,17 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
 // winogradKernels are those of this machine and the portable twin.
-func winogradKernels() []kernel {
-	twin := portable
-	twin.winograd = &winogradPortable
-	all := []kernel{twin}
+func winogradKernels() []kernels.Kernel {
+	twin := kernels.Portable
+	twin.Winograd = &kernels.WinogradPortable
+	all := []kernels.Kernel{twin}
 	for _, level := range isa.Available() {
-		if k := kernelFor(level); k.winograd != nil && k.name != all[len(all)-1].name {
+		if k := kernels.For(level); k.Winograd != nil && k.Name != all[len(all)-1].Name {
 			all = append(all, k)
 		}
 	}
@@ -21,14 +22,14 @@ func winogradKernels() []kernel {
 }
 
 // eachWinograd runs a test for every kernel and size that can compute a shape.
-func eachWinograd(t *testing.T, c Conv, test func(t *testing.T, c Conv, k kernel, size winogradSize)) {
+func eachWinograd(t *testing.T, c Conv, test func(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize)) {
 	c.KH, c.KW, c.Stride = 3, 3, 1
 	for _, k := range winogradKernels() {
-		if c.C%k.winograd.lanes != 0 || c.O%k.winograd.lanes != 0 {
+		if c.C%k.Winograd.Lanes != 0 || c.O%k.Winograd.Lanes != 0 {
 			continue
 		}
-		for _, size := range []winogradSize{winogradF2(k), winogradF4(k)} {
-			t.Run(fmt.Sprint(k.name, " ", size, c), func(t *testing.T) { test(t, c, k, size) })
+		for _, size := range []kernels.WinogradSize{kernels.WinogradF2(k), kernels.WinogradF4(k)} {
+			t.Run(fmt.Sprint(k.Name, " ", size, c), func(t *testing.T) { test(t, c, k, size) })
 		}
 	}
 }
@@ -51,14 +52,14 @@ func TestWinograd(t *testing.T) {
 	}
 }
 
-func checkWinograd(t *testing.T, c Conv, k kernel, size winogradSize) {
+func checkWinograd(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize) {
 	s := sumsOf(c)
 	y, dx, dw := make([]float32, len(s.y)), make([]float32, len(s.x)), make([]float32, len(s.w))
 	run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
 	run(planWinograd(c.full(), c.weightsBackward(), true, 2, k, size), 2, Args{X: s.dy, W: s.w, Y: dx})
 	run(planWinogradGradW(c, 2, k, size), 2, Args{X: s.x, W: s.dy, Y: dw})
 	limit := 1e-5
-	if size.out == 2 {
+	if size.Out == 2 {
 		limit = 1e-6 // as direct sums
 	}
 	for _, r := range []struct {
@@ -80,10 +81,10 @@ func TestWinogradSameBits(t *testing.T) {
 		{H: 30, W: 30, C: 48, O: 64, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{H: 7, W: 5, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	} {
-		eachWinograd(t, c, func(t *testing.T, c Conv, k kernel, size winogradSize) {
+		eachWinograd(t, c, func(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize) {
 			one, many := c, c
 			one.N, many.N = 1, 3
-			if k.name != "portable" {
+			if k.Name != "portable" {
 				many.N = 9
 			}
 			x, w, dy := random(many.N*c.H*c.W*c.C, 1), random(9*c.C*c.O, 2), random(many.N*c.H*c.W*c.O, 3)
@@ -109,7 +110,7 @@ func TestWinogradSameBits(t *testing.T) {
 // TestWinogradUp: as TestUp, for both sizes of tiles.
 func TestWinogradUp(t *testing.T) {
 	c := Conv{N: 2, H: 10, W: 14, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
-	eachWinograd(t, c, func(t *testing.T, c Conv, k kernel, size winogradSize) {
+	eachWinograd(t, c, func(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize) {
 		w, small := random(9*c.C*c.O, 1), random(c.N*c.H*c.W*c.C/4, 2)
 		large := make([]float32, c.N*c.H*c.W*c.C)
 		for i := range c.N * c.H * c.W {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
@@ -17,7 +18,7 @@ func roof() float64 {
 	var flops int64
 	for range 5 {
 		start := time.Now()
-		flops = gemm.Roof(isa.Current(), 2e6)
+		flops = kernels.Roof(isa.Current(), 2e6)
 		best = min(best, time.Since(start))
 	}
 	return float64(flops) / best.Seconds() / 1e9

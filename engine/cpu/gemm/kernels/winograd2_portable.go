@@ -1,11 +1,18 @@
-package gemm
+package kernels
 
 import "unsafe"
 
 // wino2G are the rows of G of F(2x2,3x3).
 var wino2G = [4][3]float32{{1, 0, 0}, {1. / 2, 1. / 2, 1. / 2}, {1. / 2, -1. / 2, 1. / 2}, {0, 0, 1}}
 
-var winograd2Portable = winogradKernel{wino2InPortable, wino2FilterPortable, wino2OutPortable, wino2GradPortable, wino2FilterGradPortable, 1}
+var winograd2Portable = winogradKernel{
+	Input:      wino2InPortable,
+	Filter:     wino2FilterPortable,
+	Output:     wino2OutPortable,
+	Grad:       wino2GradPortable,
+	FilterGrad: wino2FilterGradPortable,
+	Lanes:      1,
+}
 
 // wino2BT is Bᵀ·d for one column.
 func wino2BT(d [4]float32) [4]float32 {
@@ -32,14 +39,14 @@ func wino2GT(u [4]float32) [3]float32 {
 	return [3]float32{u[0] + s, (u[1] - u[2]) / 2, u[3] + s}
 }
 
-func wino2InPortable(a *winoInArgs) {
-	pixels := unsafe.Slice(a.pixels, 16)
-	for c := range a.channels {
+func wino2InPortable(a *WinoInArgs) {
+	pixels := unsafe.Slice(a.Pixels, 16)
+	for c := range a.Channels {
 		var rows [4][4]float32
 		for j := range 4 {
 			var d [4]float32
 			for i := range d {
-				d[i] = floatsAt(pixels[i*4+j]+uintptr(c*4), 1)[0]
+				d[i] = FloatsAt(pixels[i*4+j]+uintptr(c*4), 1)[0]
 			}
 			for i, v := range wino2BT(d) {
 				rows[i][j] = v
@@ -47,29 +54,29 @@ func wino2InPortable(a *winoInArgs) {
 		}
 		for i, row := range rows {
 			for j, v := range wino2BT(row) {
-				floatsAt(a.dst+uintptr((i*4+j)*a.stride+c*4), 1)[0] = v
+				FloatsAt(a.Dst+uintptr((i*4+j)*a.Stride+c*4), 1)[0] = v
 			}
 		}
 	}
 }
 
-func wino2FilterPortable(a *winoFilterArgs) {
-	dst := unsafe.Slice(a.dst, 4*a.words)
-	for k := range a.words {
+func wino2FilterPortable(a *WinoFilterArgs) {
+	dst := unsafe.Slice(a.Dst, 4*a.Words)
+	for k := range a.Words {
 		for j, v := range wino2Gg(a.filterRow(k)) {
-			dst[j*a.words+k] = v
+			dst[j*a.Words+k] = v
 		}
 	}
 }
 
-func wino2OutPortable(a *winoOutArgs) {
-	results := unsafe.Slice(a.results, 4)
-	for c := range a.channels {
+func wino2OutPortable(a *WinoOutArgs) {
+	results := unsafe.Slice(a.Results, 4)
+	for c := range a.Channels {
 		var rows [2][4]float32
 		for j := range 4 {
 			var m [4]float32
 			for i := range m {
-				m[i] = floatsAt(a.src+uintptr((i*4+j)*a.stride+c*4), 1)[0]
+				m[i] = FloatsAt(a.Src+uintptr((i*4+j)*a.Stride+c*4), 1)[0]
 			}
 			for i, v := range wino2AT(m) {
 				rows[i][j] = v
@@ -83,32 +90,32 @@ func wino2OutPortable(a *winoOutArgs) {
 	}
 }
 
-func wino2GradPortable(a *winoInArgs) {
-	pixels := unsafe.Slice(a.pixels, 4)
-	for c := range a.channels {
+func wino2GradPortable(a *WinoInArgs) {
+	pixels := unsafe.Slice(a.Pixels, 4)
+	for c := range a.Channels {
 		var rows [4][2]float32
 		for j := range 2 {
-			y := [2]float32{floatsAt(pixels[j]+uintptr(c*4), 1)[0], floatsAt(pixels[2+j]+uintptr(c*4), 1)[0]}
+			y := [2]float32{FloatsAt(pixels[j]+uintptr(c*4), 1)[0], FloatsAt(pixels[2+j]+uintptr(c*4), 1)[0]}
 			for i, v := range wino2A(y) {
 				rows[i][j] = v
 			}
 		}
 		for i, row := range rows {
 			for j, v := range wino2A(row) {
-				floatsAt(a.dst+uintptr((i*4+j)*a.stride+c*4), 1)[0] = v
+				FloatsAt(a.Dst+uintptr((i*4+j)*a.Stride+c*4), 1)[0] = v
 			}
 		}
 	}
 }
 
-func wino2FilterGradPortable(a *winoFilterArgs) {
-	dst := unsafe.Slice(a.dst, 9*a.words)
-	for k := range a.words {
+func wino2FilterGradPortable(a *WinoFilterArgs) {
+	dst := unsafe.Slice(a.Dst, 9*a.Words)
+	for k := range a.Words {
 		var rows [3][4]float32
 		for j := range 4 {
 			var u [4]float32
 			for i := range u {
-				u[i] = *(*float32)(unsafe.Add(unsafe.Pointer(a.src), (i*4+j)*a.tap+k*4))
+				u[i] = *(*float32)(unsafe.Add(unsafe.Pointer(a.Src), (i*4+j)*a.Tap+k*4))
 			}
 			for i, v := range wino2GT(u) {
 				rows[i][j] = v
@@ -116,7 +123,7 @@ func wino2FilterGradPortable(a *winoFilterArgs) {
 		}
 		for i, row := range rows {
 			for j, v := range wino2GT(row) {
-				dst[(i*3+j)*a.words+k] = v
+				dst[(i*3+j)*a.Words+k] = v
 			}
 		}
 	}

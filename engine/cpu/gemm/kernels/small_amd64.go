@@ -1,4 +1,4 @@
-package gemm
+package kernels
 
 import (
 	"unsafe"
@@ -9,8 +9,8 @@ import (
 //go:noescape
 func transpose8(dst *uint32, ldd int, src *uint32, lds int)
 
-// transposeEight transposes 8x8 numbers.
-func transposeEight(dst []float32, ldd int, src []float32, lds int) {
+// TransposeEight transposes 8x8 numbers.
+func TransposeEight(dst []float32, ldd int, src []float32, lds int) {
 	transpose8((*uint32)(unsafe.Pointer(&dst[0])), ldd*4, (*uint32)(unsafe.Pointer(&src[0])), lds*4)
 }
 
@@ -20,7 +20,7 @@ func turnHigh(dst *uint32, ldd int, src *float32, lds, steps int)
 //go:noescape
 func turnLow(dst *uint32, ldd int, src *float32, lds, steps int)
 
-func turnersFor(level isa.Level) (high, low turner) {
+func TurnersFor(level isa.Level) (high, low Turner) {
 	if level >= isa.AVX512BF16 {
 		return turnHigh, turnLow
 	}
@@ -28,22 +28,22 @@ func turnersFor(level isa.Level) (high, low turner) {
 }
 
 //go:noescape
-func attendHalves(a *attendArgs)
+func attendHalves(a *AttendArgs)
 
 //go:noescape
-func attendSplit(a *attendArgs)
+func attendSplit(a *AttendArgs)
 
 //go:noescape
 func foldRows32(dst, rows *float32)
 
-func attenderFor(level isa.Level, split bool) attender {
+func AttenderFor(level isa.Level, split bool) Attender {
 	switch {
 	case level >= isa.AMX && split:
-		return attender{attendSplit, foldRows32}
+		return Attender{attendSplit, foldRows32}
 	case level >= isa.AMX:
-		return attender{attendHalves, foldRows32}
+		return Attender{attendHalves, foldRows32}
 	case level >= isa.AVX512BF16:
-		return attender{}
+		return Attender{}
 	}
 	return portableAttender(split)
 }

@@ -1,6 +1,6 @@
 // value·GELU(gate) of sums, with the vector functions' own macros.
-#include "../vec/lanes512_amd64.h"
-#include "../vec/kernels_amd64.h"
+#include "../../vec/lanes512_amd64.h"
+#include "../../vec/kernels_amd64.h"
 
 // Z4-Z7: the bias at AX of 32 values and of their gates.
 #define GATING \
