@@ -23,6 +23,7 @@ import (
 	"github.com/ldm-go/ldm/serve/intake"
 	"github.com/ldm-go/ldm/serve/jobsapi"
 	"github.com/ldm-go/ldm/serve/openai"
+	"github.com/ldm-go/ldm/serve/page"
 	"github.com/ldm-go/ldm/serve/store"
 	"github.com/ldm-go/ldm/serve/store/sqlite"
 	"github.com/ldm-go/ldm/serve/worker"
@@ -191,10 +192,8 @@ func (s *Server) routes() http.Handler {
 	s.operation(mux)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) { s.notFound(w, r, mux) })
 	mux.HandleFunc("/sdapi/", func(w http.ResponseWriter, r *http.Request) { s.notFound(w, r, mux) })
-	if s.cfg.Page != nil {
-		mux.Handle("GET /{$}", s.cfg.Page)
-		mux.Handle("GET /assets/", s.cfg.Page)
-	}
+	mux.Handle("GET /{$}", page.Handler())
+	mux.Handle("GET /assets/", page.Handler())
 	f := &front.Front{
 		Keys: s.cfg.Keys, Origins: s.cfg.Origins, Hosts: s.cfg.Hosts, MaxBody: s.cfg.MaxBody, Rate: s.cfg.Rate, Log: s.cfg.Log,
 		Open: open, Fail: s.fail, Seen: s.metrics.request,
