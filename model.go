@@ -183,21 +183,5 @@ func (m *Model) Close() error {
 	return m.file.Close()
 }
 
-// CopyWeights writes copies of the model's weights to vars.
-func (m *Model) CopyWeights(vars engine.Vars, specs []nn.ParamSpec) error {
-	own, err := m.weights.Pull()
-	if err != nil {
-		return err
-	}
-	for _, p := range specs {
-		t := own[p.Name]
-		if t == nil || !t.Shape.Equal(p.Shape) {
-			return fault.Inputf("the model has no %s of shape %v", p.Name, p.Shape)
-		}
-		vars[p.Name] = t.Float32().Clone()
-	}
-	return nil
-}
-
 // FirstStage is the model's first stage.
 func (m *Model) FirstStage() *FirstStage { return m.stage }

@@ -4,7 +4,6 @@
 package model
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/ldm-go/ldm/autoencoder"
@@ -103,16 +102,16 @@ func (n *Network) checkConcatKeys() error {
 func (n *Network) checkKey() error {
 	switch {
 	case n.Key == KeyConcat && n.UNet.InChannels <= n.UNet.OutChannels:
-		return fmt.Errorf("the condition is joined to the latent (conditioning_key concat, the default), but in_channels %d leaves no room beside %d channels: want conditioning_key crossattn?",
+		return fault.Inputf("the condition is joined to the latent (conditioning_key concat, the default), but in_channels %d leaves no room beside %d channels: want conditioning_key crossattn?",
 			n.UNet.InChannels, n.UNet.OutChannels)
 	case n.Key == KeyHybrid && n.UNet.InChannels <= n.UNet.OutChannels:
 		return fault.Inputf("conditioning_key is hybrid, but in_channels %d leaves no room for pictures beside %d channels", n.UNet.InChannels, n.UNet.OutChannels)
 	case n.Key == KeyHybrid && n.TextLength() == 0:
 		return fault.Unsupportedf("conditioning_key is hybrid, which is supported with a text encoder alone, not with %v", n.Conditioner.Kind)
 	case (n.Key == KeyCrossAttn || n.Key == KeyHybrid) && n.UNet.ContextDim == 0:
-		return fmt.Errorf("conditioning_key is %v, but unet_config has no context_dim", n.Key)
+		return fault.Inputf("conditioning_key is %v, but unet_config has no context_dim", n.Key)
 	case n.Key == KeyADM && n.UNet.NumClasses == 0:
-		return fmt.Errorf("conditioning_key is adm, but unet_config has no num_classes")
+		return fault.Inputf("conditioning_key is adm, but unet_config has no num_classes")
 	}
 	return nil
 }
