@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -54,7 +54,7 @@ func TestGolden(t *testing.T) {
 				h := c.Input(t, "lin"+string(rune('0'+i)))
 				vars[net.heads()[i]] = tensor.Of(h.F32, 1, h.Shape.Size(), 1, 1)
 			}
-			x, y := picture(c.Input(t, "x")), picture(c.Input(t, "y"))
+			x, y := fromBytes(c.Input(t, "x")), fromBytes(c.Input(t, "y"))
 			prog := distances(t, net, vars, engine.Options{}, x.Shape...)
 			copy(prog.Input("x").F32, x.F32)
 			copy(prog.Input("y").F32, y.F32)
@@ -82,8 +82,8 @@ func (n Net) heads() (names []string) {
 	return names
 }
 
-// picture is bytes [N, 3, H, W] as [N, H, W, 3] in [-1, 1].
-func picture(bytes *tensor.Tensor) *tensor.Tensor {
+// fromBytes turns bytes [N, 3, H, W] into [N, H, W, 3] in [-1, 1].
+func fromBytes(bytes *tensor.Tensor) *tensor.Tensor {
 	x := tensor.New(bytes.Shape...)
 	for i, v := range bytes.I32 {
 		x.F32[i] = float32(v)/127.5 - 1
@@ -117,13 +117,13 @@ func TestPublished(t *testing.T) {
 		{0, 1, 0.621134}, {0, 2, 0.567262}, {0, 3, 0.609689}, {1, 2, 0.565821}, {1, 3, 0.603669}, {2, 3, 0.597600},
 		{0, -1, 0.330261}, {1, -1, 0.441889}, {2, -1, 0.350678}, {3, -1, 0.448905},
 	} {
-		x, err := data.Read(files[c.a], 0, 1)
+		x, err := picture.Read(files[c.a], 0, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		y := mirrored(x)
 		if c.b >= 0 {
-			if y, err = data.Read(files[c.b], 0, 1); err != nil {
+			if y, err = picture.Read(files[c.b], 0, 1); err != nil {
 				t.Fatal(err)
 			}
 		}

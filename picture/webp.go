@@ -57,7 +57,7 @@ func decodeWebP(raw []byte) (image.Image, error) {
 		if c.Type != "ANMF" {
 			continue
 		}
-		data, err := c.Read(r, r.Size())
+		data, err := content(r, c)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +83,7 @@ func decodeFrame(r *bytes.Reader, chunks []container.Chunk, size image.Point) (*
 		if c.Type != "ALPH" && c.Type != "VP8 " && c.Type != "VP8L" {
 			continue
 		}
-		data, err := c.Read(r, r.Size())
+		data, err := content(r, c)
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +107,14 @@ func decodeFrame(r *bytes.Reader, chunks []container.Chunk, size image.Point) (*
 		return decodeLossy(data, alpha, size)
 	}
 	return nil, fault.Filef("a WebP file without a picture")
+}
+
+// content is what a chunk holds, which must be whole.
+func content(r *bytes.Reader, c container.Chunk) ([]byte, error) {
+	if c.Offset+c.Size > r.Size() {
+		return nil, fault.Filef("the picture is cut off: its file has %d bytes, not the %d that it announces", r.Size(), c.Offset+c.Size)
+	}
+	return c.Read(r, c.Size)
 }
 
 func decodeLossless(data []byte) (*image.NRGBA, error) {

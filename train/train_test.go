@@ -33,7 +33,7 @@ func pictures(t testing.TB, dir string) {
 		for k := range img.Pix {
 			img.Pix[k] = byte(s.IntN(256)) | byte(k%4/3*255)
 		}
-		if err := data.SavePNG(filepath.Join(dir, fmt.Sprintf("%d.png", i)), img); err != nil {
+		if err := picture.Save(filepath.Join(dir, fmt.Sprintf("%d.png", i)), img, picture.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&lines, `{"file_name":"%d.png","text":"picture %d","texts":["number %d"]}`+"\n", i, i, i)

@@ -14,7 +14,6 @@ import (
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/checkpoint"
-	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/fault"
@@ -22,6 +21,7 @@ import (
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/metric"
 	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -86,7 +86,7 @@ func TestPublished(t *testing.T) {
 		if strings.HasSuffix(file, "_mask.png") {
 			continue
 		}
-		x, err := data.Read(file, 0, 1)
+		x, err := picture.Read(file, 0, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"fmt"
 	"image"
 	"image/color"
@@ -14,7 +12,8 @@ import (
 
 	"golang.org/x/image/draw"
 
-	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/data/fetch"
+	"github.com/ldm-go/ldm/picture"
 )
 
 // disc is a picture of a disc.
@@ -40,7 +39,7 @@ func classes(t *testing.T) string {
 			t.Fatal(err)
 		}
 		for i := range 4 {
-			if err := data.SavePNG(filepath.Join(dir, class, fmt.Sprint(i, ".png")), disc(32+i, c)); err != nil {
+			if err := picture.Save(filepath.Join(dir, class, fmt.Sprint(i, ".png")), disc(32+i, c), picture.Options{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -71,7 +70,7 @@ func TestTrainAndUse(t *testing.T) {
 	}
 	grid := filepath.Join(runs, "grid.png")
 	printed(t, "sample", "-m", file, "--class", "1", "-n", "2", "--steps", "2", "--seed", "1", "-o", grid)
-	if img, err := data.Decode(grid); err != nil || img.Bounds().Dx() != 65 || img.Bounds().Dy() != 32 {
+	if img, err := picture.Decode(grid); err != nil || img.Bounds().Dx() != 65 || img.Bounds().Dy() != 32 {
 		t.Errorf("the grid: %v", err)
 	}
 	text := printed(t, "reconstruct", filepath.Join(pictures, "red"), "--size", "32", "-m", filepath.Join(stage, "model.safetensors"))
@@ -85,7 +84,7 @@ func TestEvaluateCaptions(t *testing.T) {
 	dir := t.TempDir()
 	lines := ""
 	for name, c := range map[string]color.Color{"red": color.RGBA{255, 0, 0, 255}, "blue": color.RGBA{0, 0, 255, 255}} {
-		if err := data.SavePNG(filepath.Join(dir, name+".png"), disc(64, c)); err != nil {
+		if err := picture.Save(filepath.Join(dir, name+".png"), disc(64, c), picture.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		lines += fmt.Sprintf(`{"file_name": "%s.png", "text": "a %s circle"}`+"\n", name, name)
@@ -108,57 +107,45 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestDataEmoji prepares a set of two emoji from an npm that is a script.
+// TestDataEmoji: what npm delivers is checked before anything is made of it.
 func TestDataEmoji(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the npm of this test is a shell script")
 	}
 	dir := t.TempDir()
-	picture := filepath.Join(dir, "x.png")
-	if err := data.SavePNG(picture, disc(64, color.Black)); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(picture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pack(t, filepath.Join(dir, "pictures.tgz"), map[string]string{"package/assets/1f34e.webp": string(raw), "package/assets/2764.webp": string(raw)})
-	pack(t, filepath.Join(dir, "names.tgz"), map[string]string{"package/en/data.json": `[{"label":"red apple","hexcode":"1F34E","group":4},{"label":"red heart","hexcode":"2764","group":8}]`})
-	script := "#!/bin/sh\ncase \"$3\" in *fluent*) name=pictures ;; *) name=names ;; esac\ncp " + dir + "/$name.tgz .\necho $name.tgz\n"
-	if err := os.WriteFile(filepath.Join(dir, "npm"), []byte(script), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "npm"), []byte("#!/bin/sh\necho text > x.tgz\necho x.tgz\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv(fetch.CacheEnv, filepath.Join(dir, "cache"))
 	out := filepath.Join(dir, "emoji")
-	printed(t, "data", "emoji", out, "--size", "32", "--validation", "0")
-	set, err := data.Open(filepath.Join(out, "train"), 32)
-	if err != nil || set.Len() != 2 {
-		t.Fatalf("%v, %v", set, err)
+	if err := ldmCommand("data", "emoji", out); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("a package of another content: %v", err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("a folder is left behind")
+	}
+	if err := ldmCommand("data", "emoji", out, "--size", "0"); err == nil {
+		t.Error("pictures of no pixels are made")
 	}
 }
 
-// pack writes an npm package.
-func pack(t *testing.T, path string, files map[string]string) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z := gzip.NewWriter(f)
-	w := tar.NewWriter(z)
-	for name, body := range files {
-		if err := w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(body))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte(body)); err != nil {
+// TestDataClothing prepares photographs from a folder, and checks them.
+func TestDataClothing(t *testing.T) {
+	from, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	for _, name := range []string{"train/hat/a.png", "validation/hat/b.png", "test/hat/c.png"} {
+		if err := picture.Save(filepath.Join(from, name), disc(64, color.Black), picture.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
+	printed(t, "data", "clothing", out, "--from", from, "--size", "32")
+	text := printed(t, "data", "check", out)
+	for _, want := range []string{"Split validation", "32x32", "hat 1", "several splits: 1"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
+	if text := printed(t, "data", "check", out, "--json", "--headers"); !strings.Contains(text, `"Pictures": 1`) {
+		t.Errorf("as JSON\n%s", text)
 	}
 }

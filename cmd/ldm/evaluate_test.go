@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/picture"
 )
 
 // discs is a folder of pictures of discs of one colour.
@@ -20,7 +20,7 @@ func discs(t *testing.T, n int, c color.RGBA) string {
 	dir := t.TempDir()
 	for i := range n {
 		c.R += uint8(9 * i)
-		if err := data.SavePNG(filepath.Join(dir, fmt.Sprint(i, ".png")), disc(40+i, c)); err != nil {
+		if err := picture.Save(filepath.Join(dir, fmt.Sprint(i, ".png")), disc(40+i, c), picture.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,7 +100,7 @@ func TestEvaluateNearest(t *testing.T) {
 	if len(lines) != 2 || !strings.HasSuffix(lines[0], "3.png\t0") {
 		t.Errorf("nearest to itself:\n%s", text)
 	}
-	if img, err := data.Decode(out); err != nil || img.Bounds().Dx() != 3*thumbnail+2 {
+	if img, err := picture.Decode(out); err != nil || img.Bounds().Dx() != 3*thumbnail+2 {
 		t.Errorf("%v, %v", img.Bounds(), err)
 	}
 }
@@ -109,7 +109,7 @@ func TestEvaluateModel(t *testing.T) {
 	dir := t.TempDir()
 	lines := ""
 	for i := range 3 {
-		if err := data.SavePNG(filepath.Join(dir, fmt.Sprint(i, ".png")), disc(64, color.RGBA{255, 0, 0, 255})); err != nil {
+		if err := picture.Save(filepath.Join(dir, fmt.Sprint(i, ".png")), disc(64, color.RGBA{255, 0, 0, 255}), picture.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		lines += fmt.Sprintf(`{"file_name": "%d.png", "text": "a red circle"}`+"\n", i)

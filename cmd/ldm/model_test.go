@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm"
-	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/picture"
 )
 
 // modelFile is the model in the box as a file in a new folder.
@@ -145,13 +145,13 @@ func TestModelErrors(t *testing.T) {
 func TestReconstruct(t *testing.T) {
 	path := modelFile(t)
 	dir := t.TempDir()
-	picture := filepath.Join(dir, "picture.png")
-	if err := data.SavePNG(picture, image.NewRGBA(image.Rect(0, 0, 65, 70))); err != nil {
+	file := filepath.Join(dir, "picture.png")
+	if err := picture.Save(file, image.NewRGBA(image.Rect(0, 0, 65, 70)), picture.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, model := range [][]string{nil, {"-m", path}} {
 		pairs := filepath.Join(t.TempDir(), "pairs")
-		printed(t, append([]string{"reconstruct", picture, "-o", pairs}, model...)...)
+		printed(t, append([]string{"reconstruct", file, "-o", pairs}, model...)...)
 		f, err := os.Open(filepath.Join(pairs, "0000-picture.png"))
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +162,7 @@ func TestReconstruct(t *testing.T) {
 			t.Errorf("pair of %v, error %v", img.Bounds(), err)
 		}
 	}
-	if err := ldmCommand("reconstruct", picture, "--size", "30"); err == nil || !strings.Contains(err.Error(), "want a multiple of 4") {
+	if err := ldmCommand("reconstruct", file, "--size", "30"); err == nil || !strings.Contains(err.Error(), "want a multiple of 4") {
 		t.Errorf("size 30: error %v", err)
 	}
 }

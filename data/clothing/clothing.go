@@ -29,8 +29,8 @@ var source = fetch.Repository{
 
 // Options of Prepare.
 type Options struct {
-	Size     int    // of the shorter side in pixels; 0: 256
-	Quality  int    // of the JPEGs; 0: 88
+	Size     int    // of the shorter side in pixels
+	Quality  int    // of the JPEGs, 1 to 100
 	From     string // a folder or archive with train, validation and test, instead of the public source
 	Progress func(done, total int)
 }
@@ -42,14 +42,8 @@ type Counts map[string]int
 // the ten classes: upright JPEGs of which none is enlarged. dir must not exist;
 // it appears only when everything is there.
 func Prepare(ctx context.Context, dir string, o Options) (Counts, error) {
-	if o.Size == 0 {
-		o.Size = 256
-	}
-	if o.Quality == 0 {
-		o.Quality = 88
-	}
-	if o.Size < 1 {
-		return nil, fault.Inputf("pictures of %d pixels: want at least 1", o.Size)
+	if o.Size < 1 || o.Quality < 1 || o.Quality > 100 {
+		return nil, fault.Inputf("pictures of %d pixels in quality %d: want at least 1, and 1 to 100", o.Size, o.Quality)
 	}
 	counts := Counts{}
 	err := output.Folder(dir, func(tmp string) error {

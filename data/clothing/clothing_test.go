@@ -21,7 +21,7 @@ func TestPrepare(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "out")
-	counts, err := Prepare(context.Background(), dir, Options{Size: 32, From: from})
+	counts, err := Prepare(context.Background(), dir, Options{Size: 32, Quality: 88, From: from})
 	if err != nil || counts["train"] != 2 || counts["test"] != 1 || counts["validation"] != 1 {
 		t.Fatal(counts, err)
 	}
@@ -36,7 +36,7 @@ func TestPrepare(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Prepare(context.Background(), filepath.Join(dir, "out"), Options{From: dir}); !errors.Is(err, fault.Input) {
+	if _, err := Prepare(context.Background(), filepath.Join(dir, "out"), Options{Size: 32, Quality: 88, From: dir}); !errors.Is(err, fault.Input) {
 		t.Error(err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {

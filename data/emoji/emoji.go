@@ -28,10 +28,10 @@ import (
 
 // Options of Prepare.
 type Options struct {
-	Size       int  // side of the pictures in pixels; 0: 128
+	Size       int  // side of the pictures in pixels
 	Flags      bool // with the flags of countries
 	SkinTones  bool // with the variants of skin tone
-	Validation int  // per cent of the base emoji held out; 0: 5
+	Validation int  // per cent of the base emoji held out
 	Progress   func(done, total int)
 }
 
@@ -44,12 +44,6 @@ const flagsGroup = 9
 // and a metadata.jsonl. Variants of one emoji are all on the same side. dir must
 // not exist; it appears only when everything is there.
 func Prepare(ctx context.Context, dir string, o Options) (counts Counts, err error) {
-	if o.Size == 0 {
-		o.Size = 128
-	}
-	if o.Validation == 0 {
-		o.Validation = 5
-	}
 	if o.Size < 1 || o.Validation < 0 || o.Validation > 99 {
 		return counts, fault.Inputf("pictures of %d pixels, %d per cent held out: want at least 1 pixel, and 0 to 99 per cent", o.Size, o.Validation)
 	}

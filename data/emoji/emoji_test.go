@@ -73,12 +73,12 @@ func TestWrite(t *testing.T) {
 func TestPrepareErrors(t *testing.T) {
 	dir := t.TempDir()
 	os.WriteFile(filepath.Join(dir, "x"), nil, 0o666)
-	if _, err := Prepare(context.Background(), dir, Options{}); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if _, err := Prepare(context.Background(), dir, Options{Size: 8}); err == nil || !strings.Contains(err.Error(), "is there already") {
 		t.Errorf("an existing folder: %v", err)
 	}
 	t.Setenv("PATH", "")
 	t.Setenv(fetch.CacheEnv, filepath.Join(t.TempDir(), "cache"))
-	if _, err := Prepare(context.Background(), filepath.Join(dir, "new"), Options{}); err == nil || !strings.Contains(err.Error(), "npm") {
+	if _, err := Prepare(context.Background(), filepath.Join(dir, "new"), Options{Size: 8}); err == nil || !strings.Contains(err.Error(), "npm") {
 		t.Errorf("without npm: %v", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
