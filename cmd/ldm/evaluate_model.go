@@ -116,7 +116,7 @@ func squaresOf(set *data.Set) func(context.Context, int) (*image.RGBA, error) {
 		if err != nil {
 			return nil, err
 		}
-		return picture.Image(x), nil
+		return picture.Image(x.Row(0)), nil
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
 	"image/color"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/picture"
 )
 
@@ -123,6 +125,19 @@ func TestEvaluateModel(t *testing.T) {
 		t.Error(text)
 	}
 	checkLeft(t, samples, "00000.png", "00001.png")
+}
+
+// TestSquares: the pictures of a set are measured as they are.
+func TestSquares(t *testing.T) {
+	set, err := data.OpenSet(discs(t, 2, color.RGBA{250, 0, 0, 255}), data.Options{Size: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	img, err := squaresOf(set)(context.Background(), 0)
+	if err != nil || img.Rect != image.Rect(0, 0, 32, 32) || img.RGBAAt(16, 16) != (color.RGBA{250, 0, 0, 255}) {
+		t.Errorf("%v, %v, %v", img.Rect, img.RGBAAt(16, 16), err)
+	}
 }
 
 // TestEvaluateRefuses what cannot be meant, before anything is loaded.
