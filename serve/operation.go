@@ -12,6 +12,7 @@ import (
 
 	"github.com/ldm-go/ldm/serve/core"
 	"github.com/ldm-go/ldm/serve/front"
+	"github.com/ldm-go/ldm/serve/spec"
 	"github.com/ldm-go/ldm/serve/worker"
 )
 
@@ -27,6 +28,8 @@ func (s *Server) operation(mux *http.ServeMux) {
 		}
 		core.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
+	mux.Handle("GET /openapi.json", spec.JSON(s.cfg.Version))
+	mux.Handle("GET /docs", spec.Page())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
 }
 

@@ -242,3 +242,21 @@ func (r *running) until(id, status string) {
 		}
 	}
 }
+
+func timeout(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}
+
+// gone sends a request and goes when ctx ends.
+func (r *running) gone(ctx context.Context, path, body string) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, "POST", r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		resp.Body.Close()
+		r.t.Fatal("there was an answer before the client went")
+	}
+}
