@@ -66,7 +66,7 @@ func TestStatistics(t *testing.T) {
 		{[]time.Duration{9, 1, 4}, 4, 1},
 		{[]time.Duration{9, 1, 4, 6}, 5, 1},
 	} {
-		if m, l := median(c.times), least(c.times); m != c.median || l != c.least {
+		if m, l := Median(c.times), least(c.times); m != c.median || l != c.least {
 			t.Errorf("%v: median %d, least %d", c.times, m, l)
 		}
 	}

@@ -2,8 +2,8 @@ package bench
 
 import "golang.org/x/sys/unix"
 
-// peakResident is the most memory that the process has held, in bytes.
-func peakResident() int64 {
+// PeakResident is the most memory that the process has held, in bytes.
+func PeakResident() int64 {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
 		return 0

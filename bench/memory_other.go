@@ -2,5 +2,5 @@
 
 package bench
 
-// peakResident is 0: not known on this system.
-func peakResident() int64 { return 0 }
+// PeakResident is 0: not known on this system.
+func PeakResident() int64 { return 0 }

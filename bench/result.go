@@ -62,8 +62,8 @@ func Parse(line string) (r Result, err error) {
 	return r, nil
 }
 
-// median is the middle of the times, or the mean of the two in the middle.
-func median(times []time.Duration) time.Duration {
+// Median is the middle of the times, or the mean of the two in the middle.
+func Median(times []time.Duration) time.Duration {
 	if len(times) == 0 {
 		return 0
 	}

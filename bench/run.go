@@ -91,7 +91,7 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 	if err := r.time(ctx, run, p, opt); err != nil {
 		return Result{}, err
 	}
-	r.Peak = peakResident()
+	r.Peak = PeakResident()
 	return r, nil
 }
 
@@ -148,7 +148,7 @@ func (r *Result) time(ctx context.Context, run func() error, p *cpu.Program, opt
 		}
 		times = append(times, time.Since(t))
 	}
-	r.Runs, r.Median, r.Min = len(times), median(times), least(times)
+	r.Runs, r.Median, r.Min = len(times), Median(times), least(times)
 	if opt.Profile {
 		r.Steps = p.Profile()
 	}

@@ -58,6 +58,7 @@ func benchmark() *cobra.Command {
 	cmd.Flags().BoolVar(&f.opt.Profile, "profile", false, "print the time by operation, by algorithm and of the longest steps too")
 	cmd.Flags().BoolVar(&f.grow, "grow", false, "measure over resolution (256 to 1024 pixels) and batch (1 to 8)")
 	cmd.MarkFlagsMutuallyExclusive("plan", "profile", "grow")
+	cmd.AddCommand(benchServe())
 	return cmd
 }
 
