@@ -44,7 +44,7 @@ func (f *compareFlags) check() error {
 // finish compares the sets, prints the figures and ends as the pictures that failed
 // want it.
 func (f *compareFlags) finish(cmd *cobra.Command, e *features.Extractor, real, fake *compare.Set, more []compare.Figure, failed *failures) error {
-	figures, err := compare.Compare(e, real, fake, f.Options)
+	figures, err := within(cmd.Context(), func() ([]compare.Figure, error) { return compare.Compare(e, real, fake, f.Options) })
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -94,6 +95,27 @@ func (m *meter) clear() {
 func (m *meter) Close() {
 	if m.bar != nil {
 		m.bar.Finish()
+	}
+}
+
+// within runs what does not look at ctx itself, and leaves it to its fate once
+// ctx is cancelled.
+func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
 	}
 }
 

@@ -163,7 +163,7 @@ func pairPath(folder, file string, i int) string {
 const decoding = .35
 
 func (r *reconstruction) one(ctx context.Context, file, out string, progress func(share float64)) (q quality, err error) {
-	x, err := picture.Read(file, r.size, r.stage.Factor())
+	x, err := within(ctx, func() (*tensor.Tensor, error) { return picture.Read(file, r.size, r.stage.Factor()) })
 	if err != nil {
 		return q, err
 	}
@@ -188,7 +188,10 @@ func (r *reconstruction) one(ctx context.Context, file, out string, progress fun
 // or too large for is not measured.
 func (r *reconstruction) measure(ctx context.Context, x, y *tensor.Tensor) (q quality, err error) {
 	q = quality{values: []float64{metric.PSNR(x.F32, y.F32)}, has: []bool{true, false, false}}
-	ssim, err := metric.SSIM(x.F32, y.F32, x.Shape[1], x.Shape[2], 3)
+	ssim, err := within(ctx, func() (float64, error) { return metric.SSIM(x.F32, y.F32, x.Shape[1], x.Shape[2], 3) })
+	if ctx.Err() != nil {
+		return q, ctx.Err()
+	}
 	q.has[1] = err == nil
 	lpips, err := r.lpips.Distance(ctx, x, y)
 	q.has[2] = err == nil
