@@ -71,10 +71,7 @@ func (m *Model) predict(ctx context.Context, rows []row, atLeast int) ([]float32
 			if len(groups) == 1 && n == len(rows) {
 				batch = min(max(n, atLeast), maxRows(k.h*k.w))
 			}
-			err := m.predictPart(ctx, rows, group[start:start+n], k, batch, out)
-			if errors.Is(err, fault.Memory) {
-				err = m.predictPatches(ctx, rows, group[start:start+n], out)
-			}
+			err := m.predictFitting(ctx, rows, group[start:start+n], k, batch, out)
 			if err != nil {
 				return nil, err
 			}
@@ -84,11 +81,23 @@ func (m *Model) predict(ctx context.Context, rows []row, atLeast int) ([]float32
 	return out, nil
 }
 
-// predictPatches runs the denoiser patch by patch on latents that are too large for
-// memory, each as large as those of training and at least 64 a side.
-func (m *Model) predictPatches(ctx context.Context, rows []row, group []int, out []float32) error {
-	f := m.net.UNet.Factor()
-	split := tiles.NewSplit((max(m.net.Params.ImageSize, 64) + 2*f - 1) / (2 * f) * (2 * f))
+// predictFitting is predictPart, or patch by patch where that is asked for or the
+// latents are too large for memory; patches are then as large as the latents of
+// training, and at least 64 a side.
+func (m *Model) predictFitting(ctx context.Context, rows []row, group []int, k kind, n int, out []float32) error {
+	if s := m.patches; s != nil && (k.h > s.Kernel[0] || k.w > s.Kernel[1]) {
+		return m.predictPatches(ctx, *s, rows, group, out)
+	}
+	err := m.predictPart(ctx, rows, group, k, n, out)
+	if errors.Is(err, fault.Memory) {
+		f := m.net.UNet.Factor()
+		return m.predictPatches(ctx, tiles.NewSplit((max(m.net.Params.ImageSize, 64)+2*f-1)/(2*f)*(2*f)), rows, group, out)
+	}
+	return err
+}
+
+// predictPatches runs the denoiser patch by patch.
+func (m *Model) predictPatches(ctx context.Context, split tiles.Split, rows []row, group []int, out []float32) error {
 	for _, i := range group {
 		r := rows[i]
 		inputs := []*tensor.Tensor{one(r.x)}
@@ -99,6 +108,9 @@ func (m *Model) predictPatches(ctx context.Context, rows []row, group []int, out
 			part := row{p.X[0].Row(0), r.t, r.condition}
 			if len(p.X) > 1 {
 				part.condition.Joined = p.X[1].Row(0)
+			}
+			if err := m.checkRow(part); err != nil {
+				return nil, err
 			}
 			y := tensor.New(p.X[0].Shape...)
 			return y, m.predictPart(ctx, []row{part}, []int{0}, part.kind(), 1, y.F32)

@@ -7,6 +7,7 @@ import (
 	"github.com/ldm-go/ldm/internal/golden"
 	"github.com/ldm-go/ldm/machine"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/tiles"
 )
 
 // limited is a model with another limit on its memory.
@@ -17,6 +18,9 @@ func limited(m *Model, bytes int64) *Model {
 // TestLittleMemory: a first stage gives in little memory what it gives in much,
 // and a denoiser that does not fit goes patch by patch.
 func TestLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
 	m := tinyModel(t)
 	little := limited(m, 48<<20)
 	ctx := context.Background()
@@ -44,5 +48,20 @@ func TestLittleMemory(t *testing.T) {
 	}
 	if e := golden.RelErr(patched.F32, whole.F32); !(e < .5) || e == 0 {
 		t.Errorf("denoised by patches: error %g", e)
+	}
+}
+
+// TestGoldenPatches holds DDIM patch by patch, each with its part of a joined
+// condition, against the reference's trajectory.
+func TestGoldenPatches(t *testing.T) {
+	for _, c := range golden.Cases(t, "patches") {
+		if c.Base() != "superres-ddim" {
+			continue
+		}
+		m := goldenModel(t, c)
+		split := tiles.NewSplit(16)
+		m = New(m.net, m.target, nil, m.weights, Options{Engine: m.stage.large.Engine, Patches: &split})
+		c.Steps, c.Eta, c.Scale = 4., 0., 1.
+		checkDDIM(t, c, m, sampled{x: c.Input(t, "x").ToNHWC(), cond: c.Output(t, "c").ToNHWC()})
 	}
 }

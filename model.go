@@ -17,6 +17,7 @@ import (
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/tiles"
 	"github.com/ldm-go/ldm/token"
 )
 
@@ -33,6 +34,7 @@ type Model struct {
 	batcher   *programs.Batcher[kind] // over the denoiser
 	context   *programs.Cache[size]
 	picture   *programs.Cache[size]
+	patches   *tiles.Split    // of denoising
 	file      *modelfile.File // which holds the memory of the weights; none if they were given
 
 	previews sync.Mutex
@@ -49,6 +51,9 @@ type Options struct {
 	MaxMemory machine.MaxMemory // that networks may take at a time; what is larger is computed in parts
 	Keep      programs.Limits   // of compiled programs, one for every size of batches and pictures
 	File      modelfile.Options // how a file is read
+	// Patches, if set, lets larger latents go through the denoiser patch by patch,
+	// whatever the memory: the reference's split_input_params, in pixels of latents.
+	Patches *tiles.Split
 }
 
 // compile are the options of the model's programs.
@@ -132,7 +137,7 @@ func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine
 	stage := newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, pool)
 	stage.part = true
 	return &Model{
-		net: net, tokenizer: tok, target: target, weights: w, pool: pool,
+		net: net, tokenizer: tok, target: target, weights: w, pool: pool, patches: opt.Patches,
 		stage:    stage,
 		denoiser: denoiser,
 		batcher:  programs.NewBatcher(denoiser, shared),
