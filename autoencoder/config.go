@@ -120,8 +120,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("autoencoder: double_z %v: a KL first stage has it true, a VQ one false", d.DoubleZ)
 	case c.ColorMap != nil:
 		return fault.Unsupportedf("autoencoder: colorize_nlabels %v: pictures of labels are not coloured here; leave it out", c.ColorMap)
-	case c.BatchResizeRange != nil:
-		return fault.Unsupportedf("autoencoder: batch_resize_range %v: training takes pictures of one size; leave it out", c.BatchResizeRange)
 	case c.EmbedDim < 1 || d.ZChannels < 1 || d.InChannels < 1 || d.OutCh < 1 || d.NumResBlocks < 1:
 		return fmt.Errorf("autoencoder: embed_dim %d, z_channels %d, in_channels %d, out_ch %d, num_res_blocks %d: want at least 1 each",
 			c.EmbedDim, d.ZChannels, d.InChannels, d.OutCh, d.NumResBlocks)

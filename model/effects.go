@@ -16,6 +16,8 @@ var Training = map[string]string{
 	"first_stage_config.params.scheduler_config": "its learning rate's course",
 	"first_stage_config.params.lr_g_factor":      "factor of its generator's learning rate",
 	"first_stage_config.params.use_ema":          "averages of its weights",
+
+	"first_stage_config.params.batch_resize_range": "sizes of the pictures of its training",
 }
 
 // Elsewhere lists the keys that say something to the programs that the reference

@@ -45,7 +45,7 @@ var trainingKeys = []string{
 }
 
 // stageTrainingKeys are the same of first stages.
-var stageTrainingKeys = []string{"ckpt_path", "ignore_keys", "ema_decay", "learn_logvar", "use_ema", "lr_g_factor", "scheduler_config"}
+var stageTrainingKeys = []string{"ckpt_path", "ignore_keys", "ema_decay", "learn_logvar", "use_ema", "lr_g_factor", "scheduler_config", "batch_resize_range"}
 
 // Key is a conditioning key: how the condition reaches the U-Net.
 type Key uint8
