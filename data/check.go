@@ -31,7 +31,7 @@ type SplitReport struct {
 	Sizes      Spread         // of the shorter sides, in pixels
 	Smallest   image.Point
 	Largest    image.Point
-	Wide       map[string]int // pictures by proportions: tall, upright, square, across, wide
+	Wide       map[string]int // pictures by proportions: tall, portrait, square, landscape, wide
 	Words      Spread         // of the first captions
 	Classes    map[string]int
 	Categories map[string]int // boxes by what they hold
@@ -139,11 +139,11 @@ func proportions(size image.Point) string {
 	case r < 0.6:
 		return "tall"
 	case r < 0.95:
-		return "upright"
+		return "portrait"
 	case r <= 1.05:
 		return "square"
 	case r <= 1.7:
-		return "across"
+		return "landscape"
 	}
 	return "wide"
 }

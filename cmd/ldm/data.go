@@ -3,12 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"sync"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/data/clothing"
@@ -109,26 +106,21 @@ func dataClothing() *cobra.Command {
 	return cmd
 }
 
-// pictureProgress shows on a terminal how many pictures are done, with the time
-// left; end takes the bar away.
+// pictureProgress shows how many pictures are done; end takes the bar away.
 func pictureProgress(what string) (show func(done, total int), end func()) {
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
-		return func(int, int) {}, func() {}
-	}
 	var mu sync.Mutex
-	var bar *progressbar.ProgressBar
+	var m *meter
 	show = func(done, total int) {
 		mu.Lock()
 		defer mu.Unlock()
-		if bar == nil {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(what),
-				progressbar.OptionSetPredictTime(true), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+		if m == nil {
+			m = newMeter(what, total, "pictures")
 		}
-		bar.Set(done)
+		m.Set(float64(done))
 	}
 	return show, func() {
-		if bar != nil {
-			bar.Finish()
+		if m != nil {
+			m.Close()
 		}
 	}
 }
