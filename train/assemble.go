@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ldm-go/ldm"
@@ -200,8 +201,11 @@ func (s *secondStage) setVocabulary(params map[string]any, before *previous, ini
 	if err := s.wantCaptions(); err != nil {
 		return err
 	}
-	size, _ := params["vocab_size"].(uint64)
 	vocab := token.BERT().Vocab
+	size, said := params["vocab_size"].(uint64)
+	if !said {
+		size = uint64(len(vocab))
+	}
 	switch {
 	case before != nil && len(before.vocabulary) > 0:
 		vocab = before.vocabulary
@@ -217,6 +221,10 @@ func (s *secondStage) setVocabulary(params map[string]any, before *previous, ini
 	}
 	params["vocab_size"] = len(vocab)
 	s.known.vocabulary = vocab
+	if slices.Equal(vocab, token.BERT().Vocab) {
+		s.tok = token.BERT()
+		return nil
+	}
 	s.tok, err = token.NewWordPiece(vocab)
 	return err
 }

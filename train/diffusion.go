@@ -37,6 +37,7 @@ type DiffusionConfig struct {
 	HuberDelta  float64          `yaml:"huber_delta"`   // with loss_type huber: where squares turn into absolute values
 	Masks       []mask.Kind      `yaml:"masks"`         // of inpainting: kinds of holes, drawn equally often
 	Degradation degradation.Kind `yaml:"degradation"`   // of super-resolution: how pictures are made small: bicubic, bsr or bsr-light
+	CacheMB     int              `yaml:"cache_mb"`      // MiB of memory for encoded pictures; the others are kept in the run's folder
 	Train       Loop             `yaml:"train"`
 	Samples     Samples          `yaml:"samples"`
 }
@@ -57,7 +58,7 @@ const (
 // DefaultDiffusion holds what a configuration may leave out.
 func DefaultDiffusion() DiffusionConfig {
 	c := DiffusionConfig{
-		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1, Masks: []mask.Kind{mask.Narrow, mask.Wide, mask.Box},
+		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1, CacheMB: 2048, Masks: []mask.Kind{mask.Narrow, mask.Wide, mask.Box},
 		Train: DefaultLoop(), Data: DefaultData(), Samples: Samples{Steps: 25, Scale: 3},
 	}
 	c.Train.EMA, c.Train.WeightDecay = .9999, .01
@@ -76,6 +77,8 @@ func (c DiffusionConfig) validate() error {
 		return fault.Inputf("min_snr_gamma is %g: want 0 (none) or more, usually 5", c.MinSNR)
 	case !(c.NoiseOffset >= 0 && c.NoiseOffset <= 1):
 		return fault.Inputf("noise_offset is %g: want 0 (none) to 1, usually 0.05 to 0.1", c.NoiseOffset)
+	case c.CacheMB < 0:
+		return fault.Inputf("cache_mb is %d: want 0 or more", c.CacheMB)
 	case !(c.HuberDelta > 0) || math.IsInf(c.HuberDelta, 0):
 		return fault.Inputf("huber_delta is %g: want more than 0", c.HuberDelta)
 	case c.Samples.Steps < 1 || c.Samples.Steps > 1000:
@@ -227,7 +230,7 @@ func (s *secondStage) loaded(w engine.Weights) (err error) {
 	if c, ok := s.condition.(placer); ok {
 		c.place(w)
 	}
-	s.latents.cache = s.cfg.Data.openCache(s.run, s.known.firstStage)
+	s.latents.cache = s.cfg.openCache(s.run, s.known.firstStage)
 	if s.held != nil {
 		s.held.cache = s.latents.cache
 	}

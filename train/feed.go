@@ -13,7 +13,6 @@ type Data struct {
 	Size       int    `yaml:"size"`       // pixels of a side
 	Crop       string `yaml:"crop"`       // center, or random: another part of a picture at every step
 	Flip       bool   `yaml:"flip"`       // mirror half of the pictures
-	CacheMB    int    `yaml:"cache_mb"`   // MiB of memory for encoded pictures; the others are kept in the run's folder
 }
 
 // Parts of a picture that a step shows.
@@ -23,7 +22,7 @@ const (
 )
 
 // DefaultData holds what a configuration may leave out.
-func DefaultData() Data { return Data{Size: 64, Flip: true, Crop: cropCenter, CacheMB: 2048} }
+func DefaultData() Data { return Data{Size: 64, Flip: true, Crop: cropCenter} }
 
 func (d Data) validate() error {
 	switch {
@@ -31,8 +30,6 @@ func (d Data) validate() error {
 		return fault.Inputf("data.train is empty: name a folder of pictures")
 	case d.Crop != cropCenter && d.Crop != cropRandom:
 		return fault.Inputf("data.crop is %q: want %s or %s", d.Crop, cropCenter, cropRandom)
-	case d.CacheMB < 0:
-		return fault.Inputf("data.cache_mb is %d: want 0 or more", d.CacheMB)
 	case d.Size < 1 || d.Size > 1<<14:
 		return fault.Inputf("data.size is %d: want 1 to %d", d.Size, 1<<14)
 	}

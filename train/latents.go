@@ -33,18 +33,18 @@ func newLatents(stage *ldm.FirstStage, f *feed) *latents {
 
 // openCache makes the cache of a run that was accepted. Without a place on disk
 // it is in memory alone.
-func (d Data) openCache(r Run, firstStage string) *cache.Cache {
-	if d.Crop == cropRandom {
+func (c DiffusionConfig) openCache(r Run, firstStage string) *cache.Cache {
+	if c.Data.Crop == cropRandom {
 		return nil
 	}
-	o := cache.Options{Memory: int64(d.CacheMB) << 20, Dir: filepath.Join(r.Dir, LatentFolder), Depends: firstStage}
-	c, err := cache.Open(o)
+	o := cache.Options{Memory: int64(c.CacheMB) << 20, Dir: filepath.Join(r.Dir, LatentFolder), Depends: firstStage}
+	opened, err := cache.Open(o)
 	if err != nil {
 		r.line("encoded pictures are kept in memory alone: %v", err)
 		o.Dir = ""
-		c, _ = cache.Open(o)
+		opened, _ = cache.Open(o)
 	}
-	return c
+	return opened
 }
 
 // shape is the size of a latent.
