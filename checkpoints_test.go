@@ -52,7 +52,7 @@ func checkModelFile(t *testing.T, c *golden.Case, path, yaml string) {
 		defer m.Close()
 		var cond *tensor.Tensor
 		if c.Has("c") {
-			if cond, err = m.encodeIDs(t.Context(), "tokens", c.Input(t, "tokens")); err != nil {
+			if cond, err = m.encodeIDs(t.Context(), "tokens", c.Input(t, "tokens"), 0); err != nil {
 				t.Fatal(err)
 			}
 			compare(t, c, "c", cond, golden.Forward)

@@ -38,7 +38,9 @@ func (e Each) Encode(context.Context, *Model, int, int) (Encoding, error) {
 	return Encoding{}, fault.Inputf("a list of conditions stands where one is wanted")
 }
 
-// Prompt is a text.
+// Prompt is a text. For models with CLIP's text encoder it is in the language of
+// package prompt: (word:1.2), [word], BREAK, and in a request AND, [from:to:when] and
+// [a|b]; any length is read. For others brackets are text.
 type Prompt string
 
 // Encode runs the text encoder.
@@ -46,9 +48,8 @@ func (p Prompt) Encode(ctx context.Context, m *Model, _, _ int) (Encoding, error
 	if m.tokenizer == nil {
 		return Encoding{}, m.unfit("a text")
 	}
-	tokens := tensor.NewInt(1, m.net.TextLength())
-	m.tokenizer.Encode(string(p), tokens.I32)
-	return m.encodeTokens(ctx, tokens)
+	y, err := m.encodeText(ctx, string(p), 0)
+	return Encoding{Context: y}, err
 }
 
 // Class is a class by its number, from 0.
@@ -68,7 +69,7 @@ func (c Class) Encode(ctx context.Context, m *Model, _, _ int) (Encoding, error)
 	if m.net.Key == model.KeyADM {
 		return Encoding{Label: label}, nil
 	}
-	y, err := m.encodeIDs(ctx, "labels", label)
+	y, err := m.encodeIDs(ctx, "labels", label, 0)
 	if err != nil {
 		return Encoding{}, err
 	}

@@ -23,12 +23,13 @@ func (m *Model) EncodeTokens(ctx context.Context, tokens *tensor.Tensor) (*tenso
 			return nil, fault.Inputf("token %d is %d: want 0 to %d", i, id, v-1)
 		}
 	}
-	return m.encodeIDs(ctx, "tokens", tokens)
+	return m.encodeIDs(ctx, "tokens", tokens, 0)
 }
 
-// encodeIDs runs the conditioner on tokens [N, L] or labels [N].
-func (m *Model) encodeIDs(ctx context.Context, input string, ids *tensor.Tensor) (out *tensor.Tensor, err error) {
-	err = m.context.Use(ctx, size{n: ids.Shape[0], tokens: ids.Shape[1:].Size()}, func(p engine.Program) error {
+// encodeIDs runs the conditioner on tokens [N, L] or labels [N]; skip is
+// Request.ClipSkip.
+func (m *Model) encodeIDs(ctx context.Context, input string, ids *tensor.Tensor, skip int) (out *tensor.Tensor, err error) {
+	err = m.context.Use(ctx, size{n: ids.Shape[0], tokens: ids.Shape[1:].Size(), skip: skip}, func(p engine.Program) error {
 		copy(p.Input(input).I32, ids.I32)
 		if err := p.Run(ctx); err != nil {
 			return err

@@ -32,7 +32,7 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{Model: m, Request: r, path: path, encoded: map[Condition]Encoding{}}
+	g := &generation{Model: m, Request: r, path: path, encoded: map[Condition]Encoding{}, contexts: map[string]*tensor.Tensor{}}
 	if err := g.checkMemory(); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,9 @@ type generation struct {
 	path    sampler.Path
 	moments *tensor.Tensor // of the start: [1, h, w, ...], or one for each picture
 	keep    *tensor.Tensor // 1 where the start's latent stays: [1, h, w, 1]
-	encoded map[Condition]Encoding
+
+	encoded  map[Condition]Encoding
+	contexts map[string]*tensor.Tensor // of texts
 }
 
 // latents are the pictures' latents, made a part at a time.

@@ -85,9 +85,9 @@ func readInputs(t *testing.T, c *golden.Case, m *Model) (in sampled) {
 		case name == "uncond_tokens":
 			in.uncond, err = m.EncodeTokens(t.Context(), v)
 		case name == "class_label":
-			in.cond, err = m.encodeIDs(t.Context(), "labels", v)
+			in.cond, err = m.encodeIDs(t.Context(), "labels", v, 0)
 		case name == "uncond_label":
-			in.uncond, err = m.encodeIDs(t.Context(), "labels", v)
+			in.uncond, err = m.encodeIDs(t.Context(), "labels", v, 0)
 		case name == "seg" || name == "lr":
 			in.cond, err = m.encodePicture(t.Context(), v.ToNHWC())
 		default:

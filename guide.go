@@ -16,22 +16,24 @@ func (p *part) denoiser(ctx context.Context) (sampler.Denoiser, error) {
 		return nil, err
 	}
 	network := func(ctx context.Context, x *tensor.Tensor, t float64, want ...int) ([]*tensor.Tensor, error) {
+		step := p.step(t)
 		var rows []row
 		for _, place := range want {
 			for i := range x.Shape[0] {
-				rows = append(rows, row{x.Row(i), t, conditions[place][i]})
+				for _, c := range conditions[place][i] {
+					rows = append(rows, row{x.Row(i), t, c.at(step)})
+				}
 			}
+		}
+		told := len(rows)
+		for _, i := range incomplete(conditions, want) {
+			rows = append(rows, row{x.Row(i), t, conditions[0][i][0].at(step)})
 		}
 		y, err := p.predict(ctx, rows, p.rows*len(want))
 		if err != nil {
 			return nil, err
 		}
-		out := make([]*tensor.Tensor, len(want))
-		for k := range out {
-			size := len(x.F32)
-			out[k] = tensor.Of(y[k*size:(k+1)*size], x.Shape...)
-		}
-		return out, nil
+		return blended(y, x.Shape, conditions, want, told), nil
 	}
 	return sampler.Guided(network, p.net.Schedule, p.guidance()), nil
 }
@@ -60,33 +62,94 @@ func (g *generation) places() int {
 	return 1
 }
 
-// conditions are the encodings for each picture at the places that sampler.Guided
-// knows: 0 negative, 1 the condition, and for models that edit 2, the picture with
-// the negative text.
-func (p *part) conditions(ctx context.Context) (places [3][]Encoding, err error) {
+// blended joins the outputs y of a network's rows, which follow each other by place,
+// picture and condition, to one for each place: of shape. From row told on are the
+// outputs under the negative conditions of pictures whose blends want them.
+func blended(y []float32, shape tensor.Shape, conditions [3][]mixture, want []int, told int) []*tensor.Tensor {
+	size := shape[1:].Size()
+	negative := map[int][]float32{}
+	for k, i := range incomplete(conditions, want) {
+		negative[i] = y[(told+k)*size:][:size]
+	}
+	out := make([]*tensor.Tensor, len(want))
+	at := 0
+	for k, place := range want {
+		if told == len(want)*shape[0] && len(negative) == 0 { // one condition each
+			out[k] = tensor.Of(y[k*shape[0]*size:(k+1)*shape[0]*size], shape...)
+			continue
+		}
+		out[k] = tensor.New(shape...)
+		for i, b := range conditions[place] {
+			row := out[k].Row(i).F32
+			if !b.whole() {
+				w := float32(1 - b.total())
+				for j, u := range negative[i] {
+					row[j] = w * u
+				}
+			}
+			for _, s := range b {
+				w := float32(s.weight)
+				for j, c := range y[at*size:][:size] {
+					row[j] += w * c
+				}
+				at++
+			}
+		}
+	}
+	return out
+}
+
+// incomplete lists the pictures that are told something at the places that are wanted
+// whose weights do not sum up to 1.
+func incomplete(conditions [3][]mixture, want []int) (list []int) {
+	for i := range conditions[1] {
+		for _, place := range want {
+			if !conditions[place][i].whole() {
+				list = append(list, i)
+				break
+			}
+		}
+	}
+	return list
+}
+
+// conditions are what each picture is told at the places that sampler.Guided knows:
+// 0 negative, 1 the condition, and for models that edit 2, the picture with the
+// negative text.
+func (p *part) conditions(ctx context.Context) (places [3][]mixture, err error) {
 	for i := range p.x.Shape[0] {
-		condition, err := p.encode(ctx, p.Condition, p.first+i)
+		condition, err := p.tell(ctx, p.Condition, p.first+i, true)
 		if err != nil {
 			return places, err
 		}
-		if p.net.Key == model.KeyHybrid && condition.Joined == nil {
+		joined := condition[0].at(1).Joined
+		if p.net.Key == model.KeyHybrid && joined == nil {
 			return places, fault.Inputf("picture %d: a text alone is no condition for this model, which is conditioned on %s", p.first+i+1, p.takes())
 		}
 		places[1] = append(places[1], condition)
-		if p.places() == 1 {
+		if p.places() == 1 && condition.whole() {
+			places[0] = append(places[0], condition) // is not asked for
 			continue
 		}
-		negative, err := p.encode(ctx, p.Negative, p.first+i)
+		negative, err := p.tell(ctx, p.Negative, p.first+i, false)
 		if err != nil {
 			return places, err
 		}
-		if p.net.Key == model.KeyHybrid && negative.Joined == nil { // it was a text
-			if negative.Joined = condition.Joined; p.net.Edits() {
-				negative.Joined = tensor.New(condition.Joined.Shape...)
+		var both mixture
+		for _, s := range negative {
+			with := share{weight: s.weight}
+			for k, c := range s.courses {
+				if p.net.Key == model.KeyHybrid && c.Joined == nil { // it was a text
+					if s.courses[k].Joined = joined; p.net.Edits() {
+						s.courses[k].Joined = tensor.New(joined.Shape...)
+					}
+				}
+				c.Joined = joined
+				with.courses = append(with.courses, c)
 			}
+			both = append(both, with)
 		}
-		places[0] = append(places[0], negative)
-		places[2] = append(places[2], Encoding{Context: negative.Context, Joined: condition.Joined})
+		places[0], places[2] = append(places[0], negative), append(places[2], both)
 	}
 	return places, nil
 }

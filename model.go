@@ -142,7 +142,7 @@ func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine
 		denoiser: denoiser,
 		batcher:  programs.NewBatcher(denoiser, shared),
 		context: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
-			return net.Condition(nn.NewBuilder(g), s.n, s.tokens)
+			return net.ClipSkip(s.skip).Condition(nn.NewBuilder(g), s.n, s.tokens)
 		}),
 		picture: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
 			return net.ConditionPicture(nn.NewBuilder(g), g.Input("x", s.n, s.h, s.w, net.PictureChannels()))

@@ -7,8 +7,8 @@ import (
 	"github.com/ldm-go/ldm/graph"
 )
 
-// size is a batch of pictures or texts.
-type size struct{ n, h, w, tokens int }
+// size is a batch of pictures or texts; skip is Request.ClipSkip.
+type size struct{ n, h, w, tokens, skip int }
 
 // kind is the shape of one row of the denoiser's batch.
 type kind struct{ h, w, tokens int }

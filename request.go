@@ -18,6 +18,9 @@ type Request struct {
 	// Negative is what the guidance leads away from: by default the empty text or
 	// the empty class.
 	Condition, Negative Condition
+	// ClipSkip is the layer of CLIP's text encoder whose output counts, from the
+	// end: 1 is the last one, 2 the one before; 0: the model's own.
+	ClipSkip int
 
 	// Seeds has one for each picture; none: one picture of a random seed. A picture
 	// depends on its condition, its seed and the settings alone, not on the others.
@@ -99,6 +102,9 @@ func (m *Model) resolve(r Request) (Request, error) {
 		return r, fault.Inputf("scale of the noise %g: want 0 or more", o.NoiseScale)
 	case o.Eta != 0 || o.Noise != nil:
 		return r, fault.Inputf("the options of the sampler name eta or noise, which are fields of the request")
+	}
+	if err := m.resolveClipSkip(&r); err != nil {
+		return r, err
 	}
 	return r, m.resolveConditions(&r)
 }

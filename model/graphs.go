@@ -7,6 +7,18 @@ import (
 	"github.com/ldm-go/ldm/unet"
 )
 
+// ClipSkip is the network whose conditions come out of another layer of CLIP's text
+// encoder, counted from the end: 1 is the last one; 0: the network as it is.
+func (n *Network) ClipSkip(layer int) *Network {
+	if layer == 0 || n.CLIP == nil {
+		return n
+	}
+	other, tower := *n, *n.CLIP
+	tower.Skip = layer - 1
+	other.CLIP = &tower
+	return &other
+}
+
 // Condition adds the conditioner to a graph: its input is "tokens" [batch,
 // length] or "labels" [batch]. There is none for an unconditional model.
 func (n *Network) Condition(b nn.Builder, batch, length int) graph.Value {

@@ -46,16 +46,25 @@ func byteOf(v float32) byte {
 	return byte(min(max(math.RoundToEven(float64(v+1)*127.5), 0), 255))
 }
 
-// Grid lays pictures [N, H, W, 3] out in rows of so many columns, a pixel apart.
+// Grid is the Sheet of pictures [N, H, W, 3].
 func Grid(t *tensor.Tensor, columns int) *image.RGBA {
-	n, h, w := t.Shape[0], t.Shape[1], t.Shape[2]
+	images := make([]image.Image, t.Shape[0])
+	for i := range images {
+		images[i] = Image(t.Row(i))
+	}
+	return Sheet(images, columns)
+}
+
+// Sheet lays pictures of one size out in rows of so many columns, a pixel apart.
+func Sheet(images []image.Image, columns int) *image.RGBA {
+	n, size := len(images), images[0].Bounds().Size()
 	columns = min(max(columns, 1), n)
 	rows := (n + columns - 1) / columns
-	out := image.NewRGBA(image.Rect(0, 0, columns*(w+1)-1, rows*(h+1)-1))
+	out := image.NewRGBA(image.Rect(0, 0, columns*(size.X+1)-1, rows*(size.Y+1)-1))
 	draw.Draw(out, out.Bounds(), image.White, image.Point{}, draw.Src)
-	for i := range n {
-		at := image.Pt(i%columns*(w+1), i/columns*(h+1))
-		draw.Draw(out, image.Rectangle{at, at.Add(image.Pt(w, h))}, Image(t.Row(i)), image.Point{}, draw.Src)
+	for i, img := range images {
+		at := image.Pt(i%columns*(size.X+1), i/columns*(size.Y+1))
+		draw.Draw(out, image.Rectangle{at, at.Add(size)}, img, img.Bounds().Min, draw.Src)
 	}
 	return out
 }

@@ -40,7 +40,7 @@ const (
 	TorchCUDA               // PyTorch's on Nvidia's devices; the reference and AUTOMATIC1111's program
 )
 
-var sourceNames = []string{"own", "torch-cpu", "torch-cuda"}
+var sourceNames = []string{"ldm", "torch-cpu", "torch-cuda"}
 
 // String is the source's name.
 func (s Source) String() string { return sourceNames[s] }
@@ -52,7 +52,7 @@ func ParseSource(name string) (Source, error) {
 	case name == "":
 		return OwnNoise, nil
 	case i < 0:
-		return 0, fault.Inputf("random numbers %.60q: want own, torch-cpu or torch-cuda", name)
+		return 0, fault.Inputf("random numbers %.60q: want ldm, torch-cpu or torch-cuda", name)
 	}
 	return Source(i), nil
 }

@@ -53,7 +53,9 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 			for i, at := range asked {
 				prompts[i], seeds[i] = ldm.Prompt(set.Items[at].Texts[0]), seed+uint64(i)
 			}
-			result, err := m.Generate(cmd.Context(), ldm.Request{Condition: prompts, Seeds: seeds, Steps: steps, Guidance: scale, OnStep: progress()})
+			sampling := newShow(cmd.Context(), "", len(asked))
+			result, err := m.Generate(cmd.Context(), ldm.Request{Condition: prompts, Seeds: seeds, Steps: steps, Guidance: scale, OnStep: sampling.step(0, len(asked))})
+			sampling.Close()
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,8 @@ type meter struct {
 	begin time.Time
 	next  time.Time // of a line
 	done  float64
-	said  bool // how long it will take
+	from  float64 // what was done when the clock began
+	said  bool    // how long it will take
 }
 
 const (
@@ -48,17 +49,26 @@ func (m *meter) Set(done float64) {
 	m.done = done
 	now := time.Now()
 	if m.bar != nil {
+		m.bar.Describe(m.what + m.rate(now))
 		m.bar.Set(min(int(done*meterScale), int(m.total)*meterScale-1))
 	}
-	if now.Before(m.next) || done <= 0 || done >= m.total {
+	if now.Before(m.next) || done <= m.from || done >= m.total {
 		return
 	}
-	left := time.Duration(float64(now.Sub(m.begin)) * (m.total - done) / done)
+	left := time.Duration(float64(now.Sub(m.begin)) * (m.total - done) / (done - m.from))
 	if m.bar == nil || !m.said && left > time.Minute {
-		m.line(fmt.Sprintf("%s: %.1f of %.0f %s, about %s left", m.what, done, m.total, m.unit, rough(left)))
+		m.line(fmt.Sprintf("%s: %.1f of %.0f %s%s, about %s left", m.what, done, m.total, m.unit, m.rate(now), rough(left)))
 	}
 	m.said = true
 	m.next = now.Add(meterLines)
+}
+
+// rate is how many things are done in a second, behind a comma.
+func (m *meter) rate(now time.Time) string {
+	if seconds := now.Sub(m.begin).Seconds(); seconds > 0 && m.done > m.from {
+		return fmt.Sprintf(", %.3g %s/s", (m.done-m.from)/seconds, m.unit)
+	}
+	return ""
 }
 
 // rough is a duration as a person says it.

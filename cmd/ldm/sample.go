@@ -22,12 +22,21 @@ trained with one (cin256-v2, and those of ldm train diffusion).`,
 		Example: "  ldm sample -m celeba256/model.ckpt -n 4\n  ldm sample -m cin256-v2.ckpt --class 187 --cfg-scale 3 --steps 20",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := f.open(cmd)
+			if err := f.check(cmd); err != nil {
+				return err
+			}
+			if f.model.path == "" {
+				return fault.Inputf("which model? want --model FILE; the emoji model in this program is one of texts: ldm txt2img")
+			}
+			m, err := f.open()
 			if err != nil {
 				return err
 			}
 			defer m.Close()
-			r := f.request(cmd)
+			r, err := f.request(cmd)
+			if err != nil {
+				return err
+			}
 			if r.Condition, err = classOf(m, cmd.Flags().Changed("class"), class); err != nil {
 				return err
 			}
@@ -36,7 +45,6 @@ trained with one (cin256-v2, and those of ldm train diffusion).`,
 	}
 	f.register(cmd)
 	cmd.Flags().StringVar(&class, "class", "", "number of the class, from 0, or its name in the model's file")
-	cmd.MarkFlagRequired("model")
 	return cmd
 }
 

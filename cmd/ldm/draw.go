@@ -1,0 +1,293 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/sampler"
+)
+
+const defaultSteps = 50
+
+// drawFlags are what all commands that make pictures have in common.
+type drawFlags struct {
+	model                   modelFlags
+	names                   names
+	n, steps, width, height int
+	seed                    seedFlag
+	scale, eta, rescale     float64
+	interval, preview, from string
+	sampler, schedule, rng  string
+	clipSkip                int
+	fit, noMetadata         bool
+	prompt, negative        string
+
+	inputs map[string]bool // the flags that name a picture or another file to read
+	told   map[string]bool // remarks that were made
+	model_ modelHash
+}
+
+func (f *drawFlags) register(cmd *cobra.Command) {
+	f.model.register(cmd)
+	f.names.register(cmd)
+	f.seed.random = true
+	flags := cmd.Flags()
+	flags.IntVarP(&f.n, "n", "n", 1, "number of pictures; picture i has seed + i")
+	flags.VarP(&f.seed, "seed", "s", "seed; -1: a random one, which is printed")
+	flags.IntVar(&f.steps, "steps", defaultSteps, "steps of the sampler")
+	flags.StringVar(&f.sampler, "sampler", "DDIM", "sampler, with or without a schedule after it, as \"DPM++ 2M Karras\"; ldm samplers lists them")
+	flags.StringVar(&f.schedule, "scheduler", "", "schedule of the noise levels (default: the sampler's own)")
+	flags.StringVar(&f.rng, "rng", "ldm", "random numbers: ldm, or torch-cpu or torch-cuda for those that PyTorch's programs draw from the same seed")
+	flags.Float64Var(&f.scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's: 5 for texts, 7.5 for Stable Diffusion, 1 for others)")
+	flags.Float64Var(&f.rescale, "cfg-rescale", 0, "0 to 1: how far guided pictures are brought back to the contrast of unguided ones")
+	flags.StringVar(&f.interval, "cfg-interval", "", "guidance in a share of the steps alone, as 0.2,0.8 (default: in all)")
+	flags.Float64Var(&f.eta, "eta", 0, "fresh noise in every step, 0 to 1, for samplers that have it (default: the sampler's own)")
+	flags.IntVarP(&f.width, "width", "W", 0, "width in pixels (default: that of training, or of the picture that is given)")
+	flags.IntVarP(&f.height, "height", "H", 0, "height in pixels (default: that of training, or of the picture that is given)")
+	flags.BoolVar(&f.fit, "fit", false, "make sizes legal that are not: the picture is made larger and cut")
+	flags.StringVar(&f.preview, "preview", "", "show the picture as it forms: a file to write, or auto, kitty, iterm2 or sixel for the terminal")
+	flags.StringVar(&f.from, "from-image", "", "repeat a picture of this program, or take what is common from another program's; flags that are given count before it")
+	flags.BoolVar(&f.noMetadata, "no-metadata", false, "do not write into the pictures how they were made")
+}
+
+// registerText adds the flags of texts.
+func (f *drawFlags) registerText(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.prompt, "prompt", "p", "", "what to show")
+	cmd.Flags().StringVar(&f.negative, "negative-prompt", "", "what to lead away from")
+	cmd.Flags().IntVar(&f.clipSkip, "clip-skip", 0, "layers of CLIP's text encoder counted from the end: 1 is the last, 2 the one before (default: the model's)")
+}
+
+// text takes a prompt that stands without its flag.
+func (f *drawFlags) text(cmd *cobra.Command, args []string) error {
+	switch given := cmd.Flags().Changed("prompt"); {
+	case len(args) == 0:
+		return nil
+	case given:
+		return fault.Inputf("two prompts: %q and --prompt %q", args[0], f.prompt)
+	}
+	return cmd.Flags().Set("prompt", args[0])
+}
+
+// input says that flags name files to read, which a picture's recipe keeps with
+// their digests.
+func (f *drawFlags) input(names ...string) {
+	if f.inputs == nil {
+		f.inputs = map[string]bool{}
+	}
+	for _, name := range names {
+		f.inputs[name] = true
+	}
+}
+
+// check takes the settings of --from-image over, and refuses what cannot work before
+// any work is done.
+func (f *drawFlags) check(cmd *cobra.Command) error {
+	if err := f.repeat(cmd); err != nil {
+		return err
+	}
+	switch {
+	case f.n < 1:
+		return fault.Inputf("-n %d: want at least 1", f.n)
+	case f.n > 1<<20:
+		return fault.Inputf("-n %d: want at most %d", f.n, 1<<20)
+	case f.steps < 1:
+		return fault.Inputf("--steps %d: want at least 1", f.steps)
+	case cmd.Flags().Changed("cfg-scale") && !(f.scale > 0 && !math.IsInf(f.scale, 0)):
+		return fault.Inputf("--cfg-scale %g: want more than 0; 1 is no guidance", f.scale)
+	case !(f.rescale >= 0 && f.rescale <= 1):
+		return fault.Inputf("--cfg-rescale %g: want 0 to 1", f.rescale)
+	case !(f.eta >= 0 && f.eta <= 1):
+		return fault.Inputf("--eta %g: want 0 to 1", f.eta)
+	case f.width < 0 || f.height < 0:
+		return fault.Inputf("-W %d -H %d: want a size in pixels", f.width, f.height)
+	case f.clipSkip < 0 || f.clipSkip > 12:
+		return fault.Inputf("--clip-skip %d: want 1 to 12", f.clipSkip)
+	case !f.seed.random && f.seed.value > math.MaxUint64-uint64(f.n-1):
+		return fault.Inputf("--seed %d: picture %d would have a seed beyond %d", f.seed.value, f.n, uint64(math.MaxUint64))
+	}
+	if _, err := f.request(cmd); err != nil {
+		return err
+	}
+	if err := checkPreview(f.preview); err != nil {
+		return err
+	}
+	return f.names.check(f.n, f.firstSeed())
+}
+
+// firstSeed draws a random seed.
+func (f *drawFlags) firstSeed() uint64 { return f.seed.get() }
+
+// open loads the model.
+func (f *drawFlags) open() (*ldm.Model, error) {
+	f.model_.start(f.model.path)
+	return f.model.open()
+}
+
+// request has the flags' settings; the command adds what the picture is of.
+func (f *drawFlags) request(cmd *cobra.Command) (r ldm.Request, err error) {
+	r = ldm.Request{Seeds: ldm.Seeds(f.firstSeed(), f.n), Steps: f.steps, Guidance: f.scale, Rescale: f.rescale, Width: f.width, Height: f.height}
+	if cmd.Flags().Changed("eta") {
+		r.Eta = &f.eta
+	}
+	if r.Sampler, r.Schedule, err = sampler.Parse(f.sampler); err != nil {
+		return r, err
+	}
+	if f.schedule != "" {
+		if r.Schedule, err = sampler.ParseSchedule(f.schedule); err != nil {
+			return r, err
+		}
+	}
+	if r.Random, err = sampler.ParseSource(f.rng); err != nil {
+		return r, err
+	}
+	r.Interval, err = parseInterval(f.interval)
+	return r, err
+}
+
+// parseInterval reads 0.2,0.8.
+func parseInterval(text string) (out [2]float64, err error) {
+	if text == "" {
+		return out, nil
+	}
+	from, to, ok := strings.Cut(text, ",")
+	var errs [2]error
+	out[0], errs[0] = strconv.ParseFloat(strings.TrimSpace(from), 64)
+	out[1], errs[1] = strconv.ParseFloat(strings.TrimSpace(to), 64)
+	if !ok || errors.Join(errs[0], errs[1]) != nil || !(out[0] >= 0 && out[0] < out[1] && out[1] <= 1) {
+		return out, fault.Inputf("--cfg-interval %s: want two shares of the steps, from 0 to 1, as 0.2,0.8", text)
+	}
+	return out, nil
+}
+
+// texts puts the prompts into a request.
+func (f *drawFlags) texts(cmd *cobra.Command, m *ldm.Model, r *ldm.Request) {
+	r.Condition = ldm.Prompt(f.prompt)
+	r.ClipSkip = f.clipSkip
+	f.negativeText(cmd, m, r)
+	f.remark(m, f.prompt)
+}
+
+// negativeText puts the negative prompt into a request.
+func (f *drawFlags) negativeText(cmd *cobra.Command, m *ldm.Model, r *ldm.Request) {
+	if cmd.Flags().Changed("negative-prompt") {
+		r.Negative = ldm.Prompt(f.negative)
+		f.remark(m, f.negative)
+	}
+}
+
+// finish is what becomes of a picture that the model made, before it is written.
+type finish func(image.Image) (image.Image, error)
+
+// draw makes the pictures of a request, writes them and says where and with which
+// seed. With a pattern of names each is written as soon as a batch of them is done.
+func (f *drawFlags) draw(cmd *cobra.Command, m *ldm.Model, r ldm.Request, after ...finish) error {
+	undo, err := f.makeFit(m, &r)
+	if err != nil {
+		return err
+	}
+	after = append([]finish{undo}, after...)
+	show := newShow(cmd.Context(), f.preview, len(r.Seeds))
+	defer show.Close()
+	batch := len(r.Seeds)
+	if f.names.pattern() {
+		batch = min(batch, f.atOnce(m, r))
+	}
+	for first := 0; first < len(r.Seeds); first += batch {
+		part := slice(r, first, min(first+batch, len(r.Seeds)))
+		part.OnStep = show.step(first, len(part.Seeds))
+		out, err := m.Generate(cmd.Context(), part)
+		if err != nil {
+			return err
+		}
+		images, err := finished(out.Images, after)
+		if err != nil {
+			return err
+		}
+		if err := f.write(cmd, show, out.Request, images, first); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atOnce is how many pictures are made before the first of them is written.
+func (f *drawFlags) atOnce(m *ldm.Model, r ldm.Request) int {
+	const pixels = 1 << 18
+	w, h := r.Width, r.Height
+	if w == 0 || h == 0 {
+		w = m.Network().Params.ImageSize * m.FirstStage().Factor()
+		h = w
+	}
+	return max(pixels/(w*h), 1)
+}
+
+// slice is a request for some of the pictures of another.
+func slice(r ldm.Request, from, to int) ldm.Request {
+	r.Seeds = r.Seeds[from:to]
+	part := func(c ldm.Condition) ldm.Condition {
+		if each, ok := c.(ldm.Each); ok {
+			return each[from:to]
+		}
+		return c
+	}
+	r.Condition, r.Negative = part(r.Condition), part(r.Negative)
+	return r
+}
+
+func finished(images []image.Image, after []finish) (out []image.Image, err error) {
+	for _, img := range images {
+		for _, f := range after {
+			if img, err = f(img); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, img)
+	}
+	return out, nil
+}
+
+// write saves pictures, the first of which has a number among all, and names them.
+func (f *drawFlags) write(cmd *cobra.Command, show *show, r ldm.Request, images []image.Image, first int) error {
+	if !f.names.pattern() {
+		images = []image.Image{grid(images, columns(len(images)))}
+	}
+	for i, img := range images {
+		path := f.names.path(first+i, r.Seeds[i])
+		notes, err := f.notes(cmd, r, i, img.Bounds().Size())
+		if err != nil {
+			return err
+		}
+		if err := picture.Save(path, img, picture.Options{Notes: notes}); err != nil {
+			return err
+		}
+		if err := show.Print(cmd.OutOrStdout(), fmt.Sprintf("%s (seed %d)", path, r.Seeds[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// columns is that of a grid about as wide as high.
+func columns(n int) int { return int(math.Ceil(math.Sqrt(float64(n)))) }
+
+// remark says once what a text loses on its way into the model.
+func (f *drawFlags) remark(m *ldm.Model, text string) {
+	if f.told == nil {
+		f.told = map[string]bool{}
+	}
+	for _, line := range m.Remarks(text) {
+		if !f.told[line] {
+			f.told[line] = true
+			status(line)
+		}
+	}
+}
