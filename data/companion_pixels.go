@@ -9,8 +9,12 @@ import (
 
 // Labels returns the map of labels that goes with a pick, cut, scaled and
 // mirrored as its picture is: the companion of that name, "label" for the usual
-// folders.
+// folders. Maps in colours have the numbers of LabelColors. Where there is none,
+// COCO's outlines serve, if the set was opened with them.
 func (s *Set) Labels(p Pick, name string) (*picture.Labels, error) {
+	if _, there := s.Items[p.Index].Others[name]; !there && s.options.Outlines && len(s.Categories) > 0 {
+		return s.Instances(p)
+	}
 	other, raw, err := s.companion(p, name)
 	if err != nil {
 		return nil, err
@@ -20,6 +24,9 @@ func (s *Set) Labels(p Pick, name string) (*picture.Labels, error) {
 		return nil, named(other.Path(), err)
 	}
 	if err := s.fits(p, other, l.Width, l.Height); err != nil {
+		return nil, err
+	}
+	if err := s.renumber(l, name, other); err != nil {
 		return nil, err
 	}
 	w, h := s.shape(p)

@@ -58,6 +58,7 @@ type Set struct {
 
 	buckets   []image.Point // shapes by picture; none: all squares
 	lookahead lookahead
+	labels    labelTable
 }
 
 // Options of OpenSet.

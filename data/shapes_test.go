@@ -71,6 +71,32 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+// TestLabelColors: a colour has the same number in all maps.
+func TestLabelColors(t *testing.T) {
+	red, blue := color.NRGBA{255, 0, 0, 255}, color.NRGBA{0, 0, 255, 255}
+	flat := func(c color.NRGBA) string {
+		img := image.NewNRGBA(image.Rect(0, 0, 8, 8))
+		for i := range 64 {
+			img.SetNRGBA(i%8, i/8, c)
+		}
+		return encode(img)
+	}
+	s, err := Open(lay(t, map[string]string{"images/a.png": "*", "labels/a.png": flat(red), "images/b.png": "*", "labels/b.png": flat(blue)}), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int32{1, 0} { // blue comes first
+		l, err := s.Labels(Pick{Index: i, X: .5, Y: .5}, "label")
+		if err != nil || l.Index[0] != want || len(l.Colors) != 2 {
+			t.Errorf("map %d: %v, %v", i, l, err)
+		}
+	}
+	s.UseLabelColors("label", []color.RGBA{{255, 0, 0, 255}})
+	if _, err := s.Labels(Pick{Index: 1}, "label"); err == nil || !strings.Contains(err.Error(), "#0000ff") {
+		t.Errorf("an unknown colour: %v", err)
+	}
+}
+
 func TestRandomCrop(t *testing.T) {
 	s, err := OpenSet(lay(t, map[string]string{"x.png": encode(ramp(100, 50))}), Options{Size: 50, RandomCrop: true})
 	if err != nil {

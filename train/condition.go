@@ -40,7 +40,7 @@ func (s *secondStage) newCondition() (condition, error) {
 		}
 		return s.newPictures(text)
 	case s.net.TakesPictures() && s.net.Kind == model.RescaledMap:
-		return &labelMaps{s.net, s.cfg.Data.Size}, s.wantCompanion("label")
+		return &labelMaps{s.net, s.cfg.Data.Size}, s.wantLabels()
 	case s.net.TakesPictures(), s.net.Inpaints():
 		return s.newPictures(nil)
 	}

@@ -97,6 +97,19 @@ func (s *secondStage) wantCompanion(name string) error {
 	return nil
 }
 
+// wantLabels is an error unless every picture has a map of labels, in which
+// colours mean the same in both sets.
+func (s *secondStage) wantLabels() error {
+	if err := s.wantCompanion("label"); err != nil || s.valid == nil {
+		return err
+	}
+	colors, err := s.train.Set.LabelColors("label")
+	if err == nil {
+		s.valid.Set.UseLabelColors("label", colors)
+	}
+	return err
+}
+
 // hole is a picture with a hole, encoded, and the hole's mask, shrunk to the
 // latent's size by taking the nearest pixel. The paper's model has the latent
 // first, a black hole and ±1 in the mask; Stable Diffusion's the mask first, a
