@@ -83,7 +83,7 @@ func product(n *graph.Node, train bool) (string, func(gemm.Precision, isa.Level)
 			PadTop: op.Top, PadBottom: op.Bottom, PadLeft: op.Left, PadRight: op.Right,
 		}
 		return fmt.Sprintf("%-15s %dx%d of %dx%d, %d to %d channels, stride %d", what, c.KH, c.KW, c.H, c.W, c.C, c.O, c.Stride),
-			func(p gemm.Precision, l isa.Level) string { return c.Algorithm(d, p, l) }
+			func(p gemm.Precision, l isa.Level) string { return gemm.ConvAlgorithm(d, c, p, l) }
 	}
 	switch op := n.Op.(type) {
 	case graph.Conv2D:
@@ -104,7 +104,7 @@ func product(n *graph.Node, train bool) (string, func(gemm.Precision, isa.Level)
 		if s.TransA {
 			what = "summed over rows"
 		}
-		return fmt.Sprintf("%-15s %d rows, %d to %d columns", what, s.M, s.K, s.N), s.Algorithm
+		return fmt.Sprintf("%-15s %d rows, %d to %d columns", what, s.M, s.K, s.N), func(p gemm.Precision, l isa.Level) string { return gemm.MatMulAlgorithm(s, p, l) }
 	}
 	return "", nil
 }

@@ -69,7 +69,7 @@ func (s *Small) Begin(q *Queries, rows int, scale float32, x []float32, ldx int)
 	q.rows, q.scale, q.begun = rows, scale*math.Log2E, false
 	if s.joined(q.d) {
 		q.left = Left{q.memory, s.queryLen(q.d)}
-		s.join(wordsOf(q.memory), q.left.distance, q.d, q.d/2, x, ldx, q.d, rows)
+		s.join(kernels.WordsOf(q.memory), q.left.distance, q.d, q.d/2, x, ldx, q.d, rows)
 	} else {
 		q.left = s.Left(q.memory, rows, q.d, x, ldx)
 	}
@@ -116,7 +116,7 @@ func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
 		s.Right(packed, true, keys, d, k, ldk)
 		return
 	}
-	row, panel := s.rowLen(d), wordsOf(packed)
+	row, panel := s.rowLen(d), kernels.WordsOf(packed)
 	for first := 0; first < keys; first += kernels.Side {
 		s.join(s.words[:], row, d/2, d, k[first*ldk:], ldk, d, min(kernels.Side, keys-first))
 		for c := 0; c < row; c += 16 {
@@ -142,7 +142,7 @@ func (s *Small) ValuesLen(d, keys int) int {
 func (s *Small) Values(packed []float32, d, keys int, v []float32, ldv int) {
 	row := valuesRow(d)
 	for from := 0; from < keys; from += kernels.Step {
-		s.roundPairs(wordsOf(packed)[from/2*s.parts()*row:], row, kernels.Step/2*row, 0, v, ldv, d, keys, from)
+		s.roundPairs(kernels.WordsOf(packed)[from/2*s.parts()*row:], row, kernels.Step/2*row, 0, v, ldv, d, keys, from)
 	}
 }
 

@@ -103,7 +103,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t kernels.Tiles,
 	for i := range p.workers {
 		tiles := p.blockTiles * w.halves()
 		p.workers[i].moves, p.workers[i].gaps = make([]int, tiles), make([]int, tiles)
-		p.workers[i].rows = make([]uintptr, p.blockTiles*kernels.Side+storesAhead)
+		p.workers[i].rows = make([]uintptr, p.blockTiles*kernels.Side+kernels.StoresAhead)
 		if w.gated {
 			p.workers[i].shifts = make([]int, tiles)
 		}
@@ -113,7 +113,7 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t kernels.Tiles,
 		PackedLen:  packed,
 		ScratchLen: p.copies()*p.bandLen() + len(p.workers)*p.accLen(),
 		packing:    p.packing(workers),
-		bind:       func(a Args) []par.Phase { return p.bind(&a) },
+		phases:     func(a Args) []par.Phase { return p.bind(&a) },
 		over:       p.bind,
 	}
 }

@@ -61,7 +61,7 @@ func planTileGradWIn(bytes int, c Conv, out layout, workers int, t kernels.Tiles
 	p := newTileGradW(bytes, gradTasks, c, out, workers, t, split)
 	return &Plan{
 		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
-		bind:       p.bind,
+		phases:     p.bind,
 	}
 }
 

@@ -82,7 +82,7 @@ func (p *tileGradW) layOutY(w *gradWorker, dy []float32, dst []uint32, firstRow,
 
 // transposed fills 32 positions of so many rows of the transposed dy, from a position on.
 func (p *tileGradW) transposed(w *gradWorker, o operand, dst []uint32, rows, position int) {
-	words, first := wordsOf(w.memory), o.from
+	words, first := kernels.WordsOf(w.memory), o.from
 	for from := 0; from < rows; from += gradLanes {
 		lanes := min(gradLanes, rows-from)
 		apart := lanes | 16 // words, an odd number of cache lines

@@ -21,7 +21,7 @@ func (p *tilesPlan) packing(workers int) packing {
 			return panel, s.start + panel*s.size, s.size
 		},
 		fill: func(task, worker, n int, out, raw, block []float32) {
-			p.packPanel(&p.workers[worker].round, task/panels, n, wordsOf(out), raw, block)
+			p.packPanel(&p.workers[worker].round, task/panels, n, kernels.WordsOf(out), raw, block)
 		},
 	}
 }

@@ -12,7 +12,6 @@ const (
 	turns        = 12        // packed panels whose sums go on by turns
 
 	passingBytes = 40 << 10 // of weights, that leave little of the first-level cache
-	storesAhead  = 8        // addresses behind a block's last that may be fetched
 )
 
 // cutSums chooses how many terms are summed before the next panel's turn. The order of
@@ -110,7 +109,7 @@ func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, 
 		count := min(s.stretch, len(s.units)-u)
 		last := u+count == len(s.units)
 		t.Offsets, t.Places, t.Taps = &s.offsets[u], &s.places[u], count
-		t.Resume, t.Put, t.Ring, t.Rate = min(u, 1), nil, 0, 8*storesOf(p.weights.halves()*count*t.Steps)
+		t.Resume, t.Put, t.Ring, t.Rate = min(u, 1), nil, 0, 8*kernels.StoresOf(p.weights.halves()*count*t.Steps)
 		for i := range n {
 			sums := acc[i*own:][:own]
 			t.B, t.Acc = kernels.AddressOf(a.W[s.start+(panel+i)*p.weights.halves()*s.size:]), &sums[0]
@@ -157,15 +156,6 @@ func (p *tilesPlan) columns(a *Args, w *tilesWorker, panel int) {
 		}
 		w.put.Mask = lowMask(n)
 	}
-}
-
-// storesOf is how many rows of a tile are to be stored in each of so many steps.
-func storesOf(steps int) int {
-	n := 1
-	for n*steps < kernels.Side {
-		n *= 2
-	}
-	return n
 }
 
 // findLines finds where the lines of tiles lie in a band's copy.

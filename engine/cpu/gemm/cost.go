@@ -19,11 +19,6 @@ func (m method) size(k kernels.Kernel) kernels.WinogradSize {
 	return kernels.WinogradF4(k)
 }
 
-// trainingBatch is what a batch of training is taken to be: what is done once for
-// a batch, as filters are transformed, is divided by it, and partial tiles of rows
-// are filled by the next picture. Otherwise a picture is taken to be alone.
-const trainingBatch = 32
-
 // winoChannels is the least number of channels for Winograd's algorithm: with
 // fewer the products are shorter than what begins and ends them.
 const winoChannels = 8

@@ -1,8 +1,6 @@
 package gemm
 
 import (
-	"unsafe"
-
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
@@ -80,7 +78,7 @@ func planDot(src source, w weights, workers int, k kernels.Kernel) *Plan {
 		ScratchLen: len(p.workers) * (p.copySize() + 2*p.gateSize()),
 		HalfLen:    len(p.workers) * p.partSize(),
 		packing:    packPanels(w, k.Cols, workers),
-		bind:       p.bind,
+		phases:     p.bind,
 	}
 }
 
@@ -251,22 +249,6 @@ func (p *dotPlan) tile(w *dotWorker, t, at, i int, part part, table []uintptr, o
 	}
 	p.Kernel.Dot(args)
 	if p.Kernel.Name == "avx2" && args.Mask != lowMask(cols) {
-		storePartial(args, cols)
-	}
-}
-
-// storePartial finishes a tile of fewer columns for kernels without masked stores.
-func storePartial(a *kernels.DotArgs, cols int) {
-	n := kernels.Columns(a.Mask)
-	acc := unsafe.Slice(a.Partial, a.Valid*cols)
-	for r := range a.Valid {
-		row := acc[r*cols:][:n]
-		y := kernels.FloatsAt(a.Y+uintptr(r*a.Stride), n)
-		if a.Add != 0 {
-			for c, v := range kernels.FloatsAt(a.Add+uintptr(r*a.Stride), n) {
-				row[c] += v
-			}
-		}
-		copy(y, row)
+		kernels.StorePartial(args, cols)
 	}
 }

@@ -53,7 +53,7 @@ func planGathered(c Conv, workers int, k kernels.Kernel) *Plan {
 		a.X, a.Scratch = a.Scratch[:rows*width], a.Scratch[rows*width:]
 		return append([]par.Phase{gathering}, dot.Bind(a)...)
 	}
-	return &Plan{PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, HalfLen: dot.HalfLen, packing: packing, bind: bind}
+	return &Plan{PackedLen: dot.PackedLen, ScratchLen: rows*width + dot.ScratchLen, HalfLen: dot.HalfLen, packing: packing, phases: bind}
 }
 
 // planGatheredGradW is the gradient to the weights over gathered rows.
@@ -65,7 +65,7 @@ func planGatheredGradW(c Conv, workers int, k kernels.Kernel) *Plan {
 	outer := planOuter(flat, layout{row: c.O, col: 1}, workers, k)
 	return &Plan{
 		ScratchLen: rows*width + width*c.O,
-		bind: func(a Args) []par.Phase {
+		phases: func(a Args) []par.Phase {
 			x, dw := a.Scratch[:rows*width], a.Scratch[rows*width:][:width*c.O]
 			phases := append([]par.Phase{gather(src, width, x, a.X)}, outer.Bind(Args{X: x, W: a.W, Y: dw})...)
 			return append(phases, par.Serial("reorder", func() {
@@ -91,7 +91,7 @@ func planPadded(c Conv, out layout, workers int, k kernels.Kernel) *Plan {
 	pixels := c.N * c.H * c.W
 	return &Plan{
 		ScratchLen: pixels*kernels.MaxRows + kernels.MaxRows*c.O*taps,
-		bind: func(a Args) []par.Phase {
+		phases: func(a Args) []par.Phase {
 			x, dw := a.Scratch[:pixels*kernels.MaxRows], a.Scratch[pixels*kernels.MaxRows:][:kernels.MaxRows*c.O*taps]
 			const block = 1024
 			padding := par.Phase{Name: "pad", Tasks: ceilDiv(pixels, block), Run: func(task, _ int) {

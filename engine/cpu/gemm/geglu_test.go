@@ -67,7 +67,7 @@ func TestGateTiles(t *testing.T) {
 				want := slices.Clone(y)
 				put := kernels.PutArgs{Acc: &acc[0], Count: tiles / 2 * kernels.Side, Bias: &bias[0], Mask: mask, Gated: 1, Half: half}
 				rows := func(y []float32) *uintptr {
-					at := make([]uintptr, put.Count+storesAhead)
+					at := make([]uintptr, put.Count+kernels.StoresAhead)
 					for r := range put.Count - 1 {
 						if r%5 > 0 {
 							at[r] = kernels.AddressOf(y[r*kernels.Side:])
@@ -79,7 +79,7 @@ func TestGateTiles(t *testing.T) {
 				tl.Tile(&kernels.TileArgs{
 					A: uintptr(bytesOf(a)), Lda: kernels.Step * steps * 2, Offsets: new(int), Taps: 1, Steps: steps,
 					B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0],
-					Moves: &moves[0], Shifts: &shifts[0], Count: tiles, Put: &put, Rate: 8 * storesOf(2*steps),
+					Moves: &moves[0], Shifts: &shifts[0], Count: tiles, Put: &put, Rate: 8 * kernels.StoresOf(2*steps),
 				})
 				put.Rows = rows(want)
 				kernels.GatePortable(&put)

@@ -58,13 +58,13 @@ type Plan struct {
 
 	also    string // what Algorithm says behind the table's name
 	packing packing
-	bind    func(Args) []par.Phase
+	phases  func(Args) []par.Phase
 	over    func(*Args) []par.Phase // the same for operands that may change, of tiles alone
 }
 
 // Bind returns the phases that compute the plan on these operands. Running
 // them does not allocate.
-func (p *Plan) Bind(a Args) []par.Phase { return p.bind(a) }
+func (p *Plan) Bind(a Args) []par.Phase { return p.phases(a) }
 
 // MatMul is Y[M,N] = op(A)·op(B), row-major; A is [M,K], or [K,M] with TransA;
 // B, the operand that is packed, is [K,N], or [N,K] with TransB. With GEGLU, Y is
@@ -102,8 +102,8 @@ type Conv struct {
 	Fresh bool
 }
 
-// up is Up, at least 1.
-func (c Conv) up() int { return max(c.Up, 1) }
+// factor is Up, at least 1.
+func (c Conv) factor() int { return max(c.Up, 1) }
 
 // OutSize is the height and width of the result.
 func (c Conv) OutSize() (oh, ow int) {
@@ -115,46 +115,10 @@ func (c Conv) flops() int64 {
 	return 2 * int64(c.N) * int64(oh) * int64(ow) * int64(c.O) * int64(c.C) * int64(c.KH) * int64(c.KW)
 }
 
-// PlanMatMul plans a product: X is A, W is B.
-func PlanMatMul(s MatMul, prec Precision, workers int) *Plan {
-	return planMatMul(s, prec, workers, isa.Current())
-}
-
-// PlanConv plans a convolution.
-func PlanConv(c Conv, prec Precision, workers int) *Plan {
-	return planConv(c, prec, workers, isa.Current())
-}
-
-// PlanConvGradX plans the gradient to the picture: X is dy, Y is dx.
-func PlanConvGradX(c Conv, prec Precision, workers int) *Plan {
-	return planConvGradX(c, prec, workers, isa.Current())
-}
-
-// PlanConvGradW plans the gradient to the weights: X is x, W is dy, Y is dw.
-func PlanConvGradW(c Conv, prec Precision, workers int) *Plan {
-	return planConvGradW(c, prec, workers, isa.Current())
-}
-
-func planMatMul(s MatMul, prec Precision, workers int, level isa.Level) *Plan {
-	return matrixProblem(s, prec, workers, level).plan()
-}
-
-func planConv(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	return (&problem{Forward, c, nil, prec, level, workers}).plan()
-}
-
-func planConvGradX(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	return (&problem{ToPicture, c, nil, prec, level, workers}).plan()
-}
-
-func planConvGradW(c Conv, prec Precision, workers int, level isa.Level) *Plan {
-	return (&problem{ToWeights, c, nil, prec, level, workers}).plan()
-}
-
 // pointwise tells whether a convolution is a product of pixels and weights alone.
 func (c Conv) pointwise() bool {
 	pads := [4]int{c.PadTop, c.PadBottom, c.PadLeft, c.PadRight}
-	return c.KH == 1 && c.KW == 1 && c.Stride == 1 && c.up() == 1 && pads == [4]int{}
+	return c.KH == 1 && c.KW == 1 && c.Stride == 1 && c.factor() == 1 && pads == [4]int{}
 }
 
 // layout says where the gradient of (row, column, tap) goes.

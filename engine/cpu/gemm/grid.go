@@ -118,7 +118,7 @@ func (p *product) start(i int) int {
 
 // forward is the convolution itself.
 func forward(c Conv) product {
-	if c.KH*c.KW*c.Stride*c.up() == 1 && c.PadTop == 0 && c.PadBottom == 0 && c.PadLeft == 0 && c.PadRight == 0 {
+	if c.KH*c.KW*c.Stride*c.factor() == 1 && c.PadTop == 0 && c.PadBottom == 0 && c.PadLeft == 0 && c.PadRight == 0 {
 		c.N, c.H, c.W = 1, 1, c.N*c.H*c.W // all rows are alike
 	}
 	oh, ow := c.OutSize()
@@ -126,7 +126,7 @@ func forward(c Conv) product {
 	p := product{oh: oh, ow: ow, every: 1, y0: []int{0}, x0: []int{0}, normed: c.Normed}
 	p.grid = grid{
 		n: c.N, hp: oh + (c.KH-1)/s, wp: ow + (c.KW-1)/s, planes: s * s, stride: s,
-		h: c.H, w: c.W, depth: c.C, top: c.PadTop, left: c.PadLeft, up: c.up(),
+		h: c.H, w: c.W, depth: c.C, top: c.PadTop, left: c.PadLeft, up: c.factor(),
 	}
 	if s == 1 {
 		p.hp = max(oh, c.H+max(c.PadTop, c.PadBottom))

@@ -2,28 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
-	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
-
-// Norm is a normalisation of the rows of X on their way into bfloat16,
-//
-//	(x-mean)·a + beta, then SiLU if asked for,
-//
-// so that the normalised picture, often larger than the caches, is neither written
-// nor read. Rows that neighbouring bands share are normalised for each of them.
-type Norm struct {
-	Coef []float32 // [pictures][2][depth]: a, then mean
-	Beta []float32 // [depth]
-	Rows int       // of a picture
-	SiLU bool
-}
-
-// TakesNorm tells whether plans of sums over so many taps and channels may be Normed:
-// those made of tiles.
-func (p Precision) TakesNorm(taps, channels int, training bool) bool {
-	use, _ := useTiles(p.forDepth(taps, channels, training), isa.Current())
-	return use
-}
 
 // beforeOf says in a plan's algorithm what is done to the picture before.
 func beforeOf(normed bool) string {

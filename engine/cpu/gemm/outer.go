@@ -45,7 +45,7 @@ func planOuter(c Conv, out layout, workers int, k kernels.Kernel) *Plan {
 		p.workers[i].d = make([]float32, pointsPerBlock*k.Cols)
 		p.workers[i].acc = make([]float32, p.group*k.Rows*k.Cols)
 	}
-	return &Plan{bind: p.bind}
+	return &Plan{phases: p.bind}
 }
 
 func (p *outerPlan) bind(a Args) []par.Phase {
@@ -61,7 +61,7 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 	size := p.Kernel.Rows * p.Kernel.Cols
 	n := min(p.Kernel.Cols, p.conv.O-panel*p.Kernel.Cols)
 	clear(w.acc)
-	w.masks = laneMasks(n)
+	w.masks = kernels.LaneMasks(n)
 	w.args = kernels.OuterArgs{
 		Segments: &w.segments[0], StrideX: p.conv.Stride * p.conv.C * 4, StrideD: p.conv.O * 4,
 		Mask: lowMask(n), Masks: &w.masks,
@@ -92,14 +92,6 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 	for t := first; t < last; t++ {
 		p.store(a, w.acc[(t-first)*size:], tap, panel, t, n)
 	}
-}
-
-// laneMasks marks the first n of up to 16 columns.
-func laneMasks(n int) (masks [16]int32) {
-	for i := range min(n, 16) {
-		masks[i] = -1
-	}
-	return masks
 }
 
 // channel is the first channel of tile t; the last tile overlaps its neighbour.

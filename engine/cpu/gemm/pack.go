@@ -157,7 +157,7 @@ func (w weights) order(dst []float32, tap, channel int, raw []float32, n, from, 
 func (w weights) orderTaps(dst []float32, tap, channel int, raw []float32, n int) {
 	const block = 16
 	c := 0
-	if w.taps <= block && channel == w.taps*tap && smallLevel >= isa.AVX512 {
+	if w.taps <= block && channel == w.taps*tap && current >= isa.AVX512 {
 		for ; c+block <= n && c+block*tap <= len(dst) && (c+block)*w.strideCol+block <= len(raw); c += block {
 			kernels.TransposeBlock(dst[c:], tap, raw[c*w.strideCol:], w.strideCol)
 		}

@@ -25,15 +25,15 @@ type problem struct {
 	workers int
 }
 
-// Algorithm names what the table gives for a convolution in a direction, on a level that
+// ConvAlgorithm names what the table gives for a convolution in a direction, on a level that
 // need not be this machine's.
-func (c Conv) Algorithm(d Direction, prec Precision, level isa.Level) string {
+func ConvAlgorithm(d Direction, c Conv, prec Precision, level isa.Level) string {
 	p := &problem{Direction: d, conv: c, prec: prec, level: level}
 	return p.instructions() + " " + p.choose().name
 }
 
-// Algorithm names what the table gives for a product.
-func (s MatMul) Algorithm(prec Precision, level isa.Level) string {
+// MatMulAlgorithm names what the table gives for a product.
+func MatMulAlgorithm(s MatMul, prec Precision, level isa.Level) string {
 	p := matrixProblem(s, prec, 0, level)
 	return p.instructions() + " " + p.choose().name
 }

@@ -132,39 +132,7 @@ func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c 
 			}
 			kernels.CallDot(s.level, args)
 			if s.level == isa.AVX2 && cols != kn.Cols {
-				storePartial(args, kn.Cols)
-			}
-		}
-	}
-}
-
-// Transpose writes the transpose of src [rows, cols] to dst [cols, rows]; ldd
-// and lds are the distances of rows.
-func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-	const block = 16
-	for i := 0; i < rows; i += block {
-		for j := 0; j < cols; j += block {
-			if i+block <= rows && j+block <= cols && smallLevel >= isa.AVX512 {
-				kernels.TransposeBlock(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
-				continue
-			}
-			transposePart(dst[j*ldd+i:], ldd, src[i*lds+j:], lds, min(block, rows-i), min(block, cols-j))
-		}
-	}
-}
-
-// transposePart is Transpose for less than a block.
-func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-	for i := 0; i < rows; i += 8 {
-		for j := 0; j < cols; j += 8 {
-			if i+8 <= rows && j+8 <= cols && smallLevel >= isa.AVX2 {
-				kernels.TransposeEight(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
-				continue
-			}
-			for r := i; r < min(i+8, rows); r++ {
-				for c, v := range src[r*lds+j:][:min(8, cols-j)] {
-					dst[(j+c)*ldd+r] = v
-				}
+				kernels.StorePartial(args, kn.Cols)
 			}
 		}
 	}

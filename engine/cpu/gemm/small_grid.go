@@ -112,7 +112,7 @@ func (s *Small) MulT(memory []float32, m, n, k int, a vec.Grid, b []float32, ldb
 // rows.
 func (s *Small) leftGridT(memory []float32, m, k int, a vec.Grid) Left {
 	ld, lanes := s.leftDistance(k), smallLanes(k)
-	out := wordsOf(memory)
+	out := kernels.WordsOf(memory)
 	for c := 0; c < m; c += 16 {
 		column := a.X[c/kernels.Side*a.Panel+c%kernels.Side:]
 		for r := k; r < lanes; r++ {

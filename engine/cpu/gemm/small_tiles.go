@@ -20,7 +20,7 @@ type tileMemory struct {
 	convert kernels.RowsArgs
 	offset  int // of the only tap
 	moves   [smallTiles]int
-	results [smallTiles*kernels.Side + storesAhead]uintptr
+	results [smallTiles*kernels.Side + kernels.StoresAhead]uintptr
 	acc     [smallTiles * kernels.Side * kernels.Side]float32
 	words   [2 * words]uint32 // operands on the way, high and low parts
 	zero    [smallPiece]float32
@@ -60,11 +60,6 @@ func (s *Small) leftTileLen(m, k int) int { return roundUp(m, kernels.Side) * s.
 func (s *Small) panelLen(k int) int { return s.parts() * smallLanes(k) / 2 * kernels.Side }
 
 func (s *Small) rightTileLen(n, k int) int { return ceilDiv(n, kernels.Side) * s.panelLen(k) }
-
-// wordsOf views memory as words of two bfloat16.
-func wordsOf(x []float32) []uint32 {
-	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
-}
 
 // round converts count rows of n numbers, or pairs of rows, lds numbers apart,
 // to rows of dst that are ldd words apart; split, their low parts go low words
@@ -119,7 +114,7 @@ func clearPairs(dst []uint32, ldd, skip, n, from int) {
 // written, since a row of the operand makes one row of the result alone.
 func (s *Small) leftTiles(memory []float32, m, k int, a []float32, lda int) Left {
 	ld, part := s.leftDistance(k), smallLanes(k)
-	out := wordsOf(memory)
+	out := kernels.WordsOf(memory)
 	if part > k {
 		clear(out[:m*ld])
 	}
@@ -129,7 +124,7 @@ func (s *Small) leftTiles(memory []float32, m, k int, a []float32, lda int) Left
 
 func (s *Small) rightTiles(packed []float32, trans bool, n, k int, b []float32, ldb int) {
 	size := s.panelLen(k)
-	out := wordsOf(packed)
+	out := kernels.WordsOf(packed)
 	for first := 0; first < n; first += kernels.Side {
 		panel := out[first/kernels.Side*size:][:size]
 		if trans {
@@ -185,7 +180,7 @@ func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate boo
 	size := s.panelLen(k)
 	s.describe(k, left)
 	s.out = kernels.PutArgs{Acc: &s.acc[0], Rows: &s.results[0], Bias: &s.zero[0]}
-	s.args.Put, s.args.Rate = &s.out, 8*storesOf(s.args.Steps)
+	s.args.Put, s.args.Rate = &s.out, 8*kernels.StoresOf(s.args.Steps)
 	if accumulate {
 		s.out.Add = 1
 	}

@@ -49,7 +49,7 @@ type pixelSource struct {
 
 func forwardSource(c Conv) pixelSource {
 	oh, ow := c.OutSize()
-	s := pixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1, up: c.up()}
+	s := pixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1, up: c.factor()}
 	for ky := range c.KH {
 		for kx := range c.KW {
 			s.dy, s.dx = append(s.dy, ky-c.PadTop), append(s.dx, kx-c.PadLeft)

@@ -2,8 +2,6 @@ package gemm
 
 import (
 	"math"
-
-	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
 // algorithm is a way to compute a problem. To add one, give it a line in the table
@@ -165,35 +163,4 @@ func byWinograd(by method) func(*problem) *Plan {
 
 func byWinogradGrad(by method) func(*problem) *Plan {
 	return func(p *problem) *Plan { return planWinogradGradW(p.conv, p.workers, p.kernel(), by.size(p.kernel())) }
-}
-
-// useTiles tells whether products are made of bfloat16 tiles, and whether those
-// are split products in float32, which AMX alone makes worth while.
-func useTiles(prec Precision, level isa.Level) (use, split bool) {
-	if prec == F32 && level >= isa.AMX {
-		return true, true
-	}
-	return prec == BF16 && level >= isa.AVX512BF16, false
-}
-
-// shallowDepth and the channels bound the sums that bfloat16 leaves in float32: those
-// of few terms, whose time is that of reading and writing, not of multiplying, and
-// those of 3x3 convolutions of few channels. In networks as narrow as that, they make
-// most of bfloat16's error. In training, where time counts more, fewer are left.
-const (
-	shallowDepth    = 128
-	shallowChannels = 64
-	trainedChannels = 32
-)
-
-// forDepth is the precision of sums over so many taps and channels.
-func (p Precision) forDepth(taps, channels int, training bool) Precision {
-	few := shallowChannels
-	if training {
-		few = trainedChannels
-	}
-	if p == BF16 && (taps*channels <= shallowDepth || channels <= few) {
-		return F32
-	}
-	return p
 }

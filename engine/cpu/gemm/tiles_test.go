@@ -142,7 +142,7 @@ func TestManyTiles(t *testing.T) {
 		stored := slices.Clone(y)
 		put := putOf(got, y, 16*i)
 		g.Passing = i
-		g.Fetch, g.FetchEnd, g.Put, g.Rate = g.B, g.B+4096, &put, 8*storesOf(taps*steps)
+		g.Fetch, g.FetchEnd, g.Put, g.Rate = g.B, g.B+4096, &put, 8*kernels.StoresOf(taps*steps)
 		bestTiles().Tile(g)
 		kernels.TilePortable(tw)
 		for k, move := range moves {
@@ -210,7 +210,7 @@ func bytesOf[T any](x []T) unsafe.Pointer { return unsafe.Pointer(&x[0]) }
 // a row behind.
 func putOf(acc, y []float32, narrow int) kernels.PutArgs {
 	bias := random(kernels.Side, 3)
-	rows := make([]uintptr, len(acc)/kernels.Side+storesAhead)
+	rows := make([]uintptr, len(acc)/kernels.Side+kernels.StoresAhead)
 	for r := range len(acc)/kernels.Side - 1 {
 		if r%3 > 0 {
 			rows[r] = kernels.AddressOf(y[r*kernels.Side:])
@@ -232,12 +232,12 @@ func TestPut(t *testing.T) {
 			for i, tile := range []func(*kernels.TileArgs){kernels.TilesFor(level).Tile, kernels.TilePortable} {
 				acc := random(kernels.Side*kernels.Side, 1)
 				copy(raw, random(len(raw), 3))
-				rows := make([]uintptr, kernels.Side+storesAhead)
+				rows := make([]uintptr, kernels.Side+kernels.StoresAhead)
 				rows[0], rows[2] = kernels.AddressOf(raw[2*kernels.Side:]), kernels.AddressOf(raw[3*kernels.Side:])
 				p.Acc, p.Bias, p.Rows, p.Count = &acc[0], &bias[0], &rows[0], 3
 				tile(&kernels.TileArgs{
 					A: uintptr(bytesOf(a)), Lda: 64, Offsets: &offset, Taps: 1, Steps: 1, B: uintptr(bytesOf(b)), Ldb: 128, Second: 64,
-					Acc: &acc[0], Resume: 1, Moves: new(int), Count: 1, Put: &p, Rate: 8 * storesOf(1),
+					Acc: &acc[0], Resume: 1, Moves: new(int), Count: 1, Put: &p, Rate: 8 * kernels.StoresOf(1),
 				})
 				all[i] = append(all[i], raw...)
 			}

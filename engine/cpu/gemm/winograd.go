@@ -78,7 +78,7 @@ func planWinograd(c Conv, w weights, flipped bool, workers int, k kernels.Kernel
 	if n := p.blockTiles(); n > 0 {
 		p.round, p.pitchV, p.pitchM = n, spread(n*c.C), spread(n*k.Cols)
 		plan.ScratchLen = p.filtersLen() + len(p.workers)*p.blockLen()
-		plan.bind = p.bindBlocks
+		plan.phases = p.bindBlocks
 		return plan
 	}
 	most := max(winoVBytes/(size.Tile*c.C*4), 36)
@@ -88,7 +88,7 @@ func planWinograd(c Conv, w weights, flipped bool, workers int, k kernels.Kernel
 		p.groups = p.panels
 	}
 	plan.ScratchLen = size.All()*(p.pitchV+p.pitchM) + len(p.workers)*size.Tile*c.C*k.Cols
-	plan.bind = p.bind
+	plan.phases = p.bind
 	return plan
 }
 
@@ -204,7 +204,7 @@ func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, pan
 		w.dot.Y = kernels.AddressOf(m) + uintptr(t*pitch*4)
 		p.Kernel.Dot(&w.dot)
 		if p.Kernel.Name == "avx2" && w.dot.Mask != lowMask(cols) {
-			storePartial(&w.dot, cols)
+			kernels.StorePartial(&w.dot, cols)
 		}
 	}
 }

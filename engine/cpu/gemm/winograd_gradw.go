@@ -48,7 +48,7 @@ func planWinogradGradW(c Conv, workers int, k kernels.Kernel, size kernels.Winog
 	}
 	return &Plan{
 		ScratchLen: size.All()*(p.pitchV+p.pitchM+p.rowTiles*p.panels*block) + kernels.MaxRows,
-		bind:       p.bind,
+		phases:     p.bind,
 	}
 }
 
@@ -102,7 +102,7 @@ func (p *winogradGradW) addUp(w *winogradWorker, v, d, sums []float32, points in
 	for row := range p.rowTiles {
 		for panel := range p.panels {
 			n := min(cols, o-panel*cols)
-			w.masks = laneMasks(n)
+			w.masks = kernels.LaneMasks(n)
 			w.segment[0] = kernels.Segment{X: kernels.AddressOf(v[row*rows:]), D: kernels.AddressOf(d[panel*cols:]), Count: points}
 			w.outer = kernels.OuterArgs{
 				Segments: &w.segment[0], Count: 1, StrideX: p.rowV * 4, StrideD: p.rowD * 4,

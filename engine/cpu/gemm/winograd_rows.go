@@ -75,7 +75,7 @@ func planWinogradRows(c Conv, w weights, flipped bool, workers int, t kernels.Ti
 	plan := &Plan{
 		also:       beforeOf(c.Normed),
 		ScratchLen: len(p.workers) * p.ownLen(),
-		bind:       p.bind,
+		phases:     p.bind,
 	}
 	if !p.fresh {
 		plan.PackedLen, plan.packing = p.passes*p.panels*p.panelLen(), p.packing(workers)
@@ -87,7 +87,7 @@ func (p *winogradRows) newWorker() winogradRowsWorker {
 	w := winogradRowsWorker{
 		bias:  make([]float32, (p.panels+1)*kernels.Side),
 		moves: make([]int, 4*p.most), gaps: make([]int, 4*p.most), shifts: make([]int, 4*p.most),
-		rows: make([]uintptr, 2*(p.most*kernels.Side+storesAhead)),
+		rows: make([]uintptr, 2*(p.most*kernels.Side+kernels.StoresAhead)),
 	}
 	for i := range w.shifts {
 		w.shifts[i] = i % 4 * 3 * p.part * kernels.Side * 4
@@ -140,7 +140,7 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 		A: kernels.AddressOf(v), Lda: p.pitch * 2, Offsets: &w.offsets[0], Taps: 3, Steps: p.part / kernels.Step,
 		Ldb: 64, Second: kernels.TileWords * 4, Next: 2048, Acc: &m[0], Moves: &w.moves[0], Gaps: &w.gaps[0], Shifts: &w.shifts[0], Count: 4 * tiles, Fours: 2,
 		LowA: p.part * 2, LowB: 3 * p.part * kernels.Side * 2, Ring: 2 * 4 * kernels.Side * kernels.Side * 4,
-		Put: &w.put, Rate: 16 * storesOf(12*p.part/kernels.Step), FetchStep: roundUp(ceilDiv(4096, tiles), 256),
+		Put: &w.put, Rate: 16 * kernels.StoresOf(12*p.part/kernels.Step), FetchStep: roundUp(ceilDiv(4096, tiles), 256),
 	}
 	for panel := from; panel < to; panel++ {
 		p.multiply(w, p.filtersOf(w, a, filters, pass, panel), pass, panel, to)

@@ -70,7 +70,7 @@ func planWinogradRowsGrad(c Conv, workers int, t kernels.Tiles) *Plan {
 	}
 	return &Plan{
 		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
-		bind:       p.bind,
+		phases:     p.bind,
 	}
 }
 

@@ -34,7 +34,7 @@ func choosesWinogradRowsGrad(c Conv) bool {
 // words of two pairs fill the rows, rows fill lines or lines rows, and vectors the channels.
 func takesWinogradRowsGrad(c Conv) bool {
 	pads := [4]int{c.PadTop, c.PadBottom, c.PadLeft, c.PadRight}
-	if c.KH != 3 || c.KW != 3 || c.Stride != 1 || pads != [4]int{1, 1, 1, 1} || c.up() != 1 || c.W == 0 || c.W%4 != 0 {
+	if c.KH != 3 || c.KW != 3 || c.Stride != 1 || pads != [4]int{1, 1, 1, 1} || c.factor() != 1 || c.W == 0 || c.W%4 != 0 {
 		return false
 	}
 	pairs := c.W / 2

@@ -277,7 +277,7 @@ func TestTilesInFours(t *testing.T) {
 		var all [2][]float32
 		for i, tl := range []kernels.Tiles{rowsTiles()[len(rowsTiles())-1], kernels.PortableTiles} {
 			acc, y := make([]float32, 4*groups*kernels.Side*kernels.Side), random((2*groups*kernels.Side+1)*kernels.Side, 5)
-			rows := make([]uintptr, 2*(groups*kernels.Side+storesAhead))
+			rows := make([]uintptr, 2*(groups*kernels.Side+kernels.StoresAhead))
 			for r := range 2 * groups * kernels.Side {
 				if r%5 > 0 {
 					rows[r] = kernels.AddressOf(y[r*kernels.Side:])
@@ -287,7 +287,7 @@ func TestTilesInFours(t *testing.T) {
 			tl.Tile(&kernels.TileArgs{
 				A: uintptr(bytesOf(a)), Lda: lda * 2, Offsets: &offsets[0], Taps: 2, Steps: 1,
 				B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &moves[0], Gaps: &gaps[0], Shifts: &shifts[0],
-				Count: 4 * groups, Fours: 2, LowA: 192, LowB: 2048, Put: &put, Rate: 16 * storesOf(8),
+				Count: 4 * groups, Fours: 2, LowA: 192, LowB: 2048, Put: &put, Rate: 16 * kernels.StoresOf(8),
 			})
 			all[i] = y
 		}

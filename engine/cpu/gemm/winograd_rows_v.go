@@ -46,7 +46,7 @@ func (p *winogradRows) inside(r inputRow) (first, last int) {
 
 // source is pixel i of a row.
 func (p *winogradRows) source(a *Args, r inputRow, i int) *float32 {
-	c, up := &p.conv, p.conv.up()
+	c, up := &p.conv, p.conv.factor()
 	return &a.X[((r.picture*(c.H/up)+r.y/up)*(c.W/up)+(r.x+i)/up)*c.C+r.from]
 }
 
@@ -59,7 +59,7 @@ func (p *winogradRows) pixels(w *winogradRowsWorker, a *Args, dst []float32, r i
 	if p.conv.Normed {
 		a.Norm.into(&w.round, r.picture, r.from, p.conv.C)
 	}
-	up := p.conv.up()
+	up := p.conv.factor()
 	for i := first; i < last; i += w.round.Count {
 		w.round.Count = last - i
 		if up > 1 {

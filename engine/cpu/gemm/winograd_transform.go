@@ -16,7 +16,7 @@ func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, row, ti
 	c := &p.conv
 	n, y0, x0 := p.at(tile)
 	y0, x0 = y0-c.PadTop, x0-c.PadLeft
-	up, side := c.up(), p.size.Tile
+	up, side := c.factor(), p.size.Tile
 	width := c.W / up
 	picture := kernels.AddressOf(x) + uintptr(n*(c.H/up)*width*c.C*4)
 	var columns [kernels.WinoMaxTile]int // their bytes from the start of a row, or -1
