@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
@@ -108,7 +109,7 @@ func (s *Small) join(dst []uint32, ldd, low, again int, src []float32, lds, n, c
 }
 
 // KeysLen is the number of words that Keys needs.
-func (s *Small) KeysLen(d, keys int) int { return roundUp(keys, kernels.Side) * s.rowLen(d) }
+func (s *Small) KeysLen(d, keys int) int { return plans.RoundUp(keys, kernels.Side) * s.rowLen(d) }
 
 // Keys packs the keys [keys, d] for Attend; rows of k are ldk apart.
 func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
@@ -131,7 +132,7 @@ func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
 // that what a step reads lies side by side.
 
 // valuesRow is the number of words of a pair of rows of d values, see leftDistance.
-func valuesRow(d int) int { return roundUp(d, 16) | 16 }
+func valuesRow(d int) int { return plans.RoundUp(d, 16) | 16 }
 
 // ValuesLen is the number of words that Values needs, and some that the twin reads in vain.
 func (s *Small) ValuesLen(d, keys int) int {
@@ -221,8 +222,8 @@ func (s *Small) describeAttend(q *Queries, keys int) {
 	}
 	a.VSteps, a.VCount = &s.vSteps[0], lanes/kernels.Step
 	a.Q, a.Ldq = kernels.AddressOf(q.left.rows), q.left.distance*4
-	a.Panels, a.Last = lanes/kernels.Side, int(lowMask(keys-lanes+kernels.Side))
-	a.Tiles, a.Rows = ceilDiv(q.d, 16), q.rows
+	a.Panels, a.Last = lanes/kernels.Side, int(plans.LowMask(keys-lanes+kernels.Side))
+	a.Tiles, a.Rows = plans.CeilDiv(q.d, 16), q.rows
 	a.Scores, a.Probs, a.Scale = &q.scores[0], &q.probs[0], q.scale
 	a.Top, a.Sums, a.Totals = &q.top[0], &q.sums[0], &q.totals[0]
 	a.Acc, a.AccPanel = &q.acc.X[0], q.acc.Panel*4

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
@@ -33,10 +34,10 @@ import (
 // their lines do not meet in few places of the first.
 type tilesPlan struct {
 	kernels.Tiles
-	product
+	plans.Product
 	tilesCut
 	split        bool
-	weights      weights
+	weights      plans.Order
 	cols, panels int // of the result
 	part         int // channels rounded up to whole steps
 	chunk        int // channels that the taps of a row go over together
@@ -76,13 +77,13 @@ const (
 	partSteps  = 128 // whose weights are 256 KB
 )
 
-func planTiles(pr product, w weights, workers int, t kernels.Tiles, split bool) *Plan {
+func planTiles(pr plans.Product, w plans.Order, workers int, t kernels.Tiles, split bool) *plans.Plan {
 	return planTilesIn(bandBytes*min(max(workers, 1), bandWorkers), pr, w, workers, t, split)
 }
 
 // planTilesIn plans with so much memory for the copy of a band, if that will do.
-func planTilesIn(bytes int, pr product, w weights, workers int, t kernels.Tiles, split bool) *Plan {
-	p := &tilesPlan{Tiles: t, product: pr, split: split, weights: w, cols: w.results(), panels: ceilDiv(w.results(), kernels.Side), part: roundUp(pr.depth, kernels.Step)}
+func planTilesIn(bytes int, pr plans.Product, w plans.Order, workers int, t kernels.Tiles, split bool) *plans.Plan {
+	p := &tilesPlan{Tiles: t, Product: pr, split: split, weights: w, cols: w.Results(), panels: plans.CeilDiv(w.Results(), kernels.Side), part: plans.RoundUp(pr.Depth, kernels.Step)}
 	p.chunk = chunkSteps / p.parts() * kernels.Step
 	for p.part%p.chunk != 0 {
 		p.chunk -= kernels.Step
@@ -95,26 +96,26 @@ func planTilesIn(bytes int, pr product, w weights, workers int, t kernels.Tiles,
 	p.tilesCut = cutTiles(&pr, bytes, p.pitch, p.panels, workers, split)
 	p.bandRows = p.longestBand()
 	packed := 0
-	for k := range pr.classes {
-		p.sums = append(p.sums, p.order(&pr.classes[k], packed))
-		packed += w.panels(kernels.Side) * p.sums[k].size
+	for k := range pr.Classes {
+		p.sums = append(p.sums, p.order(&pr.Classes[k], packed))
+		packed += w.Panels(kernels.Side) * p.sums[k].size
 	}
 	p.cutSums()
 	for i := range p.workers {
-		tiles := p.blockTiles * w.halves()
+		tiles := p.blockTiles * w.Halves()
 		p.workers[i].moves, p.workers[i].gaps = make([]int, tiles), make([]int, tiles)
 		p.workers[i].rows = make([]uintptr, p.blockTiles*kernels.Side+kernels.StoresAhead)
-		if w.gated {
+		if w.Gated {
 			p.workers[i].shifts = make([]int, tiles)
 		}
 	}
-	return &Plan{
-		also:       w.also() + beforeOf(pr.normed),
+	return &plans.Plan{
+		Also:       w.Also() + beforeOf(pr.Normed),
 		PackedLen:  packed,
 		ScratchLen: p.copies()*p.bandLen() + len(p.workers)*p.accLen(),
-		packing:    p.packing(workers),
-		phases:     func(a Args) []par.Phase { return p.bind(&a) },
-		over:       p.bind,
+		Packing:    p.packing(workers),
+		Phases:     func(a plans.Args) []par.Phase { return p.bind(&a) },
+		Over:       p.bind,
 	}
 }
 
@@ -142,11 +143,11 @@ func (p *tilesPlan) parts() int {
 }
 
 // order lists the units of a class, and where each has its operands.
-func (p *tilesPlan) order(k *class, start int) tileSum {
-	s := tileSum{start: start, size: len(k.taps) * p.parts() * p.part * kernels.Side / 2}
-	for first := 0; first < len(k.taps); {
+func (p *tilesPlan) order(k *plans.Class, start int) tileSum {
+	s := tileSum{start: start, size: len(k.Taps) * p.parts() * p.part * kernels.Side / 2}
+	for first := 0; first < len(k.Taps); {
 		last := first + 1
-		for last < len(k.taps) && k.places[last].besides(k.places[last-1]) {
+		for last < len(k.Taps) && besides(k.Places[last], k.Places[last-1]) {
 			last++
 		}
 		for from := 0; from < p.part; from += p.chunk {
@@ -157,14 +158,14 @@ func (p *tilesPlan) order(k *class, start int) tileSum {
 		first = last
 	}
 	for i, u := range s.units {
-		at := k.places[u.tap]
-		s.offsets = append(s.offsets, ((at.plane*p.bandRows+at.shift)*p.pitch+u.from)*2)
+		at := k.Places[u.tap]
+		s.offsets = append(s.offsets, ((at.Plane*p.bandRows+at.Shift)*p.pitch+u.from)*2)
 		s.places = append(s.places, i*p.parts()*p.chunk*kernels.Side*2)
 	}
 	return s
 }
 
 // besides tells whether two taps see neighbouring pixels.
-func (a place) besides(b place) bool {
-	return a.plane == b.plane && (a.shift-b.shift == 1 || b.shift-a.shift == 1)
+func besides(a, b plans.Place) bool {
+	return a.Plane == b.Plane && (a.Shift-b.Shift == 1 || b.Shift-a.Shift == 1)
 }

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -37,23 +38,23 @@ type tilesCut struct {
 // Panels are divided between tasks before blocks become small, as each block reads all
 // weights of its panels; split products, whose steps take three times as long, bear that
 // for rows that fit the second-level cache.
-func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCut {
-	all, few := ceilDiv(p.lines(), 2), fewTiles
-	if split && p.slack == 0 {
+func cutTiles(p *plans.Product, bytes, pitch, panels, workers int, split bool) tilesCut {
+	all, few := plans.CeilDiv(p.Lines(), 2), fewTiles
+	if split && p.Slack == 0 {
 		few = fewSplit
 	}
-	fits := min(max((stripeOf(split)/(p.planes*pitch*2)-p.slack)/kernels.Side, few), mostTiles)
-	if bands := ceilDiv(all, fits); bands >= 2*workers && bytes > 0 {
-		stripe := ceilDiv(bands, min(max(tasksOfWorker*workers, 1), bands))
-		tiles := ceilDiv(all, roundUp(bands, stripe))
+	fits := min(max((stripeOf(split)/(p.Planes*pitch*2)-p.Slack)/kernels.Side, few), mostTiles)
+	if bands := plans.CeilDiv(all, fits); bands >= 2*workers && bytes > 0 {
+		stripe := plans.CeilDiv(bands, min(max(tasksOfWorker*workers, 1), bands))
+		tiles := plans.CeilDiv(all, plans.RoundUp(bands, stripe))
 		return tilesCut{band: tiles, blockTiles: tiles, groupPanels: panels, stripe: stripe}
 	}
-	most := max((bytes/(p.planes*pitch*2)-p.slack)/kernels.Side, 4*p.slack/kernels.Side, mostTiles)
-	c := tilesCut{band: ceilDiv(all, ceilDiv(all, most))}
+	most := max((bytes/(p.Planes*pitch*2)-p.Slack)/kernels.Side, 4*p.Slack/kernels.Side, mostTiles)
+	c := tilesCut{band: plans.CeilDiv(all, plans.CeilDiv(all, most))}
 	count, want, groups := c.band, max(tasksOfWorker*workers, 8), 1
-	blocks := ceilDiv(count, mostTiles)
+	blocks := plans.CeilDiv(count, mostTiles)
 	if split {
-		blocks = ceilDiv(count, fits)
+		blocks = plans.CeilDiv(count, fits)
 	}
 	for blocks*groups < want && groups < panels {
 		groups = min(2*groups, panels)
@@ -61,7 +62,7 @@ func cutTiles(p *product, bytes, pitch, panels, workers int, split bool) tilesCu
 	for blocks*groups < want && blocks < count {
 		blocks = min(2*blocks, count)
 	}
-	c.blockTiles, c.groupPanels = ceilDiv(count, blocks), ceilDiv(panels, groups)
+	c.blockTiles, c.groupPanels = plans.CeilDiv(count, blocks), plans.CeilDiv(panels, groups)
 	return c
 }
 
@@ -76,14 +77,16 @@ func stripeOf(split bool) int {
 // region is where the positions of a band lie, with those that its taps reach.
 func (p *tilesPlan) region(band int) (from, to int) {
 	first := band * p.band
-	return p.start(2 * first), p.start(2*(first+p.tilesIn(band))-1) + line + p.slack
+	return p.Start(2 * first), p.Start(2*(first+p.tilesIn(band))-1) + plans.Line + p.Slack
 }
 
 // bands is their number.
-func (p *tilesPlan) bands() int { return ceilDiv(ceilDiv(p.lines(), 2), p.band) }
+func (p *tilesPlan) bands() int { return plans.CeilDiv(plans.CeilDiv(p.Lines(), 2), p.band) }
 
 // tilesIn is the number of tiles of a band.
-func (p *tilesPlan) tilesIn(band int) int { return min(p.band, ceilDiv(p.lines(), 2)-band*p.band) }
+func (p *tilesPlan) tilesIn(band int) int {
+	return min(p.band, plans.CeilDiv(p.Lines(), 2)-band*p.band)
+}
 
 // longestBand is the number of positions in a plane of a band's copy.
 func (p *tilesPlan) longestBand() int {
@@ -96,12 +99,12 @@ func (p *tilesPlan) longestBand() int {
 }
 
 // bandLen is the size of a band's copy in float32 words, whole cache lines.
-func (p *tilesPlan) bandLen() int { return roundUp(p.planes*p.bandRows*p.pitch/2, 16) }
+func (p *tilesPlan) bandLen() int { return plans.RoundUp(p.Planes*p.bandRows*p.pitch/2, 16) }
 
-func (p *tilesPlan) bind(a *Args) []par.Phase {
+func (p *tilesPlan) bind(a *plans.Args) []par.Phase {
 	var phases []par.Phase
-	for k := range p.classes {
-		if len(p.classes[k].taps) == 0 {
+	for k := range p.Classes {
+		if len(p.Classes[k].Taps) == 0 {
 			phases = append(phases, p.noTaps(*a, k))
 		}
 	}
@@ -112,8 +115,8 @@ func (p *tilesPlan) bind(a *Args) []par.Phase {
 	for band := range p.bands() {
 		phases = append(phases, p.layOut(a, copied, band))
 		count := p.tilesIn(band)
-		blocks, groups := ceilDiv(count, p.blockTiles), ceilDiv(p.panels, p.groupPanels)
-		phases = append(phases, par.Phase{Name: "tiles", Tasks: len(p.classes) * blocks * groups, Run: func(task, worker int) {
+		blocks, groups := plans.CeilDiv(count, p.blockTiles), plans.CeilDiv(p.panels, p.groupPanels)
+		phases = append(phases, par.Phase{Name: "tiles", Tasks: len(p.Classes) * blocks * groups, Run: func(task, worker int) {
 			k, task := task/(blocks*groups), task%(blocks*groups)
 			first, panel := task%blocks*p.blockTiles, task/blocks*p.groupPanels
 			acc := a.Scratch[p.bandLen()+worker*p.accLen():][:p.accLen()]
@@ -124,16 +127,16 @@ func (p *tilesPlan) bind(a *Args) []par.Phase {
 }
 
 // stripes lays out and multiplies the bands of every task, one after the other.
-func (p *tilesPlan) stripes(a *Args) par.Phase {
+func (p *tilesPlan) stripes(a *plans.Args) par.Phase {
 	bands := p.bands()
 	size := p.bandLen() + p.accLen()
-	return par.Phase{Name: "tiles", Tasks: ceilDiv(bands, p.stripe), Run: func(task, worker int) {
+	return par.Phase{Name: "tiles", Tasks: plans.CeilDiv(bands, p.stripe), Run: func(task, worker int) {
 		w, memory := &p.workers[worker], a.Scratch[worker*size:][:size]
 		copied, acc := tensor.Halves(memory[:p.bandLen()]), memory[p.bandLen():]
 		first := task * p.stripe
 		for band := first; band < min(first+p.stripe, bands); band++ {
 			p.layOutNext(&w.round, a, copied, band, band > first)
-			for k := range p.classes {
+			for k := range p.Classes {
 				p.block(a, w, copied, acc, band, k, 0, p.tilesIn(band), 0, p.panels)
 			}
 		}
@@ -141,10 +144,10 @@ func (p *tilesPlan) stripes(a *Args) par.Phase {
 }
 
 // layOutNext lays out a band. What the one before had of it is moved.
-func (p *tilesPlan) layOutNext(w *kernels.RowsArgs, a *Args, copied []uint16, band int, follows bool) {
+func (p *tilesPlan) layOutNext(w *kernels.RowsArgs, a *plans.Args, copied []uint16, band int, follows bool) {
 	from, to := p.region(band)
 	have := 0
-	for plane := range p.planes {
+	for plane := range p.Planes {
 		dst := copied[plane*p.bandRows*p.pitch:][:p.bandRows*p.pitch]
 		if follows {
 			begin, end := p.region(band - 1)
@@ -156,12 +159,12 @@ func (p *tilesPlan) layOutNext(w *kernels.RowsArgs, a *Args, copied []uint16, ba
 }
 
 // layOut copies a band of the grid as bfloat16 [plane][position][pitch].
-func (p *tilesPlan) layOut(a *Args, copied []uint16, band int) par.Phase {
+func (p *tilesPlan) layOut(a *plans.Args, copied []uint16, band int) par.Phase {
 	first, end := p.region(band)
 	rows := end - first
 	block := max(1<<15/p.pitch, 1)
-	blocks := ceilDiv(rows, block)
-	return par.Phase{Name: "lay out", Tasks: p.planes * blocks, Run: func(task, worker int) {
+	blocks := plans.CeilDiv(rows, block)
+	return par.Phase{Name: "lay out", Tasks: p.Planes * blocks, Run: func(task, worker int) {
 		plane, from := task/blocks, task%blocks*block
 		to := min(from+block, rows)
 		p.layOutRange(&p.workers[worker].round, a, copied[(plane*p.bandRows+from)*p.pitch:(plane*p.bandRows+to)*p.pitch], plane, first+from)
@@ -169,24 +172,24 @@ func (p *tilesPlan) layOut(a *Args, copied []uint16, band int) par.Phase {
 }
 
 // layOutRange fills dst from a position of a plane on.
-func (p *tilesPlan) layOutRange(w *kernels.RowsArgs, a *Args, dst []uint16, plane, position int) {
-	*w = kernels.RowsArgs{Ldd: p.pitch * 2, Lds: p.stride * p.depth * 4, N: p.depth}
+func (p *tilesPlan) layOutRange(w *kernels.RowsArgs, a *plans.Args, dst []uint16, plane, position int) {
+	*w = kernels.RowsArgs{Ldd: p.pitch * 2, Lds: p.Stride * p.Depth * 4, N: p.Depth}
 	if p.split {
 		w.Low = p.part * 2
 	}
 	for len(dst) > 0 {
-		pixel, n := p.run(plane, position)
+		pixel, n := p.Run(plane, position)
 		n = min(n, len(dst)/p.pitch)
-		if pixel < 0 || p.depth < p.part {
+		if pixel < 0 || p.Depth < p.part {
 			clear(dst[:n*p.pitch])
 		}
 		switch {
 		case pixel < 0:
-		case p.halfX:
+		case p.HalfX:
 			for i := range n {
-				copy(dst[i*p.pitch:], a.XHalf[(pixel+i)*p.depth:][:p.depth])
+				copy(dst[i*p.pitch:], a.XHalf[(pixel+i)*p.Depth:][:p.Depth])
 			}
-		case p.normed:
+		case p.Normed:
 			p.layOutNormed(w, a, dst, pixel, n)
 		default:
 			p.layOutPixels(w, a.X, dst, pixel, n)
@@ -198,16 +201,16 @@ func (p *tilesPlan) layOutRange(w *kernels.RowsArgs, a *Args, dst []uint16, plan
 
 // layOutPixels lays out n pixels of one row of a picture.
 func (p *tilesPlan) layOutPixels(w *kernels.RowsArgs, x []float32, dst []uint16, pixel, n int) {
-	if p.up == 1 {
-		p.lay(w, x[pixel*p.depth:], dst, n)
+	if p.Up == 1 {
+		p.lay(w, x[pixel*p.Depth:], dst, n)
 		return
 	}
-	row, column := pixel/p.w, pixel%p.w
-	x = x[row/p.up*(p.w/p.up)*p.depth:] // the height is a multiple of up
+	row, column := pixel/p.W, pixel%p.W
+	x = x[row/p.Up*(p.W/p.Up)*p.Depth:] // the height is a multiple of up
 	w.Lds = 0
 	for end := column + n; column < end; {
-		same := min(p.up-column%p.up, end-column) // positions that see the same pixel
-		p.lay(w, x[column/p.up*p.depth:], dst, same)
+		same := min(p.Up-column%p.Up, end-column) // positions that see the same pixel
+		p.lay(w, x[column/p.Up*p.Depth:], dst, same)
 		dst = dst[same*p.pitch:]
 		column += same
 	}
@@ -215,7 +218,7 @@ func (p *tilesPlan) layOutPixels(w *kernels.RowsArgs, x []float32, dst []uint16,
 
 func (p *tilesPlan) lay(w *kernels.RowsArgs, x []float32, dst []uint16, n int) {
 	w.Src, w.Dst, w.Count = &x[0], unsafe.Pointer(&dst[0]), n
-	if p.normed {
+	if p.Normed {
 		p.NormRows(w)
 	} else {
 		p.Rows(w)
@@ -223,10 +226,10 @@ func (p *tilesPlan) lay(w *kernels.RowsArgs, x []float32, dst []uint16, n int) {
 }
 
 // noTaps fills results that no tap reaches (a stride larger than the kernel).
-func (p *tilesPlan) noTaps(a Args, k int) par.Phase {
+func (p *tilesPlan) noTaps(a plans.Args, k int) par.Phase {
 	return par.Serial("no taps", func() {
-		for at := range p.positions() {
-			r, _ := p.result(k, at)
+		for at := range p.Positions() {
+			r, _ := p.Result(k, at)
 			if r < 0 {
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -26,12 +27,12 @@ import (
 // Operands from the second level would take 20 cycles more every step.
 type tileGradW struct {
 	kernels.Tiles
-	product
+	plans.Product
 	gradCut
 	split   bool
 	swapped bool // dy is taken for x and x for dy
-	conv    Conv
-	out     layout
+	conv    plans.Conv
+	out     plans.Layout
 	copies  int   // of x, with pairs that begin at even and at odd positions
 	reach   int   // positions of a band in a copy of a plane of x
 	pitch   int   // positions in a row of the transposed dy
@@ -45,49 +46,49 @@ type gradWorker struct {
 	tile   kernels.TileArgs
 	pairs  kernels.PanelPairs
 	turn   kernels.TurnArgs
-	memory []float32 // words of two bfloat16 to be transposed
-	ahead  stretches // of the next band, to be fetched
-	both   [2]stretch
+	memory []float32       // words of two bfloat16 to be transposed
+	ahead  plans.Stretches // of the next band, to be fetched
+	both   [2]plans.Stretch
 }
 
 const gradLanes = 256 // channels that are transposed together
 
-func planTileGradW(c Conv, out layout, workers int, t kernels.Tiles, split bool) *Plan {
+func planTileGradW(c plans.Conv, out plans.Layout, workers int, t kernels.Tiles, split bool) *plans.Plan {
 	return planTileGradWIn(gradBytes, c, out, workers, t, split)
 }
 
 // planTileGradWIn plans for so much of a second-level cache, if that will do.
-func planTileGradWIn(bytes int, c Conv, out layout, workers int, t kernels.Tiles, split bool) *Plan {
+func planTileGradWIn(bytes int, c plans.Conv, out plans.Layout, workers int, t kernels.Tiles, split bool) *plans.Plan {
 	p := newTileGradW(bytes, gradTasks, c, out, workers, t, split)
-	return &Plan{
+	return &plans.Plan{
 		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
-		phases:     p.bind,
+		Phases:     p.bind,
 	}
 }
 
 // newTileGradW plans for so many tasks at once.
-func newTileGradW(bytes, tasks int, c Conv, out layout, workers int, t kernels.Tiles, split bool) *tileGradW {
+func newTileGradW(bytes, tasks int, c plans.Conv, out plans.Layout, workers int, t kernels.Tiles, split bool) *tileGradW {
 	p := &tileGradW{Tiles: t, split: split}
-	if c.pointwise() && c.C < c.O { // the fewer channels are those to be transposed
+	if c.Pointwise() && c.C < c.O { // the fewer channels are those to be transposed
 		p.swapped = true
 		c.C, c.O = c.O, c.C
-		out.row, out.col = out.col, out.row
+		out.Row, out.Col = out.Col, out.Row
 	}
-	p.product, p.conv, p.out = forward(c), c, out
-	p.gradCut = cutGradW(bytes, tasks, &p.product, c, p.parts())
+	p.Product, p.conv, p.out = plans.Forward(c), c, out
+	p.gradCut = cutGradW(bytes, tasks, &p.Product, c, p.parts())
 	p.copies = 1
-	for _, at := range p.classes[0].places {
-		p.copies = max(p.copies, at.shift%2+1)
+	for _, at := range p.Classes[0].Places {
+		p.copies = max(p.copies, at.Shift%2+1)
 	}
-	p.reach = p.band + roundUp(p.slack, kernels.Step) + 2 // panels are an odd number of pairs apart: see placeIn
-	p.pitch = (p.band/kernels.Step | 1) * kernels.Step    // odd: rows spread over the caches' places
+	p.reach = p.band + plans.RoundUp(p.Slack, kernels.Step) + 2 // panels are an odd number of pairs apart: see placeIn
+	p.pitch = (p.band/kernels.Step | 1) * kernels.Step          // odd: rows spread over the caches' places
 	for c := range p.wide {
-		for _, at := range p.classes[0].places {
-			p.shifts = append(p.shifts, p.place(c, at.shift%2, at.plane, at.shift/2*2)*4)
+		for _, at := range p.Classes[0].Places {
+			p.shifts = append(p.shifts, p.place(c, at.Shift%2, at.Plane, at.Shift/2*2)*4)
 		}
 	}
 	p.none = make([]int, len(p.shifts))
-	p.zero = zeros(max(c.C, c.O))
+	p.zero = plans.Zeros(max(c.C, c.O))
 	p.workers = make([]gradWorker, max(workers, 1))
 	for i := range p.workers {
 		p.workers[i].memory = make([]float32, p.parts()*16*(min(gradLanes, p.tall*kernels.Side)|16))
@@ -109,14 +110,14 @@ func (p *tileGradW) wordsY() int { return p.tall * kernels.Side * p.pitch / 2 }
 
 // place is where the words of a panel, copy and plane of x begin, from a position on.
 func (p *tileGradW) place(panel, copy, plane, position int) int {
-	return (((panel*p.copies+copy)*p.planes+plane)*p.reach + position) / 2 * kernels.Side
+	return (((panel*p.copies+copy)*p.Planes+plane)*p.reach + position) / 2 * kernels.Side
 }
 
 // laidOut is the size of both operands of a band, sums that of a task's sums.
 func (p *tileGradW) laidOut() int { return p.parts() * (p.wordsX() + p.wordsY()) }
 func (p *tileGradW) sums() int    { return p.tall * p.wide * p.taps * kernels.Side * kernels.Side }
 
-func (p *tileGradW) bind(a Args) []par.Phase {
+func (p *tileGradW) bind(a plans.Args) []par.Phase {
 	if p.swapped {
 		a.X, a.W = a.W, a.X
 	}
@@ -137,11 +138,11 @@ func (p *tileGradW) bind(a Args) []par.Phase {
 }
 
 // task sums one split of the positions for a group of tiles, or adds it to the sums.
-func (p *tileGradW) task(w *gradWorker, a *Args, words []uint32, sums []float32, split, group int, resume bool) {
+func (p *tileGradW) task(w *gradWorker, a *plans.Args, words []uint32, sums []float32, split, group int, resume bool) {
 	firstRow, firstCol := p.first(group)
 	x, dy := words[:p.parts()*p.wordsX()], words[p.parts()*p.wordsX():]
 	from := split * p.length
-	to := min(from+p.length, roundUp(p.positions(), kernels.Step))
+	to := min(from+p.length, plans.RoundUp(p.Positions(), kernels.Step))
 	for first := from; first < to; first += p.band {
 		n := min(p.band, to-first)
 		p.layOutX(w, a.X, x, firstCol, first, n)
@@ -156,7 +157,7 @@ func (p *tileGradW) task(w *gradWorker, a *Args, words []uint32, sums []float32,
 
 // nextBand is what to fetch during the products, of n positions from one on: operands
 // whose channels the task takes all of.
-func (p *tileGradW) nextBand(w *gradWorker, a *Args, position, n int) {
+func (p *tileGradW) nextBand(w *gradWorker, a *plans.Args, position, n int) {
 	w.ahead = w.both[:0]
 	if p.colGroups == 1 {
 		w.ahead = append(w.ahead, p.stretch(&operand{data: a.X, depth: p.conv.C}, position, n))
@@ -183,7 +184,7 @@ func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n in
 		t.Steps = min(p.chunk, n-from) / kernels.Step
 		t.A = uintptr(unsafe.Pointer(&dy[from/2]))
 		t.B = uintptr(unsafe.Pointer(&x[from/2*kernels.Side]))
-		t.Fetch, t.FetchEnd = w.ahead.next(t.Steps * t.Count * fetchedByStep)
+		t.Fetch, t.FetchEnd = w.ahead.Next(t.Steps * t.Count * plans.FetchedByStep)
 		p.Tile(t)
 		t.Resume = 1
 	}
@@ -192,18 +193,18 @@ func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n in
 // store puts sums [tap][row][column] where the gradient has them.
 func (p *tileGradW) store(w *gradWorker, dw, sums []float32, r, c int) {
 	rows, cols := min(kernels.Side, p.conv.O-r*kernels.Side), min(kernels.Side, p.conv.C-c*kernels.Side)
-	dw = dw[r*kernels.Side*p.out.col+c*kernels.Side*p.out.row:]
+	dw = dw[r*kernels.Side*p.out.Col+c*kernels.Side*p.out.Row:]
 	switch {
-	case p.out.row == 1: // one tap
+	case p.out.Row == 1: // one tap
 		for i := range rows {
-			copy(dw[i*p.out.col:][:cols], sums[i*kernels.Side:])
+			copy(dw[i*p.out.Col:][:cols], sums[i*kernels.Side:])
 		}
 	case p.taps == 1:
-		Transpose(dw, p.out.row, sums, kernels.Side, rows, cols)
+		plans.Transpose(dw, p.out.Row, sums, kernels.Side, rows, cols)
 	default:
 		for from := 0; from < cols; from += 16 {
 			w.turn = kernels.TurnArgs{
-				Dst: &dw[from*p.out.row], Ldd: p.out.row * 4, Next: p.out.col * 4,
+				Dst: &dw[from*p.out.Row], Ldd: p.out.Row * 4, Next: p.out.Col * 4,
 				Src: &sums[from], Lds: kernels.Side * kernels.Side * 4, Taps: p.taps, Cols: min(16, cols-from), Count: rows,
 			}
 			p.TurnTaps(&w.turn)

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
 // gradCut is how a gradient to the weights is cut into tasks.
@@ -23,9 +24,9 @@ const (
 
 // cutGradW chooses groups, splits and bands for so many tasks at once; none may follow the
 // number of workers.
-func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
-	cut := gradCut{taps: c.KH * c.KW, gradGroups: gradGroups{rowTiles: ceilDiv(c.O, kernels.Side), colTiles: ceilDiv(c.C, kernels.Side)}}
-	all := roundUp(p.positions(), kernels.Step)
+func cutGradW(bytes, tasks int, p *plans.Product, c plans.Conv, parts int) gradCut {
+	cut := gradCut{taps: c.KH * c.KW, gradGroups: gradGroups{rowTiles: plans.CeilDiv(c.O, kernels.Side), colTiles: plans.CeilDiv(c.C, kernels.Side)}}
+	all := plans.RoundUp(p.Positions(), kernels.Step)
 	cut.chunk = chunkSteps / parts * kernels.Step
 	best := math.Inf(1)
 	for tall := 1; tall <= cut.rowTiles; tall++ {
@@ -36,21 +37,21 @@ func cutGradW(bytes, tasks int, p *product, c Conv, parts int) gradCut {
 				break
 			}
 			for try.splits = 1; try.splits <= max(min(tasks, all/(2*cut.chunk)), 1); try.splits *= 2 {
-				if cost := try.cost(all, p.planes, parts, tasks); cost < best {
+				if cost := try.cost(all, p.Planes, parts, tasks); cost < best {
 					best, cut.tall, cut.wide, cut.splits = cost, tall, wide, try.splits
 				}
 			}
 		}
 	}
 	cut.group(cut.tall, cut.wide)
-	cut.length = roundUp(ceilDiv(all, cut.splits), kernels.Step)
-	cut.splits = ceilDiv(all, cut.length)
-	position := kernels.Side * (p.planes*cut.wide + cut.tall) * (4 + parts) // bytes, as float32 and half of it as bfloat16
+	cut.length = plans.RoundUp(plans.CeilDiv(all, cut.splits), kernels.Step)
+	cut.splits = plans.CeilDiv(all, cut.length)
+	position := kernels.Side * (p.Planes*cut.wide + cut.tall) * (4 + parts) // bytes, as float32 and half of it as bfloat16
 	most := (bytes - cut.tall*cut.wide*cut.taps*kernels.Side*kernels.Side*4) / position
-	most = min(max(most-p.slack, 2*p.slack, 2*cut.chunk), max(mostGradPos, 4*p.slack))
-	cut.band = roundUp(ceilDiv(cut.length, ceilDiv(cut.length, most)), kernels.Step)
+	most = min(max(most-p.Slack, 2*p.Slack, 2*cut.chunk), max(mostGradPos, 4*p.Slack))
+	cut.band = plans.RoundUp(plans.CeilDiv(cut.length, plans.CeilDiv(cut.length, most)), kernels.Step)
 	steps := cut.band / kernels.Step
-	cut.chunk = ceilDiv(steps, ceilDiv(steps, cut.chunk/kernels.Step)) * kernels.Step
+	cut.chunk = plans.CeilDiv(steps, plans.CeilDiv(steps, cut.chunk/kernels.Step)) * kernels.Step
 	return cut
 }
 
@@ -72,5 +73,5 @@ func (c *gradCut) cost(positions, planes, parts, atOnce int) float64 {
 		work += sums * float64(c.splits*c.taps*c.rowTiles*c.colTiles*kernels.Side*kernels.Side)
 	}
 	tasks := c.tasks()
-	return work * float64(roundUp(tasks, atOnce)) / float64(tasks)
+	return work * float64(plans.RoundUp(tasks, atOnce)) / float64(tasks)
 }

@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+)
 
 // gradBlock is the number of positions that are laid out while those behind them are
 // fetched.
@@ -10,9 +13,9 @@ const gradBlock = kernels.Step
 // that taps reach.
 func (p *tileGradW) layOutX(w *gradWorker, x []float32, dst []uint32, firstCol, position, n int) {
 	panels := min(p.wide, p.colTiles-firstCol)
-	o := operand{data: x, from: firstCol * kernels.Side, depth: p.conv.C, stride: p.stride}
-	n += roundUp(p.slack, kernels.Step)
-	for o.plane = range p.planes {
+	o := operand{data: x, from: firstCol * kernels.Side, depth: p.conv.C, stride: p.Stride}
+	n += plans.RoundUp(p.Slack, kernels.Step)
+	for o.plane = range p.Planes {
 		p.fetch(&o, position, panels*kernels.Side)
 		for at := 0; at < n; at += gradBlock {
 			if at+gradBlock < n {
@@ -35,7 +38,7 @@ func (p *tileGradW) low(words int) int {
 }
 
 // stretch is where the pixels of n positions of an operand lie, from one on.
-func (p *tileGradW) stretch(o *operand, position, n int) stretch {
+func (p *tileGradW) stretch(o *operand, position, n int) plans.Stretch {
 	first, last := -1, 0
 	for end := position + n; position < end; {
 		at, n := p.runOf(o, position)
@@ -44,15 +47,15 @@ func (p *tileGradW) stretch(o *operand, position, n int) stretch {
 			if first < 0 {
 				first = at
 			}
-			last = at + (n-1)*p.stride*o.depth + o.depth
+			last = at + (n-1)*p.Stride*o.depth + o.depth
 		}
 		position += n
 	}
 	if first < 0 {
-		return stretch{}
+		return plans.Stretch{}
 	}
 	base := kernels.AddressOf(o.data)
-	return stretch{base + uintptr(first*4), base + uintptr(last*4)}
+	return plans.Stretch{From: base + uintptr(first*4), To: base + uintptr(last*4)}
 }
 
 // fetch brings a block from a position on into the second-level cache, so many channels.
@@ -61,7 +64,7 @@ func (p *tileGradW) fetch(o *operand, position, channels int) {
 		at, n := p.runOf(o, position)
 		n = min(n, end-position)
 		if at >= 0 {
-			p.Prefetch(&o.data[at], o.stride*o.depth*4, ceilDiv(min(channels, o.depth-o.from), 16), n)
+			p.Prefetch(&o.data[at], o.stride*o.depth*4, plans.CeilDiv(min(channels, o.depth-o.from), 16), n)
 		}
 		position += n
 	}
@@ -112,9 +115,9 @@ const noPlane = -1
 func (p *tileGradW) runOf(o *operand, position int) (at, n int) {
 	var pixel int
 	if o.plane == noPlane {
-		pixel, n = p.result(0, position)
+		pixel, n = p.Result(0, position)
 	} else {
-		pixel, n = p.run(o.plane, position)
+		pixel, n = p.Run(o.plane, position)
 	}
 	if pixel < 0 {
 		return -1, n

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
 // TestTurnTaps holds the bringing together of taps against its twin.
@@ -28,11 +29,11 @@ func TestTurnTaps(t *testing.T) {
 // TestGradCut: tasks cover all channels and positions, for any shape, and their memory
 // is bounded.
 func TestGradCut(t *testing.T) {
-	for _, c := range append(banded, Conv{N: 8, H: 8, W: 8, C: 1280, O: 1280, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}) {
-		p := forward(c)
+	for _, c := range append(banded, plans.Conv{N: 8, H: 8, W: 8, C: 1280, O: 1280, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}) {
+		p := plans.Forward(c)
 		for parts := 1; parts <= 2; parts++ {
 			cut := cutGradW(gradBytes, gradTasks, &p, c, parts)
-			if cut.tall*cut.rowGroups < cut.rowTiles || cut.wide*cut.colGroups < cut.colTiles || cut.length*cut.splits < p.positions() {
+			if cut.tall*cut.rowGroups < cut.rowTiles || cut.wide*cut.colGroups < cut.colTiles || cut.length*cut.splits < p.Positions() {
 				t.Errorf("%+v: %+v leaves something out", c, cut)
 			}
 			if cut.band%kernels.Step != 0 || cut.chunk%kernels.Step != 0 || cut.chunk > chunkSteps*kernels.Step || cut.length%kernels.Step != 0 {

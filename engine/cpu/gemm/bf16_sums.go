@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
 const (
@@ -18,9 +19,9 @@ const (
 // a result's terms is the same for any.
 func (p *tilesPlan) cutSums() {
 	p.together = 1
-	rows := p.blockTiles*kernels.Side + p.slack
-	if rows*p.planes*p.pitch*2 > stripeOf(p.split) {
-		p.together = turns / p.weights.halves()
+	rows := p.blockTiles*kernels.Side + p.Slack
+	if rows*p.Planes*p.pitch*2 > stripeOf(p.split) {
+		p.together = turns / p.weights.Halves()
 	}
 	for i := range p.sums {
 		s := &p.sums[i]
@@ -44,17 +45,17 @@ func (s *tileSum) rowTaps() int {
 // accLen is the memory for the sums of a block: those of panels that go on by turns,
 // with gates for those too.
 func (p *tilesPlan) accLen() int {
-	return p.together * p.weights.halves() * p.blockTiles * kernels.Side * kernels.Side
+	return p.together * p.weights.Halves() * p.blockTiles * kernels.Side * kernels.Side
 }
 
 // block computes tiles first … last-1 of a band, of panels from … to-1 of class k, from
 // the band's copy; acc is memory for their sums.
-func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float32, band, k, first, last, from, to int) {
-	if len(p.classes[k].taps) == 0 {
+func (p *tilesPlan) block(a *plans.Args, w *tilesWorker, copied []uint16, acc []float32, band, k, first, last, from, to int) {
+	if len(p.Classes[k].Taps) == 0 {
 		return
 	}
 	base := kernels.AddressOf(a.Y)
-	if p.halfY {
+	if p.HalfY {
 		base = uintptr(unsafe.Pointer(&a.YHalf[0]))
 	}
 	rows := w.rows[:(last-first)*kernels.Side]
@@ -70,7 +71,7 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 		A: uintptr(unsafe.Pointer(&copied[0])), Lda: p.pitch * 2, Steps: p.chunk / kernels.Step,
 		Ldb: 128, Second: 64, Next: 2048, Moves: &w.moves[0], Gaps: &w.gaps[0], Count: last - first,
 	}
-	if p.weights.gated {
+	if p.weights.Gated {
 		p.gate(w, p.sums[k].size)
 	}
 	if p.passing(k) {
@@ -89,35 +90,35 @@ func (p *tilesPlan) block(a *Args, w *tilesWorker, copied []uint16, acc []float3
 // passing tells whether the weights of a stretch fill the first-level cache, so that they
 // had better pass it by, and rows that meet them several times stay there.
 func (p *tilesPlan) passing(k int) bool {
-	s, halves := &p.sums[k], p.weights.halves()
+	s, halves := &p.sums[k], p.weights.Halves()
 	stretch := min(s.stretch, len(s.units)) * s.size / len(s.units) * 4
 	return halves*s.rowTaps() > 1 && halves*stretch > passingBytes
 }
 
 // size is the bytes of a number of the result.
 func (p *tilesPlan) size() int {
-	if p.halfY {
+	if p.HalfY {
 		return 2
 	}
 	return 4
 }
 
 // takeTurns computes a block's tiles for n panels; the last of the task ends at to.
-func (p *tilesPlan) takeTurns(a *Args, w *tilesWorker, acc []float32, k, panel, n, to int) {
+func (p *tilesPlan) takeTurns(a *plans.Args, w *tilesWorker, acc []float32, k, panel, n, to int) {
 	s, t, own := &p.sums[k], &w.tile, w.tile.Count*kernels.Side*kernels.Side
 	for u := 0; u < len(s.units); u += s.stretch {
 		count := min(s.stretch, len(s.units)-u)
 		last := u+count == len(s.units)
 		t.Offsets, t.Places, t.Taps = &s.offsets[u], &s.places[u], count
-		t.Resume, t.Put, t.Ring, t.Rate = min(u, 1), nil, 0, 8*kernels.StoresOf(p.weights.halves()*count*t.Steps)
+		t.Resume, t.Put, t.Ring, t.Rate = min(u, 1), nil, 0, 8*kernels.StoresOf(p.weights.Halves()*count*t.Steps)
 		for i := range n {
 			sums := acc[i*own:][:own]
-			t.B, t.Acc = kernels.AddressOf(a.W[s.start+(panel+i)*p.weights.halves()*s.size:]), &sums[0]
+			t.B, t.Acc = kernels.AddressOf(a.W[s.start+(panel+i)*p.weights.Halves()*s.size:]), &sums[0]
 			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
 			if last {
 				w.put.Acc, t.Put = &sums[0], &w.put
 				if u == 0 {
-					t.Ring = 2 * p.weights.halves() * kernels.Side * kernels.Side * 4
+					t.Ring = 2 * p.weights.Halves() * kernels.Side * kernels.Side * 4
 				}
 				p.columns(a, w, panel+i)
 			}
@@ -139,22 +140,22 @@ func (p *tilesPlan) fetchNext(t *kernels.TileArgs, s *tileSum, packed []float32,
 		t.FetchEnd = t.Fetch
 		return
 	}
-	unit, halves := s.size/len(s.units), p.weights.halves()
+	unit, halves := s.size/len(s.units), p.weights.Halves()
 	at := (panel+i)*halves*s.size + u*unit
 	t.Fetch = kernels.AddressOf(packed[at:]) // gates lie behind where they are summed in one stretch
 	t.FetchEnd = t.Fetch + uintptr(halves*min(s.stretch, len(s.units)-u)*unit*4)
 }
 
 // columns tells put the place, the bias and the number of a panel's columns.
-func (p *tilesPlan) columns(a *Args, w *tilesWorker, panel int) {
+func (p *tilesPlan) columns(a *plans.Args, w *tilesWorker, panel int) {
 	w.put.Shift = uintptr(panel * kernels.Side * p.size())
 	clear(w.bias[:])
-	for i := range p.weights.halves() {
-		from, n := p.weights.columns(panel*p.weights.halves()+i, kernels.Side)
+	for i := range p.weights.Halves() {
+		from, n := p.weights.Columns(panel*p.weights.Halves()+i, kernels.Side)
 		if a.Bias != nil {
 			copy(w.bias[i*kernels.Side:][:n], a.Bias[from:])
 		}
-		w.put.Mask = lowMask(n)
+		w.put.Mask = plans.LowMask(n)
 	}
 }
 
@@ -163,8 +164,8 @@ func (p *tilesPlan) findLines(w *tilesWorker, band, first, last int) {
 	from, _ := p.region(band)
 	for i := range last - first {
 		tile := band*p.band + first + i
-		at := p.start(2 * tile)
-		w.moves[i], w.gaps[i] = (at-from)*p.pitch*2, (p.start(2*tile+1)-at)*p.pitch*2
+		at := p.Start(2 * tile)
+		w.moves[i], w.gaps[i] = (at-from)*p.pitch*2, (p.Start(2*tile+1)-at)*p.pitch*2
 	}
 }
 
@@ -173,14 +174,14 @@ func (p *tilesPlan) findLines(w *tilesWorker, band, first, last int) {
 func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, first int) bool {
 	any := false
 	for i := 0; i < len(rows); {
-		r, n := p.resultAt(k, first*line+i)
+		r, n := p.resultAt(k, first*plans.Line+i)
 		n = min(n, len(rows)-i)
 		if r < 0 {
 			clear(rows[i : i+n])
 		} else {
 			any = true
 			for j := range n {
-				rows[i+j] = base + uintptr((r+j*p.every)*distance)
+				rows[i+j] = base + uintptr((r+j*p.Every)*distance)
 			}
 		}
 		i += n
@@ -190,10 +191,10 @@ func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, first in
 
 // resultAt is the pixel of the i-th result of the lines, as result tells of positions.
 func (p *tilesPlan) resultAt(k, i int) (pixel, n int) {
-	if !p.aligned() {
-		return p.result(k, i)
+	if !p.Aligned() {
+		return p.Result(k, i)
 	}
-	if all := p.lines() * line; i < all {
+	if all := p.Lines() * plans.Line; i < all {
 		return i, all - i
 	}
 	return -1, math.MaxInt

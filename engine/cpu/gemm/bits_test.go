@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -73,16 +74,16 @@ func hashOf(x []float32) string {
 
 // bitsPlans are products and convolutions in all directions that between them take
 // every algorithm.
-func bitsPlans(m mode) map[string]func() (*Plan, Args) {
-	all := map[string]func() (*Plan, Args){}
-	for _, s := range []MatMul{{M: 33, N: 65, K: 130}, {M: 70, N: 96, K: 1000}, {M: 3, N: 17, K: 40}, {M: 100, N: 64, K: 260, GEGLU: true}} {
-		for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
+func bitsPlans(m mode) map[string]func() (*plans.Plan, plans.Args) {
+	all := map[string]func() (*plans.Plan, plans.Args){}
+	for _, s := range []plans.MatMul{{M: 33, N: 65, K: 130}, {M: 70, N: 96, K: 1000}, {M: 3, N: 17, K: 40}, {M: 100, N: 64, K: 260, GEGLU: true}} {
+		for _, trans := range []plans.MatMul{{}, {TransB: true}, {TransA: true}} {
 			s := s
 			if s.TransA, s.TransB = trans.TransA, trans.TransB; s.TransA && s.GEGLU {
 				continue
 			}
-			all[fmt.Sprintf("product %dx%dx%d %v", s.M, s.N, s.K, flagsOf(s))] = func() (*Plan, Args) {
-				a := Args{X: random(s.M*s.K, 1), W: random(s.K*s.N, 2), Y: make([]float32, s.M*s.N)}
+			all[fmt.Sprintf("product %dx%dx%d %v", s.M, s.N, s.K, flagsOf(s))] = func() (*plans.Plan, plans.Args) {
+				a := plans.Args{X: random(s.M*s.K, 1), W: random(s.K*s.N, 2), Y: make([]float32, s.M*s.N)}
 				if s.GEGLU {
 					a.Y = a.Y[:s.M*s.N/2]
 				}
@@ -100,20 +101,20 @@ func bitsPlans(m mode) map[string]func() (*Plan, Args) {
 		if c.Training {
 			name += " training"
 		}
-		all["forward "+name] = func() (*Plan, Args) {
-			return planConv(c, m.prec, 2, m.level), Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, dy), Bias: random(c.O, 3), Add: random(dy, 4)}
+		all["forward "+name] = func() (*plans.Plan, plans.Args) {
+			return planConv(c, m.prec, 2, m.level), plans.Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, dy), Bias: random(c.O, 3), Add: random(dy, 4)}
 		}
-		all["to the picture "+name] = func() (*Plan, Args) {
-			return planConvGradX(c, m.prec, 2, m.level), Args{X: random(dy, 1), W: random(w, 2), Y: make([]float32, x)}
+		all["to the picture "+name] = func() (*plans.Plan, plans.Args) {
+			return planConvGradX(c, m.prec, 2, m.level), plans.Args{X: random(dy, 1), W: random(w, 2), Y: make([]float32, x)}
 		}
-		all["to the weights "+name] = func() (*Plan, Args) {
-			return planConvGradW(c, m.prec, 2, m.level), Args{X: random(x, 1), W: random(dy, 2), Y: make([]float32, w)}
+		all["to the weights "+name] = func() (*plans.Plan, plans.Args) {
+			return planConvGradW(c, m.prec, 2, m.level), plans.Args{X: random(x, 1), W: random(dy, 2), Y: make([]float32, w)}
 		}
 	}
 	return all
 }
 
-func flagsOf(s MatMul) (flags []string) {
+func flagsOf(s plans.MatMul) (flags []string) {
 	for name, set := range map[string]bool{"A transposed": s.TransA, "B transposed": s.TransB, "GEGLU": s.GEGLU} {
 		if set {
 			flags = append(flags, name)
@@ -123,9 +124,9 @@ func flagsOf(s MatMul) (flags []string) {
 	return flags
 }
 
-func bitsConvs() []Conv {
+func bitsConvs() []plans.Conv {
 	all := slices.Clone(convs)
-	for _, c := range slices.Concat(rowsConvs, []Conv{square(1, 24, 96, 96), square(1, 8, 64, 64), square(1, 20, 64, 80)}) {
+	for _, c := range slices.Concat(rowsConvs, []plans.Conv{square(1, 24, 96, 96), square(1, 8, 64, 64), square(1, 20, 64, 80)}) {
 		c.KH, c.KW, c.Stride = 3, 3, 1
 		for _, training := range []bool{false, true} {
 			if training && testing.Short() && !*update {

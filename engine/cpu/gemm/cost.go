@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+)
 
 // method is a way to compute a convolution of float32 numbers, or a gradient.
 type method int
@@ -60,15 +63,15 @@ var (
 type costModel struct {
 	costs
 	k             kernels.Kernel
-	conv          Conv
+	conv          plans.Conv
 	oh, ow        int
 	panels, lanes int
 	vectors       float64 // of output channels that are multiplied
 	batch         int     // pictures that are taken to come together
 }
 
-func newCostModel(c Conv, k kernels.Kernel) costModel {
-	m := costModel{costs: costs256, k: k, conv: c, panels: ceilDiv(c.O, k.Cols), lanes: k.Cols / 2, batch: 1}
+func newCostModel(c plans.Conv, k kernels.Kernel) costModel {
+	m := costModel{costs: costs256, k: k, conv: c, panels: plans.CeilDiv(c.O, k.Cols), lanes: k.Cols / 2, batch: 1}
 	m.oh, m.ow = c.OutSize()
 	m.vectors = float64(2 * m.panels)
 	if k.Name == "avx512" {
@@ -78,7 +81,7 @@ func newCostModel(c Conv, k kernels.Kernel) costModel {
 		}
 	}
 	if c.Training {
-		m.batch = trainingBatch
+		m.batch = plans.TrainingBatch
 	}
 	return m
 }
@@ -86,21 +89,21 @@ func newCostModel(c Conv, k kernels.Kernel) costModel {
 // filled is the number of rows of a picture, with its share of those that are
 // multiplied for nothing in the last tile.
 func (m *costModel) filled(rows int) float64 {
-	return float64(roundUp(rows*m.batch, m.k.Rows)) / float64(m.batch)
+	return float64(plans.RoundUp(rows*m.batch, m.k.Rows)) / float64(m.batch)
 }
 
 // rowTiles is the number of tiles of the input channels in a gradient to the weights.
-func (m *costModel) rowTiles() float64 { return float64(ceilDiv(m.conv.C, m.k.Rows)) }
+func (m *costModel) rowTiles() float64 { return float64(plans.CeilDiv(m.conv.C, m.k.Rows)) }
 
 // transforms is the cost of all transforms of a picture's tiles.
 func (m *costModel) transforms(by method, tiles float64) float64 {
-	vectors := float64(ceilDiv(m.conv.C, m.lanes) + ceilDiv(m.conv.O, m.lanes))
+	vectors := float64(plans.CeilDiv(m.conv.C, m.lanes) + plans.CeilDiv(m.conv.O, m.lanes))
 	return tiles * (m.tile + m.transform[by]*vectors)
 }
 
 // tiles is the number of tiles of a picture.
 func (m *costModel) tiles(s kernels.WinogradSize) int {
-	return ceilDiv(m.oh, s.Out) * ceilDiv(m.ow, s.Out)
+	return plans.CeilDiv(m.oh, s.Out) * plans.CeilDiv(m.ow, s.Out)
 }
 
 // forward estimates a convolution, or a gradient to the picture as one.
@@ -160,8 +163,8 @@ func inside(n, stride, shift, size int) (count int) {
 }
 
 // winogradFits tells whether Winograd's algorithm can compute a convolution.
-func winogradFits(c Conv, prec Precision, k kernels.Kernel) bool {
-	if k.Winograd == nil || prec == Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 || c.C < winoChannels {
+func winogradFits(c plans.Conv, prec plans.Precision, k kernels.Kernel) bool {
+	if k.Winograd == nil || prec == plans.Exact || c.KH != 3 || c.KW != 3 || c.Stride != 1 || c.C < winoChannels {
 		return false
 	}
 	lanes := k.Winograd.Lanes

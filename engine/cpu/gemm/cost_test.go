@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
 )
 
 // square is a 3x3 convolution of n pictures of side x side.
-func square(n, side, c, o int) Conv {
-	return Conv{
+func square(n, side, c, o int) plans.Conv {
+	return plans.Conv{
 		N: n, H: side, W: side, C: c, O: o, KH: 3, KW: 3, Stride: 1,
 		PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1, Training: n > 2,
 	}
@@ -22,14 +23,14 @@ func square(n, side, c, o int) Conv {
 
 // TestChoice holds the model to what it must choose where the difference is clear.
 func TestChoice(t *testing.T) {
-	training := func(c Conv) Conv {
+	training := func(c plans.Conv) plans.Conv {
 		c.Training = true
 		return c
 	}
 	strided := square(1, 16, 64, 64)
 	strided.Stride = 2
 	for _, s := range []struct {
-		conv                  Conv
+		conv                  plans.Conv
 		forward, gradX, gradW method
 	}{
 		{square(1, 64, 320, 320), winograd44, winograd44, winograd44},
@@ -57,11 +58,11 @@ func TestChoice(t *testing.T) {
 			for _, n := range []int{1, 32} { // never by the batch
 				c := s.conv
 				c.N = n
-				got := [3]method{chosen(Forward, c, F32, level), chosen(ToPicture, c, F32, level), chosen(ToWeights, c, F32, level)}
+				got := [3]method{chosen(Forward, c, plans.F32, level), chosen(ToPicture, c, plans.F32, level), chosen(ToWeights, c, plans.F32, level)}
 				if want := [3]method{s.forward, s.gradX, s.gradW}; got != want {
 					t.Errorf("%v %+v: chose %v, not %v", level, c, got, want)
 				}
-				if chosen(Forward, c, Exact, level) != direct {
+				if chosen(Forward, c, plans.Exact, level) != direct {
 					t.Errorf("%v %+v: exact sums are not direct", level, c)
 				}
 			}
@@ -81,17 +82,17 @@ func methodOf(a *algorithm) method {
 }
 
 // chosen is the method of the algorithm that the table gives.
-func chosen(d Direction, c Conv, prec Precision, level isa.Level) method {
+func chosen(d Direction, c plans.Conv, prec plans.Precision, level isa.Level) method {
 	return methodOf((&problem{Direction: d, conv: c, prec: prec, level: level}).choose())
 }
 
 // planBy plans by the first algorithm of a method that has a cost; nil if none accepts.
-func planBy(m method, d Direction, c Conv, level isa.Level) *Plan {
-	p := &problem{Direction: d, conv: c, prec: F32, level: level, workers: 1}
+func planBy(m method, d Direction, c plans.Conv, level isa.Level) *plans.Plan {
+	p := &problem{Direction: d, conv: c, prec: plans.F32, level: level, workers: 1}
 	for i := range tables[d] {
 		if a := &tables[d][i]; a.cost != nil && methodOf(a) == m && a.accepts(p) {
 			plan := a.plan(p)
-			plan.Flops = c.flops()
+			plan.Flops = c.Flops()
 			return plan
 		}
 	}
@@ -104,16 +105,16 @@ func TestAlgorithmName(t *testing.T) {
 		if kernels.For(level).Winograd == nil {
 			continue
 		}
-		if use, _ := useTiles(F32, level); use {
+		if use, _ := plans.UseTiles(plans.F32, level); use {
 			continue
 		}
 		name := kernels.For(level).Name
 		for _, s := range []struct {
 			got, want string
 		}{
-			{planConv(square(1, 64, 64, 64), F32, 1, level).Algorithm, name + " Winograd F(4x4,3x3)"},
-			{planConv(square(1, 8, 64, 64), F32, 1, level).Algorithm, name + " Winograd F(2x2,3x3)"},
-			{planConvGradW(square(1, 64, 64, 64), F32, 1, level).Algorithm, name + " Winograd F(4x4,3x3) gradient"},
+			{planConv(square(1, 64, 64, 64), plans.F32, 1, level).Algorithm, name + " Winograd F(4x4,3x3)"},
+			{planConv(square(1, 8, 64, 64), plans.F32, 1, level).Algorithm, name + " Winograd F(2x2,3x3)"},
+			{planConvGradW(square(1, 64, 64, 64), plans.F32, 1, level).Algorithm, name + " Winograd F(4x4,3x3) gradient"},
 		} {
 			if s.got != s.want {
 				t.Errorf("%v: %q, not %q", level, s.got, s.want)
@@ -123,8 +124,8 @@ func TestAlgorithmName(t *testing.T) {
 }
 
 // realShapes are those of the networks whose speed matters, and odd ones.
-func realShapes() []Conv {
-	var all []Conv
+func realShapes() []plans.Conv {
+	var all []plans.Conv
 	add := func(n int, shapes ...[3]int) {
 		for _, s := range shapes {
 			all = append(all, square(n, s[0], s[1], s[2]))
@@ -165,13 +166,13 @@ func BenchmarkMethods(b *testing.B) {
 				continue
 			}
 			b.Run(fmt.Sprintf("%s/%dx%d:%d-%d", d.name, c.N, c.H, c.C, c.O), func(b *testing.B) {
-				compare(b, chosen(d.is, c, F32, level), d.a, d.b, d.y, func(m method) *Plan { return planBy(m, d.is, c, level) })
+				compare(b, chosen(d.is, c, plans.F32, level), d.a, d.b, d.y, func(m method) *plans.Plan { return planBy(m, d.is, c, level) })
 			})
 		}
 	}
 }
 
-func compare(b *testing.B, chosen method, x, w, y int, plan func(method) *Plan) {
+func compare(b *testing.B, chosen method, x, w, y int, plan func(method) *plans.Plan) {
 	var methods []method
 	for _, m := range []method{direct, winograd22, winograd44} {
 		if plan(m) != nil {
@@ -185,10 +186,10 @@ func compare(b *testing.B, chosen method, x, w, y int, plan func(method) *Plan) 
 	for i, m := range methods {
 		p := plan(m)
 		flops = p.Flops
-		a := Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, y), Scratch: make([]float32, p.ScratchLen)}
+		a := plans.Args{X: random(x, 1), W: random(w, 2), Y: make([]float32, y), Scratch: make([]float32, p.ScratchLen)}
 		if p.PackedLen > 0 {
 			packed := make([]float32, p.PackedLen)
-			pool.Run(p.Pack(Weights{F32: packed}, Weights{F32: a.W}, make([]float32, p.PackScratch(tensor.F32, tensor.F32))))
+			pool.Run(p.Pack(plans.Weights{F32: packed}, plans.Weights{F32: a.W}, make([]float32, p.PackScratch(tensor.F32, tensor.F32))))
 			a.W = packed
 		}
 		phases[i] = p.Bind(a)

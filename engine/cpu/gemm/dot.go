@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -17,8 +18,8 @@ func parts(taps, depth, cols int) []part {
 	var all []part
 	most := max(panelBytes/(4*cols), 1)
 	if depth > most {
-		n := ceilDiv(depth, most)
-		size := roundUp(ceilDiv(depth, n), 4)
+		n := plans.CeilDiv(depth, most)
+		size := plans.RoundUp(plans.CeilDiv(depth, n), 4)
 		for tap := range taps {
 			for from := 0; from < depth; from += size {
 				all = append(all, part{tap, 1, from, min(size, depth-from)})
@@ -36,8 +37,8 @@ func parts(taps, depth, cols int) []part {
 // dotPlan is the product of a source's rows with packed panels of columns.
 type dotPlan struct {
 	kernels.Kernel
-	src                     source
-	weights                 weights
+	src                     plans.Source
+	weights                 plans.Order
 	rows, depth, taps, cols int // cols and panels are those of the result
 	panels                  int
 	parts                   []part
@@ -70,31 +71,31 @@ type output struct {
 	stride int     // bytes between rows
 }
 
-func planDot(src source, w weights, workers int, k kernels.Kernel) *Plan {
+func planDot(src plans.Source, w plans.Order, workers int, k kernels.Kernel) *plans.Plan {
 	p := newDot(src, w, workers, k)
-	return &Plan{
-		also:       w.also(),
-		PackedLen:  w.panels(k.Cols) * p.taps * p.depth * k.Cols,
+	return &plans.Plan{
+		Also:       w.Also(),
+		PackedLen:  w.Panels(k.Cols) * p.taps * p.depth * k.Cols,
 		ScratchLen: len(p.workers) * (p.copySize() + 2*p.gateSize()),
 		HalfLen:    len(p.workers) * p.partSize(),
-		packing:    packPanels(w, k.Cols, workers),
-		phases:     p.bind,
+		Packing:    plans.PackPanels(w, k.Cols, workers),
+		Phases:     p.bind,
 	}
 }
 
-func newDot(src source, w weights, workers int, k kernels.Kernel) *dotPlan {
-	p := &dotPlan{Kernel: k, src: src, weights: w, cols: w.results()}
-	p.rows, p.depth, p.taps = src.size()
-	p.panels = ceilDiv(p.cols, k.Cols)
+func newDot(src plans.Source, w plans.Order, workers int, k kernels.Kernel) *dotPlan {
+	p := &dotPlan{Kernel: k, src: src, weights: w, cols: w.Results()}
+	p.rows, p.depth, p.taps = src.Size()
+	p.panels = plans.CeilDiv(p.cols, k.Cols)
 	p.parts = parts(p.taps, p.depth, k.Cols)
-	p.zero = zeros(p.depth + kernels.MaxRows)
-	_, plain := src.(rowSource)
+	p.zero = plans.Zeros(p.depth + kernels.MaxRows)
+	_, plain := src.(plans.RowSource)
 	p.copies = plain && p.depth*4%4096 == 0
-	tiles := ceilDiv(p.rows, k.Rows)
-	p.tilesPerTask = max(min(16, ceilDiv(tiles, 4)), 1)
+	tiles := plans.CeilDiv(p.rows, k.Rows)
+	p.tilesPerTask = max(min(16, plans.CeilDiv(tiles, 4)), 1)
 	p.panelsPerTask = p.panels
-	for ceilDiv(tiles, p.tilesPerTask)*ceilDiv(p.panels, p.panelsPerTask) < 8 && p.panelsPerTask > 1 {
-		p.panelsPerTask = ceilDiv(p.panelsPerTask, 2)
+	for plans.CeilDiv(tiles, p.tilesPerTask)*plans.CeilDiv(p.panels, p.panelsPerTask) < 8 && p.panelsPerTask > 1 {
+		p.panelsPerTask = plans.CeilDiv(p.panelsPerTask, 2)
 	}
 	p.workers = make([]dotWorker, max(workers, 1))
 	for i := range p.workers {
@@ -112,7 +113,7 @@ func (p *dotPlan) copySize() int {
 	return p.tilesPerTask * p.Kernel.Rows * (p.depth + copyGap)
 }
 
-func (p *dotPlan) bind(a Args) []par.Phase {
+func (p *dotPlan) bind(a plans.Args) []par.Phase {
 	scratch := a.Scratch
 	take := func(n int) []float32 {
 		part := scratch[:n]
@@ -131,9 +132,9 @@ func (p *dotPlan) bind(a Args) []par.Phase {
 			p.workers[i].wide = take(p.partSize())
 		}
 	}
-	tiles := ceilDiv(p.rows, p.Kernel.Rows)
-	blocks := ceilDiv(tiles, p.tilesPerTask)
-	groups := ceilDiv(p.panels, p.panelsPerTask)
+	tiles := plans.CeilDiv(p.rows, p.Kernel.Rows)
+	blocks := plans.CeilDiv(tiles, p.tilesPerTask)
+	groups := plans.CeilDiv(p.panels, p.panelsPerTask)
 	return []par.Phase{{Name: "dot", Tasks: blocks * groups, Run: func(task, worker int) {
 		first := task / groups * p.tilesPerTask
 		panel := task % groups * p.panelsPerTask
@@ -142,14 +143,14 @@ func (p *dotPlan) bind(a Args) []par.Phase {
 }
 
 // block computes tiles first … last-1 of panels from … to-1.
-func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
+func (p *dotPlan) block(a *plans.Args, w *dotWorker, first, last, from, to int) {
 	rows := p.Kernel.Rows
 	size := p.taps * rows
 	x, zero := kernels.AddressOf(a.X), kernels.AddressOf(p.zero)
 	for t := first; t < last; t++ {
 		table := w.table[(t-first)*size:][:size]
 		n := min(rows, p.rows-t*rows)
-		p.src.fill(table, rows, t*rows, n, x, zero)
+		p.src.Fill(table, rows, t*rows, n, x, zero)
 		for tap := range p.taps { // rows that are not there
 			for r := n; r < rows; r++ {
 				table[tap*rows+r] = zero
@@ -160,7 +161,7 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 		}
 	}
 	for panel := from; panel < to; panel++ {
-		if p.weights.gated {
+		if p.weights.Gated {
 			p.gate(a, w, panel, first, last)
 			continue
 		}
@@ -174,7 +175,7 @@ func (p *dotPlan) block(a *Args, w *dotWorker, first, last, from, to int) {
 }
 
 // panel computes tiles first … last-1 of one panel.
-func (p *dotPlan) panel(a *Args, w *dotWorker, panel, first, last int, out output) {
+func (p *dotPlan) panel(a *plans.Args, w *dotWorker, panel, first, last int, out output) {
 	size := p.taps * p.Kernel.Rows
 	for i, part := range p.parts {
 		p.setPart(a, w, panel, i, part)
@@ -195,9 +196,9 @@ func (p *dotPlan) copyRows(w *dotWorker, table []uintptr, at int) {
 }
 
 // setPart prepares what the tiles of one panel and part have in common.
-func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, i int, part part) {
+func (p *dotPlan) setPart(a *plans.Args, w *dotWorker, panel, i int, part part) {
 	cols := p.Kernel.Cols
-	from, n := p.weights.columns(panel, cols)
+	from, n := p.weights.Columns(panel, cols)
 	clear(w.bias[:])
 	if a.Bias != nil && i == 0 {
 		copy(w.bias[:n], a.Bias[from:])
@@ -205,7 +206,7 @@ func (p *dotPlan) setPart(a *Args, w *dotWorker, panel, i int, part part) {
 	w.args = kernels.DotArgs{
 		Taps: part.taps, Depth: part.depth,
 		B:    p.widened(a, w, ((panel*p.taps+part.tap)*p.depth+part.from)*cols, part.taps*part.depth*cols),
-		Bias: &w.bias[0], Mask: lowMask(n), Partial: &w.partial[0],
+		Bias: &w.bias[0], Mask: plans.LowMask(n), Partial: &w.partial[0],
 	}
 }
 
@@ -214,11 +215,11 @@ func (p *dotPlan) partSize() (most int) {
 	for _, part := range p.parts {
 		most = max(most, part.taps*part.depth*p.Kernel.Cols)
 	}
-	return roundUp(most, 16)
+	return plans.RoundUp(most, 16)
 }
 
 // widened is where n packed weights lie, widened if need be.
-func (p *dotPlan) widened(a *Args, w *dotWorker, from, n int) *float32 {
+func (p *dotPlan) widened(a *plans.Args, w *dotWorker, from, n int) *float32 {
 	if a.Half == nil {
 		return &a.W[from]
 	}
@@ -248,7 +249,7 @@ func (p *dotPlan) tile(w *dotWorker, t, at, i int, part part, table []uintptr, o
 		args.Add = out.add + offset
 	}
 	p.Kernel.Dot(args)
-	if p.Kernel.Name == "avx2" && args.Mask != lowMask(cols) {
+	if p.Kernel.Name == "avx2" && args.Mask != plans.LowMask(cols) {
 		kernels.StorePartial(args, cols)
 	}
 }

@@ -16,7 +16,7 @@ func (p *tilesPlan) gate(w *tilesWorker, size int) {
 	}
 	w.tile.Count, w.tile.Shifts = 2*n, &w.shifts[0]
 	w.put.Gated, w.put.Half = 1, 0
-	if p.halfY {
+	if p.HalfY {
 		w.put.Half = 1
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -16,33 +17,33 @@ import (
 func TestGEGLU(t *testing.T) {
 	for _, m := range []struct{ rows, depth, half int }{{5, 36, 25}, {70, 200, 32}, {130, 260, 100}, {33, 130, 7}, {40, 4200, 9}} {
 		x, w, bias := random(m.rows*m.depth, 1), random(2*m.half*m.depth, 2), random(2*m.half, 3)
-		check := func(what string, plan func(w weights, workers int) *Plan) {
-			wt := weights{cols: 2 * m.half, depth: m.depth, taps: 1, strideCol: m.depth, strideDepth: 1}
+		check := func(what string, plan func(w plans.Order, workers int) *plans.Plan) {
+			wt := plans.Order{Cols: 2 * m.half, Depth: m.depth, Taps: 1, StrideCol: m.depth, StrideDepth: 1}
 			whole, want := make([]float32, m.rows*2*m.half), make([]float32, m.rows*m.half)
-			run(plan(wt, 1), 1, Args{X: x, W: w, Y: whole, Bias: bias})
+			run(plan(wt, 1), 1, plans.Args{X: x, W: w, Y: whole, Bias: bias})
 			for r := range m.rows {
 				row := whole[r*2*m.half:][:2*m.half]
 				vec.GEGLU(want[r*m.half:][:m.half], row[:m.half], row[m.half:])
 			}
-			wt.gated = true
+			wt.Gated = true
 			for workers := 1; workers <= 2; workers++ {
 				got := make([]float32, m.rows*m.half)
-				run(plan(wt, workers), workers, Args{X: x, W: w, Y: got, Bias: bias})
+				run(plan(wt, workers), workers, plans.Args{X: x, W: w, Y: got, Bias: bias})
 				same(t, fmt.Sprint(what, m), got, want)
 			}
 		}
 		for _, level := range isa.Available() {
-			check(level.String(), func(w weights, workers int) *Plan {
-				return planDot(rowSource{m.rows, m.depth}, w, workers, kernels.For(level))
+			check(level.String(), func(w plans.Order, workers int) *plans.Plan {
+				return planDot(plans.RowSource{Rows: m.rows, Depth: m.depth}, w, workers, kernels.For(level))
 			})
 			if level > isa.Current() { // tiles have a GEGLU of their own
 				continue
 			}
 			for _, split := range []bool{false, true} {
 				tl := kernels.TilesFor(level)
-				check(tl.Name+kindOf(split), func(w weights, workers int) *Plan {
-					c := Conv{N: 1, H: m.rows, W: 1, C: m.depth, O: 2 * m.half, KH: 1, KW: 1, Stride: 1}
-					return planTilesIn(0, forward(c), w, workers, tl, split)
+				check(tl.Name+kindOf(split), func(w plans.Order, workers int) *plans.Plan {
+					c := plans.Conv{N: 1, H: m.rows, W: 1, C: m.depth, O: 2 * m.half, KH: 1, KW: 1, Stride: 1}
+					return planTilesIn(0, plans.Forward(c), w, workers, tl, split)
 				})
 			}
 		}
@@ -62,7 +63,7 @@ func TestGateTiles(t *testing.T) {
 	for _, level := range isa.Available()[:isa.Current()+1] {
 		tl := kernels.TilesFor(level)
 		for half := range 2 {
-			for _, mask := range []uint32{lowMask(kernels.Side), lowMask(19), lowMask(5)} {
+			for _, mask := range []uint32{plans.LowMask(kernels.Side), plans.LowMask(19), plans.LowMask(5)} {
 				acc, y := make([]float32, tiles*kernels.Side*kernels.Side), random(tiles/2*kernels.Side*kernels.Side, 5)
 				want := slices.Clone(y)
 				put := kernels.PutArgs{Acc: &acc[0], Count: tiles / 2 * kernels.Side, Bias: &bias[0], Mask: mask, Gated: 1, Half: half}

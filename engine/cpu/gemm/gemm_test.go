@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
@@ -19,12 +20,12 @@ func random(n int, key uint64) []float32 {
 }
 
 // run packs, binds and runs a plan with dirty scratch.
-func run(p *Plan, workers int, a Args) {
+func run(p *plans.Plan, workers int, a plans.Args) {
 	pool := par.NewPool(workers)
 	defer pool.Close()
 	if p.PackedLen > 0 {
 		packed := make([]float32, p.PackedLen)
-		pool.Run(p.Pack(Weights{F32: packed}, Weights{F32: a.W}, make([]float32, p.PackScratch(tensor.F32, tensor.F32))))
+		pool.Run(p.Pack(plans.Weights{F32: packed}, plans.Weights{F32: a.W}, make([]float32, p.PackScratch(tensor.F32, tensor.F32))))
 		a.W = packed
 	}
 	a.Scratch = make([]float32, p.ScratchLen)
@@ -46,13 +47,13 @@ func relErr(got []float32, want []float64) float64 {
 	return worst / max(scale, 1e-30)
 }
 
-func tolerance(level isa.Level, prec Precision) float64 {
-	switch use, split := useTiles(prec, level); {
+func tolerance(level isa.Level, prec plans.Precision) float64 {
+	switch use, split := plans.UseTiles(prec, level); {
 	case use && !split:
 		return 1e-2
 	case use: // an operand keeps 16 bits
 		return 2e-5
-	case prec == F32 && kernels.For(level).Winograd != nil:
+	case prec == plans.F32 && kernels.For(level).Winograd != nil:
 		return 1e-5
 	}
 	return 2e-6
@@ -60,21 +61,21 @@ func tolerance(level isa.Level, prec Precision) float64 {
 
 type mode struct {
 	level isa.Level
-	prec  Precision
+	prec  plans.Precision
 }
 
 func modes() []mode {
 	var all []mode
 	for _, l := range isa.Available() {
-		all = append(all, mode{l, F32}, mode{l, Exact})
-		if use, _ := useTiles(BF16, l); use {
-			all = append(all, mode{l, BF16})
+		all = append(all, mode{l, plans.F32}, mode{l, plans.Exact})
+		if use, _ := plans.UseTiles(plans.BF16, l); use {
+			all = append(all, mode{l, plans.BF16})
 		}
 	}
 	return all
 }
 
-func naiveMatMul(s MatMul, a, b []float32) []float64 {
+func naiveMatMul(s plans.MatMul, a, b []float32) []float64 {
 	y := make([]float64, s.M*s.N)
 	for i := range s.M {
 		for j := range s.N {
@@ -94,11 +95,11 @@ func naiveMatMul(s MatMul, a, b []float32) []float64 {
 }
 
 func TestMatMul(t *testing.T) {
-	for i, s := range []MatMul{{M: 1, N: 1, K: 1}, {M: 5, N: 7, K: 3}, {M: 33, N: 65, K: 130}, {M: 64, N: 96, K: 7000}, {M: 3, N: 17, K: 40}, {M: 100, N: 32, K: 64}} {
-		for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
+	for i, s := range []plans.MatMul{{M: 1, N: 1, K: 1}, {M: 5, N: 7, K: 3}, {M: 33, N: 65, K: 130}, {M: 64, N: 96, K: 7000}, {M: 3, N: 17, K: 40}, {M: 100, N: 32, K: 64}} {
+		for _, trans := range []plans.MatMul{{}, {TransB: true}, {TransA: true}} {
 			s.TransA, s.TransB = trans.TransA, trans.TransB
 			a, b := random(s.M*s.K, uint64(i)), random(s.K*s.N, uint64(i+100))
-			args := Args{X: a, W: b}
+			args := plans.Args{X: a, W: b}
 			want := naiveMatMul(s, a, b)
 			if !s.TransA {
 				args.Bias, args.Add = random(s.N, 1), random(s.M*s.N, 2)
@@ -117,7 +118,7 @@ func TestMatMul(t *testing.T) {
 	}
 }
 
-func naiveConv(c Conv, x, w []float32, visit func(y, xi, wi int)) {
+func naiveConv(c plans.Conv, x, w []float32, visit func(y, xi, wi int)) {
 	oh, ow := c.OutSize()
 	for n := range c.N {
 		for oy := range oh {
@@ -140,7 +141,7 @@ func naiveConv(c Conv, x, w []float32, visit func(y, xi, wi int)) {
 	}
 }
 
-var convs = []Conv{
+var convs = []plans.Conv{
 	{N: 1, H: 1, W: 1, C: 5, O: 3, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 3, H: 7, W: 5, C: 3, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 2, H: 8, W: 8, C: 32, O: 32, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
@@ -160,12 +161,12 @@ type summed struct {
 }
 
 var (
-	sums     = map[Conv]*summed{}
+	sums     = map[plans.Conv]*summed{}
 	sumsLock sync.Mutex
 )
 
 // sumsOf sums a convolution once for all tests that compare with it.
-func sumsOf(c Conv) *summed {
+func sumsOf(c plans.Conv) *summed {
 	sumsLock.Lock()
 	defer sumsLock.Unlock()
 	if s := sums[c]; s != nil {
@@ -197,11 +198,11 @@ func TestConv(t *testing.T) {
 				}
 			}
 			y, dx, dw := make([]float32, len(s.y)), make([]float32, len(s.x)), make([]float32, len(s.w))
-			run(planConv(c, m.prec, 2, m.level), 2, Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
+			run(planConv(c, m.prec, 2, m.level), 2, plans.Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
 			check("forward", y, s.y)
-			run(planConvGradX(c, m.prec, 2, m.level), 2, Args{X: s.dy, W: s.w, Y: dx})
+			run(planConvGradX(c, m.prec, 2, m.level), 2, plans.Args{X: s.dy, W: s.w, Y: dx})
 			check("gradient to x", dx, s.gradX)
-			run(planConvGradW(c, m.prec, 2, m.level), 2, Args{X: s.x, W: s.dy, Y: dw})
+			run(planConvGradW(c, m.prec, 2, m.level), 2, plans.Args{X: s.x, W: s.dy, Y: dw})
 			check("gradient to w", dw, s.gradW)
 		}
 	}
@@ -225,9 +226,9 @@ func TestSplit(t *testing.T) {
 				dw[wi] += float64(dy[yi]) * float64(x[xi])
 			})
 			gotY, gotX, gotW := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
-			run(planTiles(forward(c), c.weights(), 2, tl, true), 2, Args{X: x, W: w, Y: gotY})
-			run(planTiles(backward(c), c.weightsBackward(), 2, tl, true), 2, Args{X: dy, W: w, Y: gotX})
-			run(planTileGradW(c, layout{row: c.KH * c.KW, col: c.C * c.KH * c.KW, tap: 1}, 2, tl, true), 2, Args{X: x, W: dy, Y: gotW})
+			run(planTiles(plans.Forward(c), c.Weights(), 2, tl, true), 2, plans.Args{X: x, W: w, Y: gotY})
+			run(planTiles(plans.Backward(c), c.WeightsBackward(), 2, tl, true), 2, plans.Args{X: dy, W: w, Y: gotX})
+			run(planTileGradW(c, plans.Layout{Row: c.KH * c.KW, Col: c.C * c.KH * c.KW, Tap: 1}, 2, tl, true), 2, plans.Args{X: x, W: dy, Y: gotW})
 			for what, e := range map[string]float64{"forward": relErr(gotY, y), "gradient to x": relErr(gotX, dx), "gradient to w": relErr(gotW, dw)} {
 				if !(e < 2e-5) {
 					t.Errorf("%s %s %+v: error %g", tl.Name, what, c, e)
@@ -242,7 +243,7 @@ func TestSplit(t *testing.T) {
 func TestUp(t *testing.T) {
 	for _, m := range modes() {
 		for _, channels := range []int{3, 20, 48} {
-			c := Conv{N: 2, H: 18, W: 16, C: channels, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
+			c := plans.Conv{N: 2, H: 18, W: 16, C: channels, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
 			w, small := random(c.O*c.C*9, 1), random(c.N*9*8*c.C, 2)
 			large := make([]float32, c.N*c.H*c.W*c.C)
 			for i := range c.N * c.H * c.W {
@@ -250,9 +251,9 @@ func TestUp(t *testing.T) {
 				copy(large[i*c.C:][:c.C], small[((n*9+y/2)*8+x/2)*c.C:])
 			}
 			want, got := make([]float32, c.N*c.H*c.W*c.O), make([]float32, c.N*c.H*c.W*c.O)
-			run(planConv(c, m.prec, 2, m.level), 2, Args{X: large, W: w, Y: want})
+			run(planConv(c, m.prec, 2, m.level), 2, plans.Args{X: large, W: w, Y: want})
 			c.Up = 2
-			run(planConv(c, m.prec, 2, m.level), 2, Args{X: small, W: w, Y: got})
+			run(planConv(c, m.prec, 2, m.level), 2, plans.Args{X: small, W: w, Y: got})
 			same(t, fmt.Sprintf("%v %+v", m, c), got, want)
 		}
 	}
@@ -268,16 +269,16 @@ func TestSameBits(t *testing.T) {
 			one.N, c.N = 1, 3
 			x, w, dy := random(c.N*c.H*c.W*c.C, uint64(i)), random(c.O*c.C*c.KH*c.KW, 5), random(c.N*oh*ow*c.O, 6)
 			all, alone := make([]float32, len(dy)), make([]float32, len(dy)/3)
-			run(planConv(c, m.prec, 3, m.level), 3, Args{X: x, W: w, Y: all})
-			run(planConv(one, m.prec, 1, m.level), 1, Args{X: x[len(x)/3*2:], W: w, Y: alone})
+			run(planConv(c, m.prec, 3, m.level), 3, plans.Args{X: x, W: w, Y: all})
+			run(planConv(one, m.prec, 1, m.level), 1, plans.Args{X: x[len(x)/3*2:], W: w, Y: alone})
 			same(t, fmt.Sprintf("%v forward %+v", m, c), all[len(all)/3*2:], alone)
 			all, alone = make([]float32, len(x)), make([]float32, len(x)/3)
-			run(planConvGradX(c, m.prec, 3, m.level), 3, Args{X: dy, W: w, Y: all})
-			run(planConvGradX(one, m.prec, 1, m.level), 1, Args{X: dy[len(dy)/3:], W: w, Y: alone})
+			run(planConvGradX(c, m.prec, 3, m.level), 3, plans.Args{X: dy, W: w, Y: all})
+			run(planConvGradX(one, m.prec, 1, m.level), 1, plans.Args{X: dy[len(dy)/3:], W: w, Y: alone})
 			same(t, fmt.Sprintf("%v gradient %+v", m, c), all[len(all)/3:len(all)/3*2], alone)
 			all, alone = make([]float32, len(w)), make([]float32, len(w))
-			run(planConvGradW(c, m.prec, 3, m.level), 3, Args{X: x, W: dy, Y: all})
-			run(planConvGradW(c, m.prec, 1, m.level), 1, Args{X: x, W: dy, Y: alone})
+			run(planConvGradW(c, m.prec, 3, m.level), 3, plans.Args{X: x, W: dy, Y: all})
+			run(planConvGradW(c, m.prec, 1, m.level), 1, plans.Args{X: x, W: dy, Y: alone})
 			same(t, fmt.Sprintf("%v weights %+v", m, c), all, alone)
 		}
 	}

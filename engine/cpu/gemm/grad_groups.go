@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/par"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
 
 // gradGroups cut a gradient to the weights into tasks: of groups of tiles, of rows and
 // columns, and of splits of the positions that are summed over.
@@ -14,7 +17,7 @@ type gradGroups struct {
 // group chooses the size of groups.
 func (c *gradGroups) group(tall, wide int) {
 	c.tall, c.wide = tall, wide
-	c.rowGroups, c.colGroups = ceilDiv(c.rowTiles, tall), ceilDiv(c.colTiles, wide)
+	c.rowGroups, c.colGroups = plans.CeilDiv(c.rowTiles, tall), plans.CeilDiv(c.colTiles, wide)
 }
 
 func (c *gradGroups) count() int { return c.rowGroups * c.colGroups }

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
@@ -14,11 +15,11 @@ import (
 type GradSum struct{ p *tileGradW }
 
 // NewGradSum plans for pieces of so many of the s.K rows, by one worker each.
-func NewGradSum(s MatMul, piece int, prec Precision, workers int) *GradSum {
-	c := Conv{N: 1, H: 1, W: piece, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
+func NewGradSum(s plans.MatMul, piece int, prec plans.Precision, workers int) *GradSum {
+	c := plans.Conv{N: 1, H: 1, W: piece, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
 	level := isa.Current()
-	_, split := useTiles(prec.forDepth(1, s.K, false), level)
-	return &GradSum{newTileGradW(gradBytes, 1, c, layout{row: s.N, col: 1}, workers, kernels.TilesFor(level), split)}
+	_, split := plans.UseTiles(prec.ForDepth(1, s.K, false), level)
+	return &GradSum{newTileGradW(gradBytes, 1, c, plans.Layout{Row: s.N, Col: 1}, workers, kernels.TilesFor(level), split)}
 }
 
 // SumsLen is the memory for sums, ScratchLen that of a worker, in float32 words.
@@ -31,7 +32,7 @@ func (g *GradSum) groups() int { return g.p.count() }
 // Sum sums the products of a piece, or adds them to the sums.
 func (g *GradSum) Sum(sums, a, b, scratch []float32, add bool, worker int) {
 	p := g.p
-	args := Args{X: a, W: b}
+	args := plans.Args{X: a, W: b}
 	if p.swapped {
 		args.X, args.W = b, a
 	}

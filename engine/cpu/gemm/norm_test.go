@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // normalised are the pictures of a convolution after a normalisation.
-func normalised(c Conv, x []float32, norm Norm) []float32 {
+func normalised(c plans.Conv, x []float32, norm plans.Norm) []float32 {
 	y := make([]float32, len(x))
 	var rows vec.Rows
 	for n := range c.N {
@@ -29,20 +30,20 @@ func normalised(c Conv, x []float32, norm Norm) []float32 {
 // they are normalised before, whatever the bands and however many the workers.
 func TestNormed(t *testing.T) {
 	tl := kernels.TilesFor(isa.Current())
-	flat := []Conv{{N: 5, H: 1, W: 700, C: 72, O: 33, KH: 1, KW: 1, Stride: 1}, {N: 2, H: 6, W: 5, C: 100, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}}
+	flat := []plans.Conv{{N: 5, H: 1, W: 700, C: 72, O: 33, KH: 1, KW: 1, Stride: 1}, {N: 2, H: 6, W: 5, C: 100, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}}
 	for i, c := range append(flat, banded[1], banded[2], banded[3]) {
 		for _, split := range []bool{false, true} {
 			silu := (i%2 == 0) != split
 			oh, ow := c.OutSize()
 			x, w := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*c.KH*c.KW, 2)
-			norm := Norm{Coef: random(2*c.N*c.C, 3), Beta: random(c.C, 4), Rows: c.H * c.W, SiLU: silu}
+			norm := plans.Norm{Coef: random(2*c.N*c.C, 3), Beta: random(c.C, 4), Rows: c.H * c.W, SiLU: silu}
 			want := make([]float32, c.N*oh*ow*c.O)
-			run(planTilesIn(1<<40, forward(c), c.weights(), 1, tl, split), 1, Args{X: normalised(c, x, norm), W: w, Y: want})
+			run(planTilesIn(1<<40, plans.Forward(c), c.Weights(), 1, tl, split), 1, plans.Args{X: normalised(c, x, norm), W: w, Y: want})
 			normed := c
 			normed.Normed = true
 			for workers := 1; workers <= 3; workers++ {
 				got := make([]float32, len(want))
-				run(planTilesIn(0, forward(normed), c.weights(), workers, tl, split), workers, Args{X: x, W: w, Y: got, Norm: norm})
+				run(planTilesIn(0, plans.Forward(normed), c.Weights(), workers, tl, split), workers, plans.Args{X: x, W: w, Y: got, Norm: norm})
 				same(t, fmt.Sprintf("split %v %+v", split, c), got, want)
 			}
 		}

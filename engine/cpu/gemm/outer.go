@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
@@ -15,8 +16,8 @@ const pointsPerBlock = 64
 // rows, and walks over all points in order.
 type outerPlan struct {
 	kernels.Kernel
-	conv          Conv
-	out           layout
+	conv          plans.Conv
+	out           plans.Layout
 	oh, ow        int
 	tiles, panels int
 	group         int // tiles of a task
@@ -33,30 +34,30 @@ type outerWorker struct {
 	masks    [16]int32
 }
 
-func planOuter(c Conv, out layout, workers int, k kernels.Kernel) *Plan {
+func planOuter(c plans.Conv, out plans.Layout, workers int, k kernels.Kernel) *plans.Plan {
 	p := &outerPlan{Kernel: k, conv: c, out: out}
 	p.oh, p.ow = c.OutSize()
-	p.tiles, p.panels = ceilDiv(c.C, k.Rows), ceilDiv(c.O, k.Cols)
+	p.tiles, p.panels = plans.CeilDiv(c.C, k.Rows), plans.CeilDiv(c.O, k.Cols)
 	p.group = min(max(p.tiles*p.panels*c.KH*c.KW/8, 1), 16, p.tiles)
 	p.rowsPerBlock = max(pointsPerBlock/p.ow, 1)
 	p.workers = make([]outerWorker, max(workers, 1))
 	for i := range p.workers {
-		p.workers[i].segments = make([]kernels.Segment, max(p.rowsPerBlock, ceilDiv(p.ow, pointsPerBlock)))
+		p.workers[i].segments = make([]kernels.Segment, max(p.rowsPerBlock, plans.CeilDiv(p.ow, pointsPerBlock)))
 		p.workers[i].d = make([]float32, pointsPerBlock*k.Cols)
 		p.workers[i].acc = make([]float32, p.group*k.Rows*k.Cols)
 	}
-	return &Plan{phases: p.bind}
+	return &plans.Plan{Phases: p.bind}
 }
 
-func (p *outerPlan) bind(a Args) []par.Phase {
-	groups := ceilDiv(p.tiles, p.group)
+func (p *outerPlan) bind(a plans.Args) []par.Phase {
+	groups := plans.CeilDiv(p.tiles, p.group)
 	taps := p.conv.KH * p.conv.KW
 	return []par.Phase{{Name: "outer", Tasks: taps * p.panels * groups, Run: func(task, worker int) {
 		p.task(&a, &p.workers[worker], task/(p.panels*groups), task/groups%p.panels, task%groups*p.group)
 	}}}
 }
 
-func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
+func (p *outerPlan) task(a *plans.Args, w *outerWorker, tap, panel, first int) {
 	last := min(first+p.group, p.tiles)
 	size := p.Kernel.Rows * p.Kernel.Cols
 	n := min(p.Kernel.Cols, p.conv.O-panel*p.Kernel.Cols)
@@ -64,10 +65,10 @@ func (p *outerPlan) task(a *Args, w *outerWorker, tap, panel, first int) {
 	w.masks = kernels.LaneMasks(n)
 	w.args = kernels.OuterArgs{
 		Segments: &w.segments[0], StrideX: p.conv.Stride * p.conv.C * 4, StrideD: p.conv.O * 4,
-		Mask: lowMask(n), Masks: &w.masks,
+		Mask: plans.LowMask(n), Masks: &w.masks,
 	}
 	if p.Kernel.Panel != nil {
-		w.panel = kernels.PanelArgs{Dst: &w.d[0], Segments: &w.segments[0], Stride: p.conv.O * 4, Mask: lowMask(n), Masks: &w.masks}
+		w.panel = kernels.PanelArgs{Dst: &w.d[0], Segments: &w.segments[0], Stride: p.conv.O * 4, Mask: plans.LowMask(n), Masks: &w.masks}
 		w.args.StrideD = p.Kernel.Cols * 4
 	}
 	rows := p.conv.N * p.oh
@@ -113,7 +114,7 @@ func (p *outerPlan) shift(segments []kernels.Segment, channels int) {
 
 // fill lists the points of rows from … to-1 of the result, from column x0 on,
 // at which the tap falls inside the picture.
-func (p *outerPlan) fill(a *Args, segments []kernels.Segment, tap, panel, from, to, x0 int) int {
+func (p *outerPlan) fill(a *plans.Args, segments []kernels.Segment, tap, panel, from, to, x0 int) int {
 	c := &p.conv
 	ky, kx := tap/c.KW, tap%c.KW
 	lo, hi := x0, min(x0+pointsPerBlock, p.ow)
@@ -145,18 +146,18 @@ func (p *outerPlan) fill(a *Args, segments []kernels.Segment, tap, panel, from, 
 }
 
 // store writes the rows of tile t, but for those its neighbour has too.
-func (p *outerPlan) store(a *Args, acc []float32, tap, panel, t, n int) {
+func (p *outerPlan) store(a *plans.Args, acc []float32, tap, panel, t, n int) {
 	channel := p.channel(t)
 	for r := t*p.Kernel.Rows - channel; r < p.Kernel.Rows; r++ {
-		at := (channel+r)*p.out.row + panel*p.Kernel.Cols*p.out.col + tap*p.out.tap
+		at := (channel+r)*p.out.Row + panel*p.Kernel.Cols*p.out.Col + tap*p.out.Tap
 		row := acc[r*p.Kernel.Cols:][:n]
-		if p.out.col == 1 {
+		if p.out.Col == 1 {
 			copy(a.Y[at:], row)
 			continue
 		}
 		for _, v := range row {
 			a.Y[at] = v
-			at += p.out.col
+			at += p.out.Col
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 	"github.com/ldm-go/ldm/tensor"
@@ -13,38 +14,38 @@ import (
 // TestPackHalf: weights of 16 bits are packed as the same weights in float32 are, and
 // narrowed to what those are in 16 bits.
 func TestPackHalf(t *testing.T) {
-	conv := Conv{N: 2, H: 12, W: 12, C: 48, O: 70, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
+	conv := plans.Conv{N: 2, H: 12, W: 12, C: 48, O: 70, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
 	strided, first := conv, conv
 	strided.Stride, first.C = 2, 3
 	for _, m := range modes() {
-		for name, plan := range map[string]*Plan{
+		for name, plan := range map[string]*plans.Plan{
 			"conv": planConv(conv, m.prec, 2, m.level), "gradient": planConvGradX(conv, m.prec, 2, m.level),
 			"strided": planConv(strided, m.prec, 2, m.level), "its gradient": planConvGradX(strided, m.prec, 2, m.level),
 			"gathered": planConv(first, m.prec, 2, m.level),
-			"A·B":      planMatMul(MatMul{M: 9, N: 70, K: 150}, m.prec, 2, m.level),
-			"A·Bᵀ":     planMatMul(MatMul{M: 9, N: 70, K: 150, TransB: true}, m.prec, 2, m.level),
-			"GEGLU":    planMatMul(MatMul{M: 9, N: 70, K: 150, TransB: true, GEGLU: true}, m.prec, 2, m.level),
+			"A·B":      planMatMul(plans.MatMul{M: 9, N: 70, K: 150}, m.prec, 2, m.level),
+			"A·Bᵀ":     planMatMul(plans.MatMul{M: 9, N: 70, K: 150, TransB: true}, m.prec, 2, m.level),
+			"GEGLU":    planMatMul(plans.MatMul{M: 9, N: 70, K: 150, TransB: true, GEGLU: true}, m.prec, 2, m.level),
 		} {
 			for _, f := range []tensor.Format{tensor.F16, tensor.BF16} {
 				what := fmt.Sprint(name, m, f)
-				n := plan.packing.weights.size()
-				raw, wide, want := Weights{Half: make([]uint16, n), Format: f}, make([]float32, n), make([]float32, plan.PackedLen)
+				n := plan.Packing.Weights.Size()
+				raw, wide, want := plans.Weights{Half: make([]uint16, n), Format: f}, make([]float32, n), make([]float32, plan.PackedLen)
 				vec.Narrow(f, raw.Half, random(n, 1))
 				vec.Widen(f, wide, raw.Half)
 				pool := par.NewPool(2)
-				pool.Run(plan.Pack(Weights{F32: want}, Weights{F32: wide}, make([]float32, plan.PackScratch(tensor.F32, tensor.F32))))
+				pool.Run(plan.Pack(plans.Weights{F32: want}, plans.Weights{F32: wide}, make([]float32, plan.PackScratch(tensor.F32, tensor.F32))))
 				got := make([]float32, plan.PackedLen)
-				pack := func(dst Weights) {
+				pack := func(dst plans.Weights) {
 					scratch := make([]float32, plan.PackScratch(dst.Format, f))
 					for i := range scratch {
 						scratch[i] = float32(math.NaN())
 					}
 					pool.Run(plan.Pack(dst, raw, scratch))
 				}
-				pack(Weights{F32: got})
+				pack(plans.Weights{F32: got})
 				sameBits(t, what, got, want)
 				if plan.HalfLen > 0 {
-					held := Weights{Half: make([]uint16, plan.PackedLen), Format: f}
+					held := plans.Weights{Half: make([]uint16, plan.PackedLen), Format: f}
 					pack(held)
 					vec.Widen(f, got, held.Half)
 					sameBits(t, what+" held", got, want)

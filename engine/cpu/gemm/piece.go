@@ -1,27 +1,30 @@
 package gemm
 
 import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
 // Piece is a product of some rows that one worker computes alone, on other operands at
 // every run: a part of a larger computation, whose numbers stay in that worker's caches.
 type Piece struct {
-	plan   *Plan
-	args   Args
+	plan   *plans.Plan
+	args   plans.Args
 	phases []par.Phase
 }
 
 // PlanPiece plans a product that is Tiled. Its weights are those packed by PlanMatMul's.
-func PlanPiece(s MatMul, prec Precision) *Piece { return &Piece{plan: PlanMatMul(s, prec, 0)} }
+func PlanPiece(s plans.MatMul, prec plans.Precision) *Piece {
+	return &Piece{plan: PlanMatMul(s, prec, 0)}
+}
 
 // ScratchLen is the memory of a piece, in float32 words.
 func (p *Piece) ScratchLen() int { return p.plan.ScratchLen }
 
 // Bind names what is the same in every run.
 func (p *Piece) Bind(packed, bias, scratch []float32) {
-	p.args = Args{W: packed, Bias: bias, Scratch: scratch}
-	p.phases = p.plan.over(&p.args)
+	p.args = plans.Args{W: packed, Bias: bias, Scratch: scratch}
+	p.phases = p.plan.Over(&p.args)
 }
 
 // Run computes y from x, and adds add to it if that is not nil.

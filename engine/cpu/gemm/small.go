@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -40,8 +41,8 @@ var (
 )
 
 // NewSmall returns the products of a precision on this processor.
-func NewSmall(prec Precision) *Small {
-	if use, split := useTiles(prec, smallLevel); use {
+func NewSmall(prec plans.Precision) *Small {
+	if use, split := plans.UseTiles(prec, smallLevel); use {
 		return NewSmallTiles(smallLevel, split)
 	}
 	return &Small{level: smallLevel, kernel: &smallKernel}
@@ -83,7 +84,7 @@ func (s *Small) RightLen(n, k int) int {
 	if s.tiled {
 		return s.rightTileLen(n, k)
 	}
-	return roundUp(n, s.kernel.Cols) * k
+	return plans.RoundUp(n, s.kernel.Cols) * k
 }
 
 // Right packs the operand b [k, n], or with trans that of b's transpose, b being
@@ -101,7 +102,7 @@ func (s *Small) Right(packed []float32, trans bool, n, k int, b []float32, ldb i
 			clear(panel)
 		}
 		if trans {
-			Transpose(panel, cols, b[first*ldb:], ldb, count, k)
+			plans.Transpose(panel, cols, b[first*ldb:], ldb, count, k)
 			continue
 		}
 		for i := range k {
@@ -126,7 +127,7 @@ func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c 
 		}
 		for first := 0; first < n; first += kn.Cols {
 			cols := min(kn.Cols, n-first)
-			args.B, args.Y, args.Mask = &right[first*k], kernels.AddressOf(c[row*ldc+first:]), lowMask(cols)
+			args.B, args.Y, args.Mask = &right[first*k], kernels.AddressOf(c[row*ldc+first:]), plans.LowMask(cols)
 			if accumulate {
 				args.Add = args.Y
 			}
@@ -142,6 +143,6 @@ func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c 
 // multiply.
 func (s *Small) Fetch(x []float32) {
 	if s.tiled {
-		s.tiles.Prefetch(&x[0], 0, ceilDiv(len(x), 16), 1)
+		s.tiles.Prefetch(&x[0], 0, plans.CeilDiv(len(x), 16), 1)
 	}
 }

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
@@ -15,7 +16,7 @@ const gridSpace = 32
 // GridLen is the number of words of a grid [m, n].
 func (s *Small) GridLen(m, n int) int {
 	if s.tiled {
-		return ceilDiv(n, kernels.Side) * (roundUp(m, kernels.Side)*kernels.Side + gridSpace)
+		return plans.CeilDiv(n, kernels.Side) * (plans.RoundUp(m, kernels.Side)*kernels.Side + gridSpace)
 	}
 	return m * n
 }
@@ -23,7 +24,7 @@ func (s *Small) GridLen(m, n int) int {
 // Grid views GridLen words as a grid [m, n].
 func (s *Small) Grid(memory []float32, m, n int) vec.Grid {
 	if s.tiled {
-		return vec.Grid{X: memory, Row: kernels.Side, Panel: roundUp(m, kernels.Side)*kernels.Side + gridSpace}
+		return vec.Grid{X: memory, Row: kernels.Side, Panel: plans.RoundUp(m, kernels.Side)*kernels.Side + gridSpace}
 	}
 	return vec.Grid{X: memory, Row: n, Panel: kernels.Side}
 }
@@ -41,7 +42,7 @@ func (s *Small) MulGrid(m, n, k int, left Left, right []float32, accumulate bool
 		s.args.Resume = 1
 	}
 	for row := 0; row < m; row += smallTiles * kernels.Side {
-		s.args.Count = ceilDiv(min(smallTiles*kernels.Side, m-row), kernels.Side)
+		s.args.Count = plans.CeilDiv(min(smallTiles*kernels.Side, m-row), kernels.Side)
 		s.args.A = kernels.AddressOf(left.rows[row*left.distance:])
 		for first := 0; first < n; first += kernels.Side {
 			s.args.B = kernels.AddressOf(right[first/kernels.Side*size:])
@@ -102,7 +103,7 @@ func (s *Small) MulT(memory []float32, m, n, k int, a vec.Grid, b []float32, ldb
 	if s.tiled {
 		left = s.leftGridT(memory[:size], m, k, a)
 	} else {
-		Transpose(memory, k, a.X, a.Row, k, m)
+		plans.Transpose(memory, k, a.X, a.Row, k, m)
 	}
 	s.Right(memory[size:], false, n, k, b, ldb)
 	s.Mul(m, n, k, left, memory[size:], accumulate, c, ldc)

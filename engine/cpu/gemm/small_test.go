@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -13,7 +14,7 @@ import (
 // smallKinds are the small products this machine has, with the error they may make.
 func smallKinds() map[string]func() (*Small, float64) {
 	kinds := map[string]func() (*Small, float64){
-		"f32": func() (*Small, float64) { return NewSmall(Exact), 2e-6 },
+		"f32": func() (*Small, float64) { return NewSmall(plans.Exact), 2e-6 },
 	}
 	for _, level := range []isa.Level{isa.Portable, isa.AVX512BF16} {
 		if top := isa.Available(); level > top[len(top)-1] {
@@ -45,8 +46,8 @@ func gridOf(g vec.Grid, x []float32, rows, cols int) {
 func TestSmall(t *testing.T) {
 	for name, kind := range smallKinds() {
 		s, tol := kind()
-		for _, p := range []MatMul{{M: 13, N: 35, K: 9}, {M: 1, N: 1, K: 4}, {M: 64, N: 64, K: 32}, {M: 7, N: 40, K: 50}, {M: 300, N: 33, K: 301}} {
-			for _, trans := range []MatMul{{}, {TransB: true}, {TransA: true}} {
+		for _, p := range []plans.MatMul{{M: 13, N: 35, K: 9}, {M: 1, N: 1, K: 4}, {M: 64, N: 64, K: 32}, {M: 7, N: 40, K: 50}, {M: 300, N: 33, K: 301}} {
+			for _, trans := range []plans.MatMul{{}, {TransB: true}, {TransA: true}} {
 				p.TransA, p.TransB = trans.TransA, trans.TransB
 				a, b, c := random(p.M*p.K, 1), random(p.K*p.N, 2), random(p.M*p.N, 3)
 				want := naiveMatMul(p, a, b)
@@ -92,7 +93,7 @@ func TestTranspose(t *testing.T) {
 	for _, s := range [][2]int{{1, 1}, {8, 8}, {16, 16}, {7, 40}, {40, 77}, {33, 24}} {
 		rows, cols, lds, ldd := s[0], s[1], s[1]+3, s[0]+5
 		src, dst := random(rows*lds, 1), make([]float32, cols*ldd)
-		Transpose(dst, ldd, src, lds, rows, cols)
+		plans.Transpose(dst, ldd, src, lds, rows, cols)
 		for i, v := range dst {
 			want := float32(0)
 			if c, r := i/ldd, i%ldd; r < rows {

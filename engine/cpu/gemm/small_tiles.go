@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -40,7 +41,7 @@ func NewSmallTiles(level isa.Level, split bool) *Small {
 // the high and, split, the low one.
 
 // smallLanes is k rounded up to whole steps.
-func smallLanes(k int) int { return roundUp(k, kernels.Step) }
+func smallLanes(k int) int { return plans.RoundUp(k, kernels.Step) }
 
 // parts is the number of bfloat16 that a number is the sum of.
 func (s *Small) parts() int {
@@ -54,12 +55,12 @@ func (s *Small) parts() int {
 // lines: rows spread over the places of the caches.
 func (s *Small) leftDistance(k int) int { return s.parts()*smallLanes(k)/2 | 16 }
 
-func (s *Small) leftTileLen(m, k int) int { return roundUp(m, kernels.Side) * s.leftDistance(k) }
+func (s *Small) leftTileLen(m, k int) int { return plans.RoundUp(m, kernels.Side) * s.leftDistance(k) }
 
 // panelLen is the number of words of a right operand's panel.
 func (s *Small) panelLen(k int) int { return s.parts() * smallLanes(k) / 2 * kernels.Side }
 
-func (s *Small) rightTileLen(n, k int) int { return ceilDiv(n, kernels.Side) * s.panelLen(k) }
+func (s *Small) rightTileLen(n, k int) int { return plans.CeilDiv(n, kernels.Side) * s.panelLen(k) }
 
 // round converts count rows of n numbers, or pairs of rows, lds numbers apart,
 // to rows of dst that are ldd words apart; split, their low parts go low words
@@ -142,7 +143,7 @@ func (s *Small) panelT(panel []uint32, count, k int, b []float32, ldb int) {
 	const distance = smallPiece / 2 // words of a row on the way
 	for from := 0; from < k; from += smallPiece {
 		n := min(smallPiece, k-from)
-		lanes := roundUp(n, kernels.Step)
+		lanes := plans.RoundUp(n, kernels.Step)
 		if n < lanes {
 			for r := range count {
 				for part := range s.parts() {
@@ -186,7 +187,7 @@ func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate boo
 	}
 	for row := 0; row < m; row += smallTiles * kernels.Side {
 		s.out.Count = min(smallTiles*kernels.Side, m-row)
-		s.args.Count = ceilDiv(s.out.Count, kernels.Side)
+		s.args.Count = plans.CeilDiv(s.out.Count, kernels.Side)
 		s.args.A = kernels.AddressOf(left.rows[row*left.distance:])
 		results := s.results[:s.out.Count]
 		for r := range results {
@@ -195,7 +196,7 @@ func (s *Small) mulTiles(m, n, k int, left Left, right []float32, accumulate boo
 		clear(s.results[s.out.Count:]) // no results of what fills up the last tile
 		for first := 0; first < n; first += kernels.Side {
 			s.args.B = kernels.AddressOf(right[first/kernels.Side*size:])
-			s.out.Mask, s.out.Shift = lowMask(min(kernels.Side, n-first)), uintptr(first*4)
+			s.out.Mask, s.out.Shift = plans.LowMask(min(kernels.Side, n-first)), uintptr(first*4)
 			s.tiles.Tile(&s.args)
 		}
 	}

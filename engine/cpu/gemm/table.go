@@ -2,6 +2,8 @@ package gemm
 
 import (
 	"math"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
 // algorithm is a way to compute a problem. To add one, give it a line in the table
@@ -10,7 +12,7 @@ type algorithm struct {
 	name    string
 	accepts func(p *problem) bool
 	cost    func(p *problem) float64 // cycles for one picture; nil: it is taken where it is accepted
-	plan    func(p *problem) *Plan
+	plan    func(p *problem) *plans.Plan
 }
 
 // tables are the algorithms in order, by direction. Of those that accept a problem the
@@ -27,15 +29,15 @@ var tables = [...][]algorithm{
 // results compute a result, or the gradient to the picture.
 var results = []algorithm{
 	{"tiles 32x32", bfloat16, nil, tiled},
-	{"tiles Winograd F(2,3)", alongRows, nil, func(p *problem) *Plan {
+	{"tiles Winograd F(2,3)", alongRows, nil, func(p *problem) *plans.Plan {
 		return planWinogradRows(p.convolution(), p.weights(), p.Direction == ToPicture, p.workers, p.tiles())
 	}},
 	{"tiles 32x32", split, nil, tiled},
-	{"matrix", (*problem).plainRows, nil, func(p *problem) *Plan {
-		return planDot(rowSource{p.pixels(), p.weights().depth}, p.weights(), p.workers, p.kernel())
+	{"matrix", (*problem).plainRows, nil, func(p *problem) *plans.Plan {
+		return planDot(plans.RowSource{Rows: p.pixels(), Depth: p.weights().Depth}, p.weights(), p.workers, p.kernel())
 	}},
-	{"gathered", gathers, costOf(direct), func(p *problem) *Plan { return planGathered(p.conv, p.workers, p.kernel()) }},
-	{"indirect", always, costOf(direct), func(p *problem) *Plan { return planDot(p.source(), p.weights(), p.workers, p.kernel()) }},
+	{"gathered", gathers, costOf(direct), func(p *problem) *plans.Plan { return planGathered(p.conv, p.workers, p.kernel()) }},
+	{"indirect", always, costOf(direct), func(p *problem) *plans.Plan { return planDot(p.source(), p.weights(), p.workers, p.kernel()) }},
 	{"Winograd F(2x2,3x3)", winograds, costOf(winograd22), byWinograd(winograd22)},
 	{"Winograd F(4x4,3x3)", winograds, costOf(winograd44), byWinograd(winograd44)},
 }
@@ -43,11 +45,11 @@ var results = []algorithm{
 // gradients compute the gradient to the weights.
 var gradients = []algorithm{
 	{"tiles 32x32 transposed", bfloat16, nil, tiledGradient},
-	{"tiles Winograd F(2,3) gradient", alongRowsGrad, nil, func(p *problem) *Plan { return planWinogradRowsGrad(p.conv, p.workers, p.tiles()) }},
+	{"tiles Winograd F(2,3) gradient", alongRowsGrad, nil, func(p *problem) *plans.Plan { return planWinogradRowsGrad(p.conv, p.workers, p.tiles()) }},
 	{"tiles 32x32 transposed", split, nil, tiledGradient},
-	{"outer gathered", gathersGrad, costOfGrad(direct), func(p *problem) *Plan { return planGatheredGradW(p.conv, p.workers, p.kernel()) }},
-	{"outer padded", narrow, costOfGrad(direct), func(p *problem) *Plan { return planPadded(p.conv, p.gradLayout(), p.workers, p.kernel()) }},
-	{"outer", always, costOfGrad(direct), func(p *problem) *Plan { return planOuter(p.conv, p.gradLayout(), p.workers, p.kernel()) }},
+	{"outer gathered", gathersGrad, costOfGrad(direct), func(p *problem) *plans.Plan { return planGatheredGradW(p.conv, p.workers, p.kernel()) }},
+	{"outer padded", narrow, costOfGrad(direct), func(p *problem) *plans.Plan { return planPadded(p.conv, p.gradLayout(), p.workers, p.kernel()) }},
+	{"outer", always, costOfGrad(direct), func(p *problem) *plans.Plan { return planOuter(p.conv, p.gradLayout(), p.workers, p.kernel()) }},
 	{"Winograd F(2x2,3x3) gradient", sumsFit(winograd22), costOfGrad(winograd22), byWinogradGrad(winograd22)},
 	{"Winograd F(4x4,3x3) gradient", sumsFit(winograd44), costOfGrad(winograd44), byWinogradGrad(winograd44)},
 }
@@ -72,11 +74,11 @@ func (p *problem) choose() *algorithm {
 }
 
 // plan plans a problem by the algorithm that the table gives.
-func (p *problem) plan() *Plan {
+func (p *problem) plan() *plans.Plan {
 	a := p.choose()
 	plan := a.plan(p)
-	plan.Algorithm = p.instructions() + " " + a.name + plan.also
-	plan.Flops = p.conv.flops()
+	plan.Algorithm = p.instructions() + " " + a.name + plan.Also
+	plan.Flops = p.conv.Flops()
 	return plan
 }
 
@@ -145,22 +147,24 @@ func costOfGrad(by method) func(*problem) float64 {
 
 // How those are planned that serve several lines.
 
-func tiled(p *problem) *Plan {
+func tiled(p *problem) *plans.Plan {
 	_, split := p.useTiles()
 	return planTiles(p.product(), p.weights(), p.workers, p.tiles(), split)
 }
 
-func tiledGradient(p *problem) *Plan {
+func tiledGradient(p *problem) *plans.Plan {
 	_, split := p.useTiles()
 	return planTileGradW(p.conv, p.gradLayout(), p.workers, p.tiles(), split)
 }
 
-func byWinograd(by method) func(*problem) *Plan {
-	return func(p *problem) *Plan {
+func byWinograd(by method) func(*problem) *plans.Plan {
+	return func(p *problem) *plans.Plan {
 		return planWinograd(p.convolution(), p.weights(), p.Direction == ToPicture, p.workers, p.kernel(), by.size(p.kernel()))
 	}
 }
 
-func byWinogradGrad(by method) func(*problem) *Plan {
-	return func(p *problem) *Plan { return planWinogradGradW(p.conv, p.workers, p.kernel(), by.size(p.kernel())) }
+func byWinogradGrad(by method) func(*problem) *plans.Plan {
+	return func(p *problem) *plans.Plan {
+		return planWinogradGradW(p.conv, p.workers, p.kernel(), by.size(p.kernel()))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -20,7 +21,7 @@ func bestTiles() kernels.Tiles {
 
 // banded are convolutions of several of the smallest bands, which begin anywhere
 // in a row; the paddings differ from side to side.
-var banded = []Conv{
+var banded = []plans.Conv{
 	{N: 3, H: 20, W: 26, C: 20, O: 19, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 3, H: 23, W: 31, C: 40, O: 37, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 3, H: 29, W: 33, C: 32, O: 70, KH: 3, KW: 3, Stride: 1, PadTop: 0, PadBottom: 2, PadLeft: 2, PadRight: 0},
@@ -52,14 +53,14 @@ func TestBands(t *testing.T) {
 			x, w, dy := s.x, s.w, s.dy
 			one := c
 			one.N = 1
-			check := func(what string, bands int, plan func(c Conv, bytes, workers int) *Plan, x []float32, n int) []float32 {
+			check := func(what string, bands int, plan func(c plans.Conv, bytes, workers int) *plans.Plan, x []float32, n int) []float32 {
 				y, alone := make([]float32, n), make([]float32, n/3)
-				args := Args{X: x, W: w, Y: y}
+				args := plans.Args{X: x, W: w, Y: y}
 				run(plan(c, 1<<40, 1), 1, args)
 				for workers := 1; workers <= 3; workers++ {
 					p := plan(c, 0, workers)
 					args.Y = make([]float32, n)
-					if got := len(p.Bind(Args{X: x, W: make([]float32, p.PackedLen), Y: args.Y, Scratch: make([]float32, p.ScratchLen)})); got < bands {
+					if got := len(p.Bind(plans.Args{X: x, W: make([]float32, p.PackedLen), Y: args.Y, Scratch: make([]float32, p.ScratchLen)})); got < bands {
 						t.Errorf("%s: %d phases", what, got)
 					}
 					run(p, workers, args)
@@ -68,20 +69,20 @@ func TestBands(t *testing.T) {
 					run(plan(c, 1<<40, workers), workers, args)
 					same(t, what+" in stripes", args.Y, y)
 				}
-				run(plan(one, 0, 2), 2, Args{X: x[len(x)/3*2:], W: w, Y: alone})
+				run(plan(one, 0, 2), 2, plans.Args{X: x[len(x)/3*2:], W: w, Y: alone})
 				same(t, what+" alone", alone, y[n/3*2:])
 				return y
 			}
-			y := check("forward "+what, 4, func(c Conv, bytes, workers int) *Plan {
-				return planTilesIn(bytes, forward(c), c.weights(), workers, tl, split)
+			y := check("forward "+what, 4, func(c plans.Conv, bytes, workers int) *plans.Plan {
+				return planTilesIn(bytes, plans.Forward(c), c.Weights(), workers, tl, split)
 			}, x, len(dy))
-			dx := check("gradient to x "+what, 4, func(c Conv, bytes, workers int) *Plan {
-				return planTilesIn(bytes, backward(c), c.weightsBackward(), workers, tl, split)
+			dx := check("gradient to x "+what, 4, func(c plans.Conv, bytes, workers int) *plans.Plan {
+				return planTilesIn(bytes, plans.Backward(c), c.WeightsBackward(), workers, tl, split)
 			}, dy, len(x))
 			var dw []float32
 			for workers := 1; workers <= 3; workers++ {
 				got := make([]float32, len(w))
-				run(planTileGradWIn(0, c, layout{row: c.KH * c.KW, col: c.C * c.KH * c.KW, tap: 1}, workers, tl, split), workers, Args{X: x, W: dy, Y: got})
+				run(planTileGradWIn(0, c, plans.Layout{Row: c.KH * c.KW, Col: c.C * c.KH * c.KW, Tap: 1}, workers, tl, split), workers, plans.Args{X: x, W: dy, Y: got})
 				if dw == nil {
 					dw = got
 				}
@@ -105,9 +106,9 @@ func TestBands(t *testing.T) {
 // TestBandMemory: the memory for a picture does not grow with it.
 func TestBandMemory(t *testing.T) {
 	for _, split := range []bool{false, true} {
-		c := Conv{N: 1, H: 2048, W: 512, C: 256, O: 128, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
-		p := planTiles(forward(c), c.weights(), 2, kernels.PortableTiles, split)
-		w := planTileGradW(c, layout{row: 9, col: 9 * c.C, tap: 1}, 2, kernels.PortableTiles, split)
+		c := plans.Conv{N: 1, H: 2048, W: 512, C: 256, O: 128, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
+		p := planTiles(plans.Forward(c), c.Weights(), 2, kernels.PortableTiles, split)
+		w := planTileGradW(c, plans.Layout{Row: 9, Col: 9 * c.C, Tap: 1}, 2, kernels.PortableTiles, split)
 		if p.ScratchLen*4 > 7<<20 || w.ScratchLen*4 > 14<<20 {
 			t.Errorf("split %v: %d bytes forward, %d for the gradient to the weights", split, p.ScratchLen*4, w.ScratchLen*4)
 		}
@@ -216,7 +217,7 @@ func putOf(acc, y []float32, narrow int) kernels.PutArgs {
 			rows[r] = kernels.AddressOf(y[r*kernels.Side:])
 		}
 	}
-	return kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: len(acc) / kernels.Side, Delta: kernels.Side * 4, Add: 1, Bias: &bias[0], Mask: lowMask(kernels.Side - narrow)}
+	return kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: len(acc) / kernels.Side, Delta: kernels.Side * 4, Add: 1, Bias: &bias[0], Mask: plans.LowMask(kernels.Side - narrow)}
 }
 
 // TestPut holds the storing of results, beside products of nothing, against its twin.
@@ -227,7 +228,7 @@ func TestPut(t *testing.T) {
 		if level < isa.AVX512BF16 {
 			continue
 		}
-		for _, p := range []kernels.PutArgs{{Mask: lowMask(7)}, {Mask: lowMask(20), Add: 1, Delta: 4 * kernels.Side * 4}, {Mask: lowMask(kernels.Side)}, {Mask: lowMask(kernels.Side), Add: 1, Delta: 4 * kernels.Side * 4}} {
+		for _, p := range []kernels.PutArgs{{Mask: plans.LowMask(7)}, {Mask: plans.LowMask(20), Add: 1, Delta: 4 * kernels.Side * 4}, {Mask: plans.LowMask(kernels.Side)}, {Mask: plans.LowMask(kernels.Side), Add: 1, Delta: 4 * kernels.Side * 4}} {
 			var all [2][]float32
 			for i, tile := range []func(*kernels.TileArgs){kernels.TilesFor(level).Tile, kernels.TilePortable} {
 				acc := random(kernels.Side*kernels.Side, 1)

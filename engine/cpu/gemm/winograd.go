@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -26,7 +27,7 @@ import (
 type winogradPlan struct {
 	kernels.Kernel
 	size           kernels.WinogradSize
-	conv           Conv
+	conv           plans.Conv
 	oh, ow         int
 	across, down   int // tiles in a row and in a column of a picture
 	panels, groups int
@@ -68,42 +69,42 @@ const winoVBytes = 768 << 10
 // next: its weights then come from memory once, and not once for every row.
 const winoDeepBytes = 8 << 20
 
-func planWinograd(c Conv, w weights, flipped bool, workers int, k kernels.Kernel, size kernels.WinogradSize) *Plan {
+func planWinograd(c plans.Conv, w plans.Order, flipped bool, workers int, k kernels.Kernel, size kernels.WinogradSize) *plans.Plan {
 	p := newWinograd(c, flipped, workers, k, size)
-	plan := &Plan{
+	plan := &plans.Plan{
 		PackedLen: p.panels * p.panelLen(),
 		HalfLen:   len(p.workers) * p.panelLen(),
-		packing:   packPanels(w, k.Cols, workers),
+		Packing:   plans.PackPanels(w, k.Cols, workers),
 	}
 	if n := p.blockTiles(); n > 0 {
 		p.round, p.pitchV, p.pitchM = n, spread(n*c.C), spread(n*k.Cols)
 		plan.ScratchLen = p.filtersLen() + len(p.workers)*p.blockLen()
-		plan.phases = p.bindBlocks
+		plan.Phases = p.bindBlocks
 		return plan
 	}
 	most := max(winoVBytes/(size.Tile*c.C*4), 36)
-	p.round = roundUp(alike(p.tiles(), most), k.Rows)
+	p.round = plans.RoundUp(alike(p.tiles(), most), k.Rows)
 	p.pitchV, p.pitchM = spread(p.round*c.C), spread(p.round*c.O)
 	if p.deep = size.All()*p.pitchV*4 <= winoDeepBytes; p.deep {
 		p.groups = p.panels
 	}
 	plan.ScratchLen = size.All()*(p.pitchV+p.pitchM) + len(p.workers)*size.Tile*c.C*k.Cols
-	plan.phases = p.bind
+	plan.Phases = p.bind
 	return plan
 }
 
-func newWinograd(c Conv, flipped bool, workers int, k kernels.Kernel, size kernels.WinogradSize) *winogradPlan {
+func newWinograd(c plans.Conv, flipped bool, workers int, k kernels.Kernel, size kernels.WinogradSize) *winogradPlan {
 	oh, ow := c.OutSize()
 	p := &winogradPlan{Kernel: k, size: size, conv: c, oh: oh, ow: ow, flipped: flipped}
-	p.across, p.down = ceilDiv(ow, size.Out), ceilDiv(oh, size.Out)
-	p.panels = ceilDiv(c.O, k.Cols)
+	p.across, p.down = plans.CeilDiv(ow, size.Out), plans.CeilDiv(oh, size.Out)
+	p.panels = plans.CeilDiv(c.O, k.Cols)
 	p.groups = min(p.panels, 4)
-	p.zero = zeros(roundUp(max(c.C, c.O), 16) + kernels.MaxRows)
+	p.zero = plans.Zeros(plans.RoundUp(max(c.C, c.O), 16) + kernels.MaxRows)
 	p.workers = make([]winogradWorker, max(workers, 1))
 	for i := range p.workers {
 		w := &p.workers[i]
 		w.table = make([]uintptr, k.Rows)
-		w.bias = make([]float32, roundUp(c.O, 16))
+		w.bias = make([]float32, plans.RoundUp(c.O, 16))
 		w.tmp = tensor.Memory[float32](size.All() * 16)
 	}
 	return p
@@ -112,13 +113,13 @@ func newWinograd(c Conv, flipped bool, workers int, k kernels.Kernel, size kerne
 // spread is the least odd number of the cache's lines that hold n numbers, in
 // numbers: the elements ξ of a tile, so far apart, then lie in different sets of
 // the cache and do not push each other out.
-func spread(n int) int { return (ceilDiv(n, 16) | 1) * 16 }
+func spread(n int) int { return (plans.CeilDiv(n, 16) | 1) * 16 }
 
 // alike is the number of tiles in each of some rounds of about most tiles that are
 // alike, as every round costs something whatever its tiles.
 func alike(tiles, most int) int {
 	rounds := max((tiles+most/2)/most, 1)
-	return ceilDiv(tiles, rounds)
+	return plans.CeilDiv(tiles, rounds)
 }
 
 // tiles of all pictures.
@@ -128,7 +129,7 @@ func (p *winogradPlan) tiles() int { return p.conv.N * p.across * p.down }
 func (p *winogradPlan) panelLen() int { return 9 * p.conv.C * p.Kernel.Cols }
 
 // widening gives the workers room for weights that are held in 16 bits.
-func (p *winogradPlan) widening(a Args, scratch []float32) {
+func (p *winogradPlan) widening(a plans.Args, scratch []float32) {
 	for i := range p.workers {
 		if a.Half != nil {
 			p.workers[i].wide = scratch[i*p.panelLen():][:p.panelLen()]
@@ -136,7 +137,7 @@ func (p *winogradPlan) widening(a Args, scratch []float32) {
 	}
 }
 
-func (p *winogradPlan) bind(a Args) []par.Phase {
+func (p *winogradPlan) bind(a plans.Args) []par.Phase {
 	c, all, tile := p.conv, p.size.All(), p.size.Tile
 	v := a.Scratch[:all*p.pitchV]
 	m := a.Scratch[len(v):][:all*p.pitchM]
@@ -150,7 +151,7 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 	for first := 0; first < p.tiles(); first += p.round {
 		n := min(p.round, p.tiles()-first)
 		phases = append(phases,
-			par.Phase{Name: "winograd input", Tasks: ceilDiv(n, block), Run: func(task, worker int) {
+			par.Phase{Name: "winograd input", Tasks: plans.CeilDiv(n, block), Run: func(task, worker int) {
 				for t := task * block; t < min((task+1)*block, n); t++ {
 					p.transformInput(&p.workers[worker], a.X, v, c.C, first+t, t)
 				}
@@ -162,7 +163,7 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 				}
 				p.products(&p.workers[worker], &a, v, m, row, group, n)
 			}},
-			par.Phase{Name: "winograd output", Tasks: ceilDiv(n, block), Run: func(task, worker int) {
+			par.Phase{Name: "winograd output", Tasks: plans.CeilDiv(n, block), Run: func(task, worker int) {
 				w := &p.workers[worker]
 				p.setBias(w, &a)
 				for t := task * block; t < min((task+1)*block, n); t++ {
@@ -176,7 +177,7 @@ func (p *winogradPlan) bind(a Args) []par.Phase {
 
 // products multiplies row i of V by row i of U for one group of panels: the
 // elements ξ of a row of M.
-func (p *winogradPlan) products(w *winogradWorker, a *Args, v, m []float32, i, group, n int) {
+func (p *winogradPlan) products(w *winogradWorker, a *plans.Args, v, m []float32, i, group, n int) {
 	c, cols := p.conv.C, p.Kernel.Cols
 	for panel := group * p.panels / p.groups; panel < (group+1)*p.panels/p.groups; panel++ {
 		p.transformFilters(w, a, w.filter, panel, i)
@@ -193,7 +194,7 @@ func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, pan
 	c, rows, cols := p.conv.C, p.Kernel.Rows, p.Kernel.Cols
 	w.dot = kernels.DotArgs{
 		Table: &w.table[0], Taps: 1, Depth: c, B: &u[0], Bias: &w.noBias[0],
-		Stride: pitch * 4, Mask: lowMask(min(cols, p.conv.O-panel*cols)), Partial: &w.partial[0],
+		Stride: pitch * 4, Mask: plans.LowMask(min(cols, p.conv.O-panel*cols)), Partial: &w.partial[0],
 	}
 	for t := 0; t < n; t += rows {
 		w.dot.Valid = min(rows, n-t)
@@ -203,7 +204,7 @@ func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, pan
 		}
 		w.dot.Y = kernels.AddressOf(m) + uintptr(t*pitch*4)
 		p.Kernel.Dot(&w.dot)
-		if p.Kernel.Name == "avx2" && w.dot.Mask != lowMask(cols) {
+		if p.Kernel.Name == "avx2" && w.dot.Mask != plans.LowMask(cols) {
 			kernels.StorePartial(&w.dot, cols)
 		}
 	}

@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/par"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/par"
+)
 
 const (
 	// winoFiltersBytes bounds the transformed filters that are kept for all blocks.
@@ -33,7 +36,7 @@ func (p *winogradPlan) blockLen() int {
 
 // bindBlocks transforms the filters once; a task then makes the results of a block
 // of tiles, so that V and M are a worker's own and never leave its caches.
-func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
+func (p *winogradPlan) bindBlocks(a plans.Args) []par.Phase {
 	u := a.Scratch[:p.filtersLen()]
 	for i := range p.workers {
 		w := &p.workers[i]
@@ -46,14 +49,14 @@ func (p *winogradPlan) bindBlocks(a Args) []par.Phase {
 		{Name: "winograd filters", Tasks: p.panels * tile, Run: func(task, worker int) {
 			p.transformFilters(&p.workers[worker], &a, u[task*row:], task/tile, task%tile)
 		}},
-		{Name: "winograd blocks", Tasks: ceilDiv(p.tiles(), p.round), Run: func(task, worker int) {
+		{Name: "winograd blocks", Tasks: plans.CeilDiv(p.tiles(), p.round), Run: func(task, worker int) {
 			p.block(&p.workers[worker], &a, u, task*p.round)
 		}},
 	}
 }
 
 // block makes the results of the tiles of a block.
-func (p *winogradPlan) block(w *winogradWorker, a *Args, u []float32, first int) {
+func (p *winogradPlan) block(w *winogradWorker, a *plans.Args, u []float32, first int) {
 	c, cols, all := p.conv.C, p.Kernel.Cols, p.size.All()
 	n := min(p.round, p.tiles()-first)
 	for t := range n {

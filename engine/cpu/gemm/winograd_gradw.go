@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
@@ -31,13 +32,13 @@ func apart(n int) int {
 // round reads and writes, take the time; with more, what is summed does not stay in
 // the caches. With many channels both are large, and as many tiles are taken as
 // make both alike.
-func gradRound(s kernels.WinogradSize, c Conv) int {
+func gradRound(s kernels.WinogradSize, c plans.Conv) int {
 	return max(64*36/s.All(), c.C*c.O/(c.C+c.O))
 }
 
-func planWinogradGradW(c Conv, workers int, k kernels.Kernel, size kernels.WinogradSize) *Plan {
+func planWinogradGradW(c plans.Conv, workers int, k kernels.Kernel, size kernels.WinogradSize) *plans.Plan {
 	p := &winogradGradW{winogradPlan: *newWinograd(c, false, workers, k, size)}
-	p.rowTiles = ceilDiv(c.C, k.Rows)
+	p.rowTiles = plans.CeilDiv(c.C, k.Rows)
 	p.round = alike(p.tiles(), gradRound(size, c))
 	p.rowV, p.rowD = apart(c.C), apart(c.O)
 	p.pitchV, p.pitchM = spread(p.round*p.rowV), spread(p.round*p.rowD)
@@ -46,13 +47,13 @@ func planWinogradGradW(c Conv, workers int, k kernels.Kernel, size kernels.Winog
 		p.workers[i].sums = make([]float32, 9*block)
 		p.workers[i].segment = make([]kernels.Segment, 1)
 	}
-	return &Plan{
+	return &plans.Plan{
 		ScratchLen: size.All()*(p.pitchV+p.pitchM+p.rowTiles*p.panels*block) + kernels.MaxRows,
-		phases:     p.bind,
+		Phases:     p.bind,
 	}
 }
 
-func (p *winogradGradW) bind(a Args) []par.Phase {
+func (p *winogradGradW) bind(a plans.Args) []par.Phase {
 	all := p.size.All()
 	size := p.rowTiles * p.panels * p.Kernel.Rows * p.Kernel.Cols // of one ξ
 	sums := a.Scratch[:all*size]
@@ -63,7 +64,7 @@ func (p *winogradGradW) bind(a Args) []par.Phase {
 	for first := 0; first < p.tiles(); first += p.round {
 		n := min(p.round, p.tiles()-first)
 		phases = append(phases,
-			par.Phase{Name: "winograd input", Tasks: ceilDiv(n, block), Run: func(task, worker int) {
+			par.Phase{Name: "winograd input", Tasks: plans.CeilDiv(n, block), Run: func(task, worker int) {
 				w := &p.workers[worker]
 				for t := task * block; t < min((task+1)*block, n); t++ {
 					p.transformInput(w, a.X, v, p.rowV, first+t, t)
@@ -106,7 +107,7 @@ func (p *winogradGradW) addUp(w *winogradWorker, v, d, sums []float32, points in
 			w.segment[0] = kernels.Segment{X: kernels.AddressOf(v[row*rows:]), D: kernels.AddressOf(d[panel*cols:]), Count: points}
 			w.outer = kernels.OuterArgs{
 				Segments: &w.segment[0], Count: 1, StrideX: p.rowV * 4, StrideD: p.rowD * 4,
-				Y: &sums[(row*p.panels+panel)*rows*cols], Mask: lowMask(n), Masks: &w.masks,
+				Y: &sums[(row*p.panels+panel)*rows*cols], Mask: plans.LowMask(n), Masks: &w.masks,
 			}
 			p.Kernel.Outer(&w.outer)
 		}
@@ -123,5 +124,5 @@ func (p *winogradGradW) store(w *winogradWorker, dw, sums []float32, size, task 
 		p.size.FilterGrad(&w.filters)
 	}
 	pitch := p.conv.C * 9 // of the weights [O][C][9]
-	Transpose(dw[panel*pitch+row*9:], pitch, w.sums, cols, n*9, min(cols, p.conv.O-panel))
+	plans.Transpose(dw[panel*pitch+row*9:], pitch, w.sums, cols, n*9, min(cols, p.conv.O-panel))
 }

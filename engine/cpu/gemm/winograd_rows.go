@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -29,8 +30,8 @@ import (
 // next channels are added.
 type winogradRows struct {
 	kernels.Tiles
-	conv          Conv
-	weights       weights
+	conv          plans.Conv
+	weights       plans.Order
 	flipped       bool // the filter is turned by 180°, as the gradient to the picture wants
 	oh, ow        int
 	across        int // pairs that a row of a picture has in a strip
@@ -58,9 +59,9 @@ type winogradRowsWorker struct {
 	round       kernels.RowsArgs
 }
 
-func planWinogradRows(c Conv, w weights, flipped bool, workers int, t kernels.Tiles) *Plan {
+func planWinogradRows(c plans.Conv, w plans.Order, flipped bool, workers int, t kernels.Tiles) *plans.Plan {
 	oh, ow := c.OutSize()
-	p := &winogradRows{Tiles: t, conv: c, weights: w, flipped: flipped, oh: oh, ow: ow, panels: ceilDiv(c.O, kernels.Side)}
+	p := &winogradRows{Tiles: t, conv: c, weights: w, flipped: flipped, oh: oh, ow: ow, panels: plans.CeilDiv(c.O, kernels.Side)}
 	p.across, p.joined = stripOf(oh, ow/2)
 	p.strip, p.strips = p.joined*p.across, ow/2/p.across
 	p.workers = make([]winogradRowsWorker, max(workers, 1))
@@ -72,13 +73,13 @@ func planWinogradRows(c Conv, w weights, flipped bool, workers int, t kernels.Ti
 	for i := range p.workers {
 		p.workers[i] = p.newWorker()
 	}
-	plan := &Plan{
-		also:       beforeOf(c.Normed),
+	plan := &plans.Plan{
+		Also:       beforeOf(c.Normed),
 		ScratchLen: len(p.workers) * p.ownLen(),
-		phases:     p.bind,
+		Phases:     p.bind,
 	}
 	if !p.fresh {
-		plan.PackedLen, plan.packing = p.passes*p.panels*p.panelLen(), p.packing(workers)
+		plan.PackedLen, plan.Packing = p.passes*p.panels*p.panelLen(), p.packing(workers)
 	}
 	return plan
 }
@@ -98,7 +99,7 @@ func (p *winogradRows) newWorker() winogradRowsWorker {
 	return w
 }
 
-func (p *winogradRows) bind(a Args) []par.Phase {
+func (p *winogradRows) bind(a plans.Args) []par.Phase {
 	return []par.Phase{{Name: "tiles", Tasks: p.blocks * p.groups, Run: func(task, worker int) {
 		w := &p.workers[worker]
 		clear(w.bias)
@@ -114,7 +115,7 @@ func (p *winogradRows) bind(a Args) []par.Phase {
 }
 
 // pass adds the products of some channels to a block's results of panels from … to-1.
-func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pass, block, from, to int) {
+func (p *winogradRows) pass(w *winogradRowsWorker, a *plans.Args, memory []float32, pass, block, from, to int) {
 	lenV, lenM, lenRow := p.lengths()
 	v, m, row := memory[:lenV], memory[lenV:][:lenM], memory[lenV+lenM:][:lenRow]
 	filters := memory[lenV+lenM+lenRow:]
@@ -131,7 +132,7 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 		p.place(w, kernels.AddressOf(a.Y), s, lines)
 		lines += s.last - s.first
 	})
-	tiles := ceilDiv(lines, 2)
+	tiles := plans.CeilDiv(lines, 2)
 	if lines%2 > 0 {
 		p.noLine(w, lines)
 	}
@@ -140,7 +141,7 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 		A: kernels.AddressOf(v), Lda: p.pitch * 2, Offsets: &w.offsets[0], Taps: 3, Steps: p.part / kernels.Step,
 		Ldb: 64, Second: kernels.TileWords * 4, Next: 2048, Acc: &m[0], Moves: &w.moves[0], Gaps: &w.gaps[0], Shifts: &w.shifts[0], Count: 4 * tiles, Fours: 2,
 		LowA: p.part * 2, LowB: 3 * p.part * kernels.Side * 2, Ring: 2 * 4 * kernels.Side * kernels.Side * 4,
-		Put: &w.put, Rate: 16 * kernels.StoresOf(12*p.part/kernels.Step), FetchStep: roundUp(ceilDiv(4096, tiles), 256),
+		Put: &w.put, Rate: 16 * kernels.StoresOf(12*p.part/kernels.Step), FetchStep: plans.RoundUp(plans.CeilDiv(4096, tiles), 256),
 	}
 	for panel := from; panel < to; panel++ {
 		p.multiply(w, p.filtersOf(w, a, filters, pass, panel), pass, panel, to)
@@ -149,13 +150,13 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *Args, memory []float32, pa
 
 // filtersOf are a panel's filters of a pass and those behind them; fresh ones are packed,
 // through memory.
-func (p *winogradRows) filtersOf(w *winogradRowsWorker, a *Args, memory []float32, pass, panel int) []float32 {
+func (p *winogradRows) filtersOf(w *winogradRowsWorker, a *plans.Args, memory []float32, pass, panel int) []float32 {
 	if !p.fresh {
 		return a.W[(pass*p.panels+panel)*p.panelLen():]
 	}
-	first, n := p.weights.columns(panel, kernels.Side)
+	first, n := p.weights.Columns(panel, kernels.Side)
 	packed := memory[:p.panelLen()]
-	p.packPanel(&w.filter, pass, n, packed, a.W[first*p.weights.strideCol:], memory[len(packed):][:packBlock])
+	p.packPanel(&w.filter, pass, n, packed, a.W[first*p.weights.StrideCol:], memory[len(packed):][:packBlock])
 	return packed
 }
 
@@ -168,7 +169,7 @@ func (p *winogradRows) multiply(w *winogradRowsWorker, filters []float32, pass, 
 	if !p.fresh && (panel+1 < to || pass+1 < p.passes && p.groups == 1) {
 		t.FetchEnd += uintptr(p.panelLen() * 4)
 	}
-	w.put.Mask = lowMask(min(kernels.Side, p.conv.O-panel*kernels.Side))
+	w.put.Mask = plans.LowMask(min(kernels.Side, p.conv.O-panel*kernels.Side))
 	w.put.Bias = &w.bias[panel*kernels.Side]
 	if pass > 0 {
 		w.put.Bias = &w.bias[p.panels*kernels.Side] // it is in the results

@@ -1,6 +1,9 @@
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+)
 
 const (
 	winoRowsBytes    = 720 << 10 // of V, in the second-level cache beside the filters of two panels
@@ -16,11 +19,11 @@ const (
 // choosesWinogradRows tells whether split products take Winograd's way. Its filters are
 // 4/3 as large as the weights, in memory and to be read, so pictures must not be small
 // unless many come together.
-func choosesWinogradRows(c Conv) bool {
+func choosesWinogradRows(c plans.Conv) bool {
 	oh, ow := c.OutSize()
 	results := oh * ow
 	if c.Training {
-		results *= trainingBatch
+		results *= plans.TrainingBatch
 	}
 	enough := results >= winoRowsResults || results >= winoRowsSmall && c.C*c.O <= winoRowsFilters
 	return enough && takesWinogradRows(c) && min(c.C, c.O) >= winoRowsChannels
@@ -29,26 +32,26 @@ func choosesWinogradRows(c Conv) bool {
 // takesWinogradRows tells whether a convolution can be computed so: pairs of results
 // fill the rows, narrow strips the pairs, lines of 16 the strips or joined rows, vectors
 // the channels.
-func takesWinogradRows(c Conv) bool {
+func takesWinogradRows(c plans.Conv) bool {
 	oh, ow := c.OutSize()
 	least, most := min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight), max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight)
 	across, joined := stripOf(oh, ow/2)
 	return c.KH == 3 && c.KW == 3 && c.Stride == 1 && least >= 0 && most <= 2 &&
-		c.C%16 == 0 && ow > 0 && ow%2 == 0 && across <= line && oh*joined*across%line == 0
+		c.C%16 == 0 && ow > 0 && ow%2 == 0 && across <= plans.Line && oh*joined*across%plans.Line == 0
 }
 
 // stripOf is the width of the strips that a row of so many pairs is cut into, and the
 // number of pictures that are joined in one: 1 if lines fill a strip of one picture.
 func stripOf(oh, pairs int) (across, joined int) {
 	across, joined = pairs, 1
-	for n := line; n >= line/2; n-- {
+	for n := plans.Line; n >= plans.Line/2; n-- {
 		if pairs%n == 0 {
 			across = n
 			break
 		}
 	}
-	if pairs > 0 && line%pairs == 0 && oh*pairs%line != 0 {
-		joined = line / pairs
+	if pairs > 0 && plans.Line%pairs == 0 && oh*pairs%plans.Line != 0 {
+		joined = plans.Line / pairs
 	}
 	return across, joined
 }
@@ -56,7 +59,7 @@ func stripOf(oh, pairs int) (across, joined int) {
 // cutChannels chooses the channels of a pass, equal shares of whole steps where there
 // are such. It is the order of the sums, and may not follow the number of pictures.
 func (p *winogradRows) cutChannels() {
-	all := ceilDiv(p.conv.C, kernels.Step)
+	all := plans.CeilDiv(p.conv.C, kernels.Step)
 	most := winoRowsMost
 	if p.joined > 1 {
 		most = winoRowsJoined
@@ -68,43 +71,45 @@ func (p *winogradRows) cutChannels() {
 			break
 		}
 	}
-	p.part, p.passes = steps*kernels.Step, ceilDiv(all, steps)
+	p.part, p.passes = steps*kernels.Step, plans.CeilDiv(all, steps)
 	p.pitch = 2*p.part | kernels.Step // an odd number of lines: see tilesPlan
 }
 
 // cutFresh takes all in one block, so that filters may be packed where they are used, and
 // tells whether that fits.
 func (p *winogradRows) cutFresh() bool {
-	p.blocks, p.most, p.groups = 1, ceilDiv(p.lines(), 2), min(len(p.workers), p.panels)
+	p.blocks, p.most, p.groups = 1, plans.CeilDiv(p.lines(), 2), min(len(p.workers), p.panels)
 	return 8*p.pitch*p.longest() <= winoRowsBytes
 }
 
 // cutBlocks chooses the blocks, as many for every worker where there are tiles enough,
 // and divides panels between tasks where there are not.
 func (p *winogradRows) cutBlocks() {
-	workers, tiles := len(p.workers), ceilDiv(p.lines(), 2)
+	workers, tiles := len(p.workers), plans.CeilDiv(p.lines(), 2)
 	for most := max(winoRowsBytes/(8*p.pitch*kernels.Side), 1); ; most-- {
-		p.blocks = ceilDiv(tiles, most)
-		p.blocks = max(p.blocks, min(roundUp(p.blocks, workers), tiles/winoRowsTiles))
+		p.blocks = plans.CeilDiv(tiles, most)
+		p.blocks = max(p.blocks, min(plans.RoundUp(p.blocks, workers), tiles/winoRowsTiles))
 		if most == 1 || 8*p.pitch*p.longest() <= winoRowsBytes {
 			break
 		}
 	}
-	p.most = ceilDiv(tiles, p.blocks)
+	p.most = plans.CeilDiv(tiles, p.blocks)
 	p.groups = 1
 	if p.blocks%workers > 0 {
-		p.groups = min(ceilDiv(tasksOfWorker*workers/2, p.blocks), p.panels)
+		p.groups = min(plans.CeilDiv(tasksOfWorker*workers/2, p.blocks), p.panels)
 	}
 }
 
 // lines of 16 pairs, in all strips of all pictures.
-func (p *winogradRows) lines() int { return ceilDiv(p.conv.N, p.joined) * p.strips * p.linesOf() }
+func (p *winogradRows) lines() int { return plans.CeilDiv(p.conv.N, p.joined) * p.strips * p.linesOf() }
 
 // linesOf is the number of lines of a strip.
-func (p *winogradRows) linesOf() int { return p.oh * p.strip / line }
+func (p *winogradRows) linesOf() int { return p.oh * p.strip / plans.Line }
 
 // start is the first line of a block.
-func (p *winogradRows) start(block int) int { return 2 * (block * ceilDiv(p.lines(), 2) / p.blocks) }
+func (p *winogradRows) start(block int) int {
+	return 2 * (block * plans.CeilDiv(p.lines(), 2) / p.blocks)
+}
 
 // piece is what a block has of a strip.
 type piece struct {
@@ -119,8 +124,8 @@ func (p *winogradRows) pieceFrom(line0, end, at int) piece {
 	each := p.linesOf()
 	s := piece{strip: line0 / each, first: line0 % each, at: at}
 	s.last = min(s.first+end-line0, each)
-	s.top = s.first * line / p.strip
-	s.rows = ceilDiv(s.last*line, p.strip) - s.top + 2
+	s.top = s.first * plans.Line / p.strip
+	s.rows = plans.CeilDiv(s.last*plans.Line, p.strip) - s.top + 2
 	return s
 }
 
@@ -148,7 +153,7 @@ func (p *winogradRows) longest() int {
 
 // The memory of a worker: V, the sums of a block, and the pixels of a row.
 func (p *winogradRows) lengths() (v, m, row int) {
-	return roundUp(4*p.plane/2, 16), p.most * 4 * kernels.Side * kernels.Side, (2*p.across + 2) * p.part
+	return plans.RoundUp(4*p.plane/2, 16), p.most * 4 * kernels.Side * kernels.Side, (2*p.across + 2) * p.part
 }
 
 func (p *winogradRows) ownLen() int {
@@ -162,13 +167,13 @@ func (p *winogradRows) ownLen() int {
 // place finds where the lines of a piece lie in V, and their results from base on.
 func (p *winogradRows) place(w *winogradRowsWorker, base uintptr, s piece, line0 int) {
 	for i := s.first; i < s.last; i++ {
-		start := (s.at + i*line - s.top*p.strip) * p.pitch * 2
+		start := (s.at + i*plans.Line - s.top*p.strip) * p.pitch * 2
 		p.setLine(w, line0, start)
-		for j := range line {
-			y, x := (i*line+j)/p.strip, (i*line+j)%p.strip
+		for j := range plans.Line {
+			y, x := (i*plans.Line+j)/p.strip, (i*plans.Line+j)%p.strip
 			picture := s.strip/p.strips*p.joined + x/p.across
 			pixel := (picture*p.oh+y)*p.ow + 2*(s.strip%p.strips*p.across+x%p.across)
-			at := 2 * (line0*line + j)
+			at := 2 * (line0*plans.Line + j)
 			w.rows[at], w.rows[at+1] = 0, 0
 			if picture < p.conv.N {
 				w.rows[at] = base + uintptr(pixel*p.conv.O*4)
@@ -197,5 +202,5 @@ func (p *winogradRows) noLine(w *winogradRowsWorker, i int) {
 	for at := i / 2 * 4; at < i/2*4+4; at++ {
 		w.gaps[at] = 0
 	}
-	clear(w.rows[2*i*line:][:2*line])
+	clear(w.rows[2*i*plans.Line:][:2*plans.Line])
 }

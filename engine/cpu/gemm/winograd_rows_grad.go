@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -33,7 +34,7 @@ import (
 type winogradRowsGrad struct {
 	kernels.Tiles
 	rowsGradCut
-	conv    Conv
+	conv    plans.Conv
 	lines   []int // of a band: from its first to each in the operands, bytes
 	moves   []int // none: the tiles of a call meet the same rows
 	gaps    []int // from each tile's first 16 rows to its second
@@ -46,16 +47,16 @@ type rowsGradWorker struct {
 	tile   kernels.TileArgs
 	pairs  kernels.PixelPairsArgs
 	turn   kernels.TurnArgs
-	memory []uint32  // elements of dy to be transposed
-	ahead  stretches // of the next band, to be fetched
-	room   []stretch // for them
+	memory []uint32        // elements of dy to be transposed
+	ahead  plans.Stretches // of the next band, to be fetched
+	room   []plans.Stretch // for them
 }
 
 // rowsGradBlocks are the 16 channels of dy that are transposed together.
 const rowsGradBlocks = 4
 
-func planWinogradRowsGrad(c Conv, workers int, t kernels.Tiles) *Plan {
-	p := &winogradRowsGrad{Tiles: t, rowsGradCut: cutRowsGrad(c), conv: c, zero: zeros(max(c.C, c.O))}
+func planWinogradRowsGrad(c plans.Conv, workers int, t kernels.Tiles) *plans.Plan {
+	p := &winogradRowsGrad{Tiles: t, rowsGradCut: cutRowsGrad(c), conv: c, zero: plans.Zeros(max(c.C, c.O))}
 	for i := range p.band {
 		p.lines = append(p.lines, i*p.placeY(0, 0, 1)*4)
 	}
@@ -66,11 +67,11 @@ func planWinogradRowsGrad(c Conv, workers int, t kernels.Tiles) *Plan {
 	p.moves = make([]int, 3*p.wide)
 	p.workers = make([]rowsGradWorker, max(workers, 1))
 	for i := range p.workers {
-		p.workers[i] = rowsGradWorker{memory: make([]uint32, 4*2*16*16*(rowsGradBlocks|1)), room: make([]stretch, 0, 2*p.together*(p.band+2))}
+		p.workers[i] = rowsGradWorker{memory: make([]uint32, 4*2*16*16*(rowsGradBlocks|1)), room: make([]plans.Stretch, 0, 2*p.together*(p.band+2))}
 	}
-	return &Plan{
+	return &plans.Plan{
 		ScratchLen: len(p.workers)*p.laidOut() + p.sumsOf(len(p.workers))*p.sums(),
-		phases:     p.bind,
+		Phases:     p.bind,
 	}
 }
 
@@ -98,7 +99,7 @@ func (p *winogradRowsGrad) sums() int    { return 4 * p.xiLen() }
 // filter][32][32].
 func (p *winogradRowsGrad) xiLen() int { return p.tall * p.wide * 3 * kernels.Side * kernels.Side }
 
-func (p *winogradRowsGrad) bind(a Args) []par.Phase {
+func (p *winogradRowsGrad) bind(a plans.Args) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
 	const size = 3 * kernels.Side * kernels.Side // of the sums of a tile and a ξ
 	return p.phases(a.Scratch[len(words):], p.sums(), gradTask{
@@ -118,7 +119,7 @@ func (p *winogradRowsGrad) bind(a Args) []par.Phase {
 }
 
 // task sums one split of the bands for a group of tiles.
-func (p *winogradRowsGrad) task(w *rowsGradWorker, a *Args, words []uint32, sums []float32, split, group int) {
+func (p *winogradRowsGrad) task(w *rowsGradWorker, a *plans.Args, words []uint32, sums []float32, split, group int) {
 	row, col := p.first(group)
 	rows, cols := min(p.tall, p.rowTiles-row), min(p.wide, p.colTiles-col)
 	x, dy := words[:p.placeX(2*p.wide, 0, 0)], words[p.placeX(2*p.wide, 0, 0):]
@@ -144,12 +145,12 @@ func (p *winogradRowsGrad) sum(w *rowsGradWorker, x, dy []uint32, sums []float32
 				Offsets: &p.lines[0], Taps: p.band, Steps: 1, Places: &p.lines[0],
 				B: uintptr(unsafe.Pointer(&x[p.placeX(0, xi, 0)])), Ldb: 64, Second: p.placeX(1, 0, 0) * 4, LowB: kernels.TileWords * 4,
 				Acc: &sums[xi*p.xiLen()+r*p.wide*3*kernels.Side*kernels.Side], Moves: &p.moves[0], Gaps: &p.gaps[0], Shifts: &p.shifts[0], Count: 3 * cols,
-				FetchStep: 2 * fetchedByStep,
+				FetchStep: 2 * plans.FetchedByStep,
 			}
 			if resume {
 				t.Resume = 1
 			}
-			t.Fetch, t.FetchEnd = w.ahead.next(t.Taps * t.Count * t.FetchStep)
+			t.Fetch, t.FetchEnd = w.ahead.Next(t.Taps * t.Count * t.FetchStep)
 			p.Tile(t)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
 // rowsGradCut is how a gradient to the weights along rows is cut into lines, bands and
@@ -26,15 +27,15 @@ const (
 
 // choosesWinogradRowsGrad tells whether the split gradient to the weights takes
 // Winograd's way.
-func choosesWinogradRowsGrad(c Conv) bool {
+func choosesWinogradRowsGrad(c plans.Conv) bool {
 	return takesWinogradRowsGrad(c) && min(c.C, c.O) >= rowsGradChannels
 }
 
 // takesWinogradRowsGrad tells whether a gradient to the weights can be computed so:
 // words of two pairs fill the rows, rows fill lines or lines rows, and vectors the channels.
-func takesWinogradRowsGrad(c Conv) bool {
+func takesWinogradRowsGrad(c plans.Conv) bool {
 	pads := [4]int{c.PadTop, c.PadBottom, c.PadLeft, c.PadRight}
-	if c.KH != 3 || c.KW != 3 || c.Stride != 1 || pads != [4]int{1, 1, 1, 1} || c.factor() != 1 || c.W == 0 || c.W%4 != 0 {
+	if c.KH != 3 || c.KW != 3 || c.Stride != 1 || pads != [4]int{1, 1, 1, 1} || c.Factor() != 1 || c.W == 0 || c.W%4 != 0 {
 		return false
 	}
 	pairs := c.W / 2
@@ -42,13 +43,13 @@ func takesWinogradRowsGrad(c Conv) bool {
 }
 
 // cutRowsGrad chooses groups and splits; none may follow the number of workers.
-func cutRowsGrad(c Conv) rowsGradCut {
-	cut := rowsGradCut{gradGroups: gradGroups{rowTiles: ceilDiv(c.O, kernels.Side), colTiles: ceilDiv(c.C, kernels.Side)}}
+func cutRowsGrad(c plans.Conv) rowsGradCut {
+	cut := rowsGradCut{gradGroups: gradGroups{rowTiles: plans.CeilDiv(c.O, kernels.Side), colTiles: plans.CeilDiv(c.C, kernels.Side)}}
 	cut.across = min(c.W/2, kernels.Step)
 	cut.strips, cut.together = c.W/2/cut.across, kernels.Step/cut.across
-	cut.pieces = ceilDiv(c.H, rowsGradBand)
-	cut.band = ceilDiv(c.H, cut.pieces)
-	cut.bands = cut.strips * ceilDiv(c.N*cut.pieces, cut.together)
+	cut.pieces = plans.CeilDiv(c.H, rowsGradBand)
+	cut.band = plans.CeilDiv(c.H, cut.pieces)
+	cut.bands = cut.strips * plans.CeilDiv(c.N*cut.pieces, cut.together)
 	best, chosen := math.Inf(1), cut
 	for tall := 1; tall <= cut.rowTiles; tall++ {
 		for wide := 1; wide <= cut.colTiles; wide++ {
@@ -79,5 +80,5 @@ func (c *rowsGradCut) cost() float64 {
 		work += sums * float64(c.splits) * 12 * kernels.Side * kernels.Side * tiles
 	}
 	tasks := c.tasks()
-	return work * float64(roundUp(tasks, gradTasks)) / float64(tasks)
+	return work * float64(plans.RoundUp(tasks, gradTasks)) / float64(tasks)
 }

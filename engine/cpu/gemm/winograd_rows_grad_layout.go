@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
 // layOutX makes Bᵀ d of the lines that a band meets, from the one above its first to the
@@ -90,7 +91,7 @@ func (p *winogradRowsGrad) fetch(w *rowsGradWorker, data []float32, channels, ba
 
 // fetchBand is what to fetch during the products before a band: operands whose channels
 // the task takes all of.
-func (p *winogradRowsGrad) fetchBand(w *rowsGradWorker, a *Args, band int) {
+func (p *winogradRowsGrad) fetchBand(w *rowsGradWorker, a *plans.Args, band int) {
 	if p.colGroups == 1 {
 		p.fetchLines(w, a.X, p.conv.C, band, -1, p.band+1)
 	}
@@ -105,7 +106,7 @@ func (p *winogradRowsGrad) fetchLines(w *rowsGradWorker, data []float32, channel
 		for line := first; line < last; line++ {
 			if at := p.rowAt(band, i, line); at >= 0 {
 				from := kernels.AddressOf(data[at*channels:])
-				w.ahead.add(from, from+uintptr(2*p.across*channels*4))
+				w.ahead.Add(from, from+uintptr(2*p.across*channels*4))
 			}
 		}
 	}

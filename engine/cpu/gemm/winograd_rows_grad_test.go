@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
@@ -13,7 +14,7 @@ import (
 // rowsGradConvs have lines of several pictures, of one row and of a part of a row,
 // pictures that do not fill a line, channels that end within a tile, and bands of
 // different lengths.
-var rowsGradConvs = []Conv{
+var rowsGradConvs = []plans.Conv{
 	{N: 5, H: 4, W: 4, C: 32, O: 48},
 	{N: 3, H: 13, W: 8, C: 80, O: 32},
 	{N: 2, H: 5, W: 16, C: 16, O: 112},
@@ -37,7 +38,7 @@ func TestWinogradRowsGrad(t *testing.T) {
 			var first []float32
 			for workers := 1; workers <= 3; workers++ {
 				got := make([]float32, len(want))
-				run(planWinogradRowsGrad(c, workers, tl), workers, Args{X: x, W: dy, Y: got})
+				run(planWinogradRowsGrad(c, workers, tl), workers, plans.Args{X: x, W: dy, Y: got})
 				if first == nil {
 					first = got
 				}
@@ -80,12 +81,12 @@ func TestRowsGradChoice(t *testing.T) {
 	few := square(8, 16, 96, 4)
 	strided := square(8, 16, 96, 96)
 	strided.Stride = 2
-	for conv, want := range map[Conv]bool{
+	for conv, want := range map[plans.Conv]bool{
 		square(8, 16, 96, 96): true, square(1, 256, 128, 64): true, square(1, 24, 96, 96): false, square(1, 2, 96, 96): false,
 		square(1, 16, 100, 96): false, few: false, strided: false,
 	} {
-		_, split := useTiles(F32, isa.Current())
-		for prec, may := range map[Precision]bool{F32: split, BF16: false, Exact: false} {
+		_, split := plans.UseTiles(plans.F32, isa.Current())
+		for prec, may := range map[plans.Precision]bool{plans.F32: split, plans.BF16: false, plans.Exact: false} {
 			name := kernels.TilesFor(isa.Current()).Name + " split f32 tiles Winograd F(2,3) gradient"
 			if got := PlanConvGradW(conv, prec, 1).Algorithm == name; got != (may && want) {
 				t.Errorf("precision %v, %+v: %v", prec, conv, got)
@@ -126,7 +127,7 @@ func TestRowsGradAllocates(t *testing.T) {
 	p := planWinogradRowsGrad(c, 1, tl[len(tl)-1])
 	pool := par.NewPool(1)
 	defer pool.Close()
-	phases := p.Bind(Args{X: random(4*64*64, 1), W: random(4*64*64, 2), Y: make([]float32, 9*64*64), Scratch: make([]float32, p.ScratchLen)})
+	phases := p.Bind(plans.Args{X: random(4*64*64, 1), W: random(4*64*64, 2), Y: make([]float32, 9*64*64), Scratch: make([]float32, p.ScratchLen)})
 	if n := testing.AllocsPerRun(3, func() { pool.Run(phases) }); n != 0 && len(tl) > 1 {
 		t.Errorf("%g allocations", n)
 	}

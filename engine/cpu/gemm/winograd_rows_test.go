@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
@@ -25,7 +26,7 @@ func rowsTiles() []kernels.Tiles {
 // rowsConvs have strips of several widths, blocks that end within a row, odd numbers of
 // lines, pictures that are joined, channels that end within a step or a pass, and
 // paddings that differ.
-var rowsConvs = []Conv{
+var rowsConvs = []plans.Conv{
 	{N: 1, H: 8, W: 8, C: 32, O: 32, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 3, H: 2, W: 16, C: 16, O: 5, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 2, H: 6, W: 32, C: 48, O: 70, PadTop: 0, PadBottom: 2, PadLeft: 2, PadRight: 0},
@@ -36,16 +37,16 @@ var rowsConvs = []Conv{
 	{N: 3, H: 6, W: 8, C: 16, O: 32, PadTop: 0, PadBottom: 1, PadLeft: 2, PadRight: 0},
 }
 
-func rowsPlan(c Conv, workers int, t kernels.Tiles) *Plan {
-	return planWinogradRows(c, c.weights(), false, workers, t)
+func rowsPlan(c plans.Conv, workers int, t kernels.Tiles) *plans.Plan {
+	return planWinogradRows(c, c.Weights(), false, workers, t)
 }
 
-func rowsGradX(c Conv, workers int, t kernels.Tiles) *Plan {
-	return planWinogradRows(c.full(), c.weightsBackward(), true, workers, t)
+func rowsGradX(c plans.Conv, workers int, t kernels.Tiles) *plans.Plan {
+	return planWinogradRows(c.Full(), c.WeightsBackward(), true, workers, t)
 }
 
 // eachRows runs a test for every shape and all tiles.
-func eachRows(t *testing.T, test func(t *testing.T, c Conv, tl kernels.Tiles)) {
+func eachRows(t *testing.T, test func(t *testing.T, c plans.Conv, tl kernels.Tiles)) {
 	for _, c := range rowsConvs {
 		c.KH, c.KW, c.Stride = 3, 3, 1
 		for _, tl := range rowsTiles() {
@@ -56,7 +57,7 @@ func eachRows(t *testing.T, test func(t *testing.T, c Conv, tl kernels.Tiles)) {
 
 // TestWinogradRows compares results and the gradient to the picture with plain sums.
 func TestWinogradRows(t *testing.T) {
-	eachRows(t, func(t *testing.T, c Conv, tl kernels.Tiles) {
+	eachRows(t, func(t *testing.T, c plans.Conv, tl kernels.Tiles) {
 		if !takesWinogradRows(c) {
 			t.Fatal("cannot be computed so")
 		}
@@ -64,25 +65,25 @@ func TestWinogradRows(t *testing.T) {
 		x, w, dy, bias, y, dx := s.x, s.w, s.dy, s.bias, s.y, s.gradX
 		add := slices.Clone(s.add)
 		got := make([]float32, len(y))
-		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: got, Bias: bias, Add: add})
+		run(rowsPlan(c, 2, tl), 2, plans.Args{X: x, W: w, Y: got, Bias: bias, Add: add})
 		if e := relErr(got, y); !(e < 1.2e-5) {
 			t.Errorf("forward: error %g", e)
 		}
-		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: add, Bias: bias, Add: add})
+		run(rowsPlan(c, 2, tl), 2, plans.Args{X: x, W: w, Y: add, Bias: bias, Add: add})
 		same(t, "added to what is overwritten", add, got)
 		fresh := c
 		fresh.Fresh = true
 		again := make([]float32, len(y))
 		copy(again, s.add)
-		run(rowsPlan(fresh, 2, tl), 2, Args{X: x, W: w, Y: again, Bias: bias, Add: again})
+		run(rowsPlan(fresh, 2, tl), 2, plans.Args{X: x, W: w, Y: again, Bias: bias, Add: again})
 		same(t, "filters packed on the way", again, got)
-		if back := c.full(); takesWinogradRows(back) {
+		if back := c.Full(); takesWinogradRows(back) {
 			got, again := make([]float32, len(x)), make([]float32, len(x))
-			run(rowsGradX(c, 2, tl), 2, Args{X: dy, W: w, Y: got})
+			run(rowsGradX(c, 2, tl), 2, plans.Args{X: dy, W: w, Y: got})
 			if e := relErr(got, dx); !(e < 1.2e-5) {
 				t.Errorf("gradient to x: error %g", e)
 			}
-			run(rowsGradX(fresh, 3, tl), 3, Args{X: dy, W: w, Y: again})
+			run(rowsGradX(fresh, 3, tl), 3, plans.Args{X: dy, W: w, Y: again})
 			same(t, "turned filters packed on the way", again, got)
 		}
 	})
@@ -98,18 +99,18 @@ func TestWinogradRowsNormed(t *testing.T) {
 		c.KH, c.KW, c.Stride = 3, 3, 1
 		oh, ow := c.OutSize()
 		x, w := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*9, 2)
-		norm := Norm{Coef: random(2*c.N*c.C, 3), Beta: random(c.C, 4), Rows: c.H * c.W, SiLU: i%2 == 0}
+		norm := plans.Norm{Coef: random(2*c.N*c.C, 3), Beta: random(c.C, 4), Rows: c.H * c.W, SiLU: i%2 == 0}
 		want, got := make([]float32, c.N*oh*ow*c.O), make([]float32, c.N*oh*ow*c.O)
-		run(rowsPlan(c, 1, tl), 1, Args{X: normalised(c, x, norm), W: w, Y: want})
+		run(rowsPlan(c, 1, tl), 1, plans.Args{X: normalised(c, x, norm), W: w, Y: want})
 		c.Normed = true
-		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: got, Norm: norm})
+		run(rowsPlan(c, 2, tl), 2, plans.Args{X: x, W: w, Y: got, Norm: norm})
 		same(t, fmt.Sprint(c), got, want)
 	}
 }
 
 // TestWinogradRowsUp: a picture is read from the small one as from the enlarged one.
 func TestWinogradRowsUp(t *testing.T) {
-	eachRows(t, func(t *testing.T, c Conv, tl kernels.Tiles) {
+	eachRows(t, func(t *testing.T, c plans.Conv, tl kernels.Tiles) {
 		oh, ow := c.OutSize()
 		w, small := random(9*c.C*c.O, 1), random(c.N*c.H*c.W*c.C/4, 2)
 		large := make([]float32, c.N*c.H*c.W*c.C)
@@ -118,9 +119,9 @@ func TestWinogradRowsUp(t *testing.T) {
 			copy(large[i*c.C:][:c.C], small[(row/2*(c.W/2)+x/2)*c.C:])
 		}
 		want, got := make([]float32, c.N*oh*ow*c.O), make([]float32, c.N*oh*ow*c.O)
-		run(rowsPlan(c, 2, tl), 2, Args{X: large, W: w, Y: want})
+		run(rowsPlan(c, 2, tl), 2, plans.Args{X: large, W: w, Y: want})
 		c.Up = 2
-		run(rowsPlan(c, 2, tl), 2, Args{X: small, W: w, Y: got})
+		run(rowsPlan(c, 2, tl), 2, plans.Args{X: small, W: w, Y: got})
 		same(t, "enlarged", got, want)
 	})
 }
@@ -128,17 +129,17 @@ func TestWinogradRowsUp(t *testing.T) {
 // TestWinogradRowsSameBits: a picture's results depend neither on its batch nor on the
 // number of workers.
 func TestWinogradRowsSameBits(t *testing.T) {
-	eachRows(t, func(t *testing.T, c Conv, tl kernels.Tiles) {
+	eachRows(t, func(t *testing.T, c plans.Conv, tl kernels.Tiles) {
 		one, many := c, c
 		one.N, many.N = 1, 4
 		oh, ow := c.OutSize()
 		x, w := random(many.N*c.H*c.W*c.C, 1), random(9*c.C*c.O, 2)
 		alone, all := make([]float32, oh*ow*c.O), make([]float32, many.N*oh*ow*c.O)
 		at := many.N - 1
-		run(rowsPlan(one, 1, tl), 1, Args{X: x[at*c.H*c.W*c.C:], W: w, Y: alone})
+		run(rowsPlan(one, 1, tl), 1, plans.Args{X: x[at*c.H*c.W*c.C:], W: w, Y: alone})
 		for workers := 1; workers <= 3; workers++ {
 			clear(all)
-			run(rowsPlan(many, workers, tl), workers, Args{X: x, W: w, Y: all})
+			run(rowsPlan(many, workers, tl), workers, plans.Args{X: x, W: w, Y: all})
 			same(t, fmt.Sprint("workers ", workers), all[at*len(alone):], alone)
 		}
 	})
@@ -158,11 +159,11 @@ func TestWinogradRowsFreshBatch(t *testing.T) {
 		}
 	}
 	c.N = 1
-	run(rowsPlan(c, 1, tl), 1, Args{X: x, W: w, Y: alone})
+	run(rowsPlan(c, 1, tl), 1, plans.Args{X: x, W: w, Y: alone})
 	for _, n := range []int{32, 64} {
 		c.N = n
 		y := make([]float32, n*16*c.O)
-		run(rowsPlan(c, 2, tl), 2, Args{X: x, W: w, Y: y})
+		run(rowsPlan(c, 2, tl), 2, plans.Args{X: x, W: w, Y: y})
 		same(t, fmt.Sprint(n, " pictures"), y[:len(alone)], alone)
 	}
 }
@@ -181,7 +182,7 @@ func TestWinogradRowsMemory(t *testing.T) {
 	p := rowsPlan(c, 1, tl[len(tl)-1])
 	pool := par.NewPool(1)
 	defer pool.Close()
-	phases := p.Bind(Args{X: random(8*8*32, 1), W: random(p.PackedLen, 2), Y: make([]float32, 8*8*32), Scratch: make([]float32, p.ScratchLen)})
+	phases := p.Bind(plans.Args{X: random(8*8*32, 1), W: random(p.PackedLen, 2), Y: make([]float32, 8*8*32), Scratch: make([]float32, p.ScratchLen)})
 	if n := testing.AllocsPerRun(3, func() { pool.Run(phases) }); n != 0 && len(tl) > 1 {
 		t.Errorf("%g allocations", n)
 	}
@@ -194,7 +195,7 @@ func TestWinogradRowsChoice(t *testing.T) {
 	strided := square(1, 65, 320, 320)
 	strided.Stride = 2
 	for _, s := range []struct {
-		conv Conv
+		conv plans.Conv
 		want bool
 	}{
 		{square(1, 64, 320, 320), true}, {square(1, 24, 640, 640), true}, {training, true},
@@ -209,8 +210,8 @@ func TestWinogradRowsChoice(t *testing.T) {
 				t.Errorf("%+v: chosen: %v", s.conv, got)
 			}
 		}
-		_, split := useTiles(F32, isa.Current())
-		for prec, may := range map[Precision]bool{F32: split, BF16: false, Exact: false} {
+		_, split := plans.UseTiles(plans.F32, isa.Current())
+		for prec, may := range map[plans.Precision]bool{plans.F32: split, plans.BF16: false, plans.Exact: false} {
 			rows := fmt.Sprintf("%s split f32 tiles Winograd F(2,3)", kernels.TilesFor(isa.Current()).Name)
 			got := PlanConv(s.conv, prec, 1).Algorithm == rows
 			if got != (may && s.want) || s.conv.Stride == 1 && got != (PlanConvGradX(s.conv, prec, 1).Algorithm == rows) {
@@ -283,7 +284,7 @@ func TestTilesInFours(t *testing.T) {
 					rows[r] = kernels.AddressOf(y[r*kernels.Side:])
 				}
 			}
-			put := kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: groups * kernels.Side, Add: add, Delta: kernels.Side * 4, Bias: &bias[0], Mask: lowMask(25)}
+			put := kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: groups * kernels.Side, Add: add, Delta: kernels.Side * 4, Bias: &bias[0], Mask: plans.LowMask(25)}
 			tl.Tile(&kernels.TileArgs{
 				A: uintptr(bytesOf(a)), Lda: lda * 2, Offsets: &offsets[0], Taps: 2, Steps: 1,
 				B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &moves[0], Gaps: &gaps[0], Shifts: &shifts[0],

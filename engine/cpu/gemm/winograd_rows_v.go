@@ -4,11 +4,12 @@ import (
 	"unsafe"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
 // layOut makes V [ξ][row][pair][high, low][channel] of a piece from the channels of a
 // pass.
-func (p *winogradRows) layOut(w *winogradRowsWorker, a *Args, v []uint16, row []float32, pass int, s piece) {
+func (p *winogradRows) layOut(w *winogradRowsWorker, a *plans.Args, v []uint16, row []float32, pass int, s piece) {
 	w.in = kernels.SplitRowArgs{
 		Src: &row[0], Pixel: p.part * 4, Next: p.pitch * 2, Xi: p.plane * 2, Low: p.part * 2,
 		Channels: p.part, Count: p.across,
@@ -45,21 +46,21 @@ func (p *winogradRows) inside(r inputRow) (first, last int) {
 }
 
 // source is pixel i of a row.
-func (p *winogradRows) source(a *Args, r inputRow, i int) *float32 {
-	c, up := &p.conv, p.conv.factor()
+func (p *winogradRows) source(a *plans.Args, r inputRow, i int) *float32 {
+	c, up := &p.conv, p.conv.Factor()
 	return &a.X[((r.picture*(c.H/up)+r.y/up)*(c.W/up)+(r.x+i)/up)*c.C+r.from]
 }
 
 // pixels copies a row, or normalises it; outside the picture it is 0.
-func (p *winogradRows) pixels(w *winogradRowsWorker, a *Args, dst []float32, r inputRow) {
+func (p *winogradRows) pixels(w *winogradRowsWorker, a *plans.Args, dst []float32, r inputRow) {
 	first, last := p.inside(r)
 	clear(dst[:first*p.part])
 	clear(dst[last*p.part : (2*p.across+2)*p.part])
 	w.round = kernels.RowsArgs{Ldd: p.part * 4, Lds: p.conv.C * 4, N: r.channels}
 	if p.conv.Normed {
-		a.Norm.into(&w.round, r.picture, r.from, p.conv.C)
+		a.Norm.Into(&w.round, r.picture, r.from, p.conv.C)
 	}
-	up := p.conv.factor()
+	up := p.conv.Factor()
 	for i := first; i < last; i += w.round.Count {
 		w.round.Count = last - i
 		if up > 1 {

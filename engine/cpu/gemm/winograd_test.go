@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -22,7 +23,7 @@ func winogradKernels() []kernels.Kernel {
 }
 
 // eachWinograd runs a test for every kernel and size that can compute a shape.
-func eachWinograd(t *testing.T, c Conv, test func(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize)) {
+func eachWinograd(t *testing.T, c plans.Conv, test func(t *testing.T, c plans.Conv, k kernels.Kernel, size kernels.WinogradSize)) {
 	c.KH, c.KW, c.Stride = 3, 3, 1
 	for _, k := range winogradKernels() {
 		if c.C%k.Winograd.Lanes != 0 || c.O%k.Winograd.Lanes != 0 {
@@ -37,7 +38,7 @@ func eachWinograd(t *testing.T, c Conv, test func(t *testing.T, c Conv, k kernel
 // TestWinograd compares all directions with plain sums, over odd sizes,
 // paddings and channel counts.
 func TestWinograd(t *testing.T) {
-	for _, c := range []Conv{
+	for _, c := range []plans.Conv{
 		{N: 1, H: 8, W: 8, C: 32, O: 32, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{N: 3, H: 5, W: 7, C: 19, O: 37, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{N: 2, H: 1, W: 1, C: 16, O: 5, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
@@ -52,12 +53,12 @@ func TestWinograd(t *testing.T) {
 	}
 }
 
-func checkWinograd(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize) {
+func checkWinograd(t *testing.T, c plans.Conv, k kernels.Kernel, size kernels.WinogradSize) {
 	s := sumsOf(c)
 	y, dx, dw := make([]float32, len(s.y)), make([]float32, len(s.x)), make([]float32, len(s.w))
-	run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
-	run(planWinograd(c.full(), c.weightsBackward(), true, 2, k, size), 2, Args{X: s.dy, W: s.w, Y: dx})
-	run(planWinogradGradW(c, 2, k, size), 2, Args{X: s.x, W: s.dy, Y: dw})
+	run(planWinograd(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
+	run(planWinograd(c.Full(), c.WeightsBackward(), true, 2, k, size), 2, plans.Args{X: s.dy, W: s.w, Y: dx})
+	run(planWinogradGradW(c, 2, k, size), 2, plans.Args{X: s.x, W: s.dy, Y: dw})
 	limit := 1e-5
 	if size.Out == 2 {
 		limit = 1e-6 // as direct sums
@@ -77,11 +78,11 @@ func checkWinograd(t *testing.T, c Conv, k kernels.Kernel, size kernels.Winograd
 // batch, which may be cut into blocks where a single picture is not, nor on the
 // number of workers; those of the weights not on the workers.
 func TestWinogradSameBits(t *testing.T) {
-	for _, c := range []Conv{
+	for _, c := range []plans.Conv{
 		{H: 30, W: 30, C: 48, O: 64, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{H: 7, W: 5, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	} {
-		eachWinograd(t, c, func(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize) {
+		eachWinograd(t, c, func(t *testing.T, c plans.Conv, k kernels.Kernel, size kernels.WinogradSize) {
 			one, many := c, c
 			one.N, many.N = 1, 3
 			if k.Name != "portable" {
@@ -90,15 +91,15 @@ func TestWinogradSameBits(t *testing.T) {
 			x, w, dy := random(many.N*c.H*c.W*c.C, 1), random(9*c.C*c.O, 2), random(many.N*c.H*c.W*c.O, 3)
 			y, dx := make([]float32, len(dy)/many.N), make([]float32, len(x)/many.N)
 			at := many.N - 1
-			run(planWinograd(one, c.weights(), false, 1, k, size), 1, Args{X: x[at*len(dx):], W: w, Y: y})
-			run(planWinograd(one.full(), c.weightsBackward(), true, 1, k, size), 1, Args{X: dy[at*len(y):], W: w, Y: dx})
+			run(planWinograd(one, c.Weights(), false, 1, k, size), 1, plans.Args{X: x[at*len(dx):], W: w, Y: y})
+			run(planWinograd(one.Full(), c.WeightsBackward(), true, 1, k, size), 1, plans.Args{X: dy[at*len(y):], W: w, Y: dx})
 			var dw [4][]float32
 			for workers := 1; workers <= 3; workers++ {
 				allY, allX := make([]float32, len(dy)), make([]float32, len(x))
 				dw[workers] = make([]float32, len(w))
-				run(planWinograd(many, c.weights(), false, workers, k, size), workers, Args{X: x, W: w, Y: allY})
-				run(planWinograd(many.full(), c.weightsBackward(), true, workers, k, size), workers, Args{X: dy, W: w, Y: allX})
-				run(planWinogradGradW(many, workers, k, size), workers, Args{X: x, W: dy, Y: dw[workers]})
+				run(planWinograd(many, c.Weights(), false, workers, k, size), workers, plans.Args{X: x, W: w, Y: allY})
+				run(planWinograd(many.Full(), c.WeightsBackward(), true, workers, k, size), workers, plans.Args{X: dy, W: w, Y: allX})
+				run(planWinogradGradW(many, workers, k, size), workers, plans.Args{X: x, W: dy, Y: dw[workers]})
 				same(t, fmt.Sprint("forward, workers ", workers), allY[at*len(y):], y)
 				same(t, fmt.Sprint("gradient to x, workers ", workers), allX[at*len(dx):], dx)
 				same(t, fmt.Sprint("gradient to w, workers ", workers), dw[workers], dw[1])
@@ -109,8 +110,8 @@ func TestWinogradSameBits(t *testing.T) {
 
 // TestWinogradUp: as TestUp, for both sizes of tiles.
 func TestWinogradUp(t *testing.T) {
-	c := Conv{N: 2, H: 10, W: 14, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
-	eachWinograd(t, c, func(t *testing.T, c Conv, k kernels.Kernel, size kernels.WinogradSize) {
+	c := plans.Conv{N: 2, H: 10, W: 14, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
+	eachWinograd(t, c, func(t *testing.T, c plans.Conv, k kernels.Kernel, size kernels.WinogradSize) {
 		w, small := random(9*c.C*c.O, 1), random(c.N*c.H*c.W*c.C/4, 2)
 		large := make([]float32, c.N*c.H*c.W*c.C)
 		for i := range c.N * c.H * c.W {
@@ -118,9 +119,9 @@ func TestWinogradUp(t *testing.T) {
 			copy(large[i*c.C:][:c.C], small[(row/2*(c.W/2)+x/2)*c.C:])
 		}
 		want, got := make([]float32, c.N*c.H*c.W*c.O), make([]float32, c.N*c.H*c.W*c.O)
-		run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: large, W: w, Y: want})
+		run(planWinograd(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: large, W: w, Y: want})
 		c.Up = 2
-		run(planWinograd(c, c.weights(), false, 2, k, size), 2, Args{X: small, W: w, Y: got})
+		run(planWinograd(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: small, W: w, Y: got})
 		same(t, "enlarged", got, want)
 	})
 }

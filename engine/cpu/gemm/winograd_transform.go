@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
@@ -16,7 +17,7 @@ func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, row, ti
 	c := &p.conv
 	n, y0, x0 := p.at(tile)
 	y0, x0 = y0-c.PadTop, x0-c.PadLeft
-	up, side := c.factor(), p.size.Tile
+	up, side := c.Factor(), p.size.Tile
 	width := c.W / up
 	picture := kernels.AddressOf(x) + uintptr(n*(c.H/up)*width*c.C*4)
 	var columns [kernels.WinoMaxTile]int // their bytes from the start of a row, or -1
@@ -46,7 +47,7 @@ func (p *winogradPlan) transformInput(w *winogradWorker, x, v []float32, row, ti
 }
 
 // transformFilters writes row i of U of one panel to u, [tile][C][cols].
-func (p *winogradPlan) transformFilters(w *winogradWorker, a *Args, u []float32, panel, i int) {
+func (p *winogradPlan) transformFilters(w *winogradWorker, a *plans.Args, u []float32, panel, i int) {
 	words := p.conv.C * p.Kernel.Cols
 	src := w.wide
 	if a.Half == nil {
@@ -62,7 +63,7 @@ func (p *winogradPlan) transformFilters(w *winogradWorker, a *Args, u []float32,
 }
 
 // setBias copies the bias to where whole vectors of it may be read.
-func (p *winogradPlan) setBias(w *winogradWorker, a *Args) {
+func (p *winogradPlan) setBias(w *winogradWorker, a *plans.Args) {
 	clear(w.bias)
 	if a.Bias != nil {
 		copy(w.bias, a.Bias[:p.conv.O])
@@ -71,7 +72,7 @@ func (p *winogradPlan) setBias(w *winogradWorker, a *Args) {
 
 // transformOutput makes count channels, from channel from on, of the results of
 // one tile; M[ξ][t] begins with the first of them and has pitch numbers.
-func (p *winogradPlan) transformOutput(w *winogradWorker, a *Args, m []float32, tile, t, from, count, pitch int) {
+func (p *winogradPlan) transformOutput(w *winogradWorker, a *plans.Args, m []float32, tile, t, from, count, pitch int) {
 	base := kernels.AddressOf(a.Y)
 	p.findResults(w, base+uintptr(from*4), 0, tile)
 	w.out = kernels.WinoOutArgs{

@@ -1,10 +1,10 @@
-package gemm
+package plans
 
 import "github.com/ldm-go/ldm/engine/cpu/isa"
 
-// useTiles tells whether products are made of bfloat16 tiles, and whether those
+// UseTiles tells whether products are made of bfloat16 tiles, and whether those
 // are split products in float32, which AMX alone makes worth while.
-func useTiles(prec Precision, level isa.Level) (use, split bool) {
+func UseTiles(prec Precision, level isa.Level) (use, split bool) {
 	if prec == F32 && level >= isa.AMX {
 		return true, true
 	}
@@ -21,8 +21,8 @@ const (
 	trainedChannels = 32
 )
 
-// forDepth is the precision of sums over so many taps and channels.
-func (p Precision) forDepth(taps, channels int, training bool) Precision {
+// ForDepth is the precision of sums over so many taps and channels.
+func (p Precision) ForDepth(taps, channels int, training bool) Precision {
 	few := shallowChannels
 	if training {
 		few = trainedChannels
@@ -36,12 +36,12 @@ func (p Precision) forDepth(taps, channels int, training bool) Precision {
 // TakesNorm tells whether plans of sums over so many taps and channels may be Normed:
 // those made of tiles.
 func (p Precision) TakesNorm(taps, channels int, training bool) bool {
-	use, _ := useTiles(p.forDepth(taps, channels, training), isa.Current())
+	use, _ := UseTiles(p.ForDepth(taps, channels, training), isa.Current())
 	return use
 }
 
 // Tiled tells whether tiles make a product, so that Piece and GradSum serve it.
 func (s MatMul) Tiled(prec Precision) bool {
-	use, _ := useTiles(prec.forDepth(1, s.K, false), isa.Current())
+	use, _ := UseTiles(prec.ForDepth(1, s.K, false), isa.Current())
 	return use
 }

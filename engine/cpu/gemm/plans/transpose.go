@@ -1,4 +1,4 @@
-package gemm
+package plans
 
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"

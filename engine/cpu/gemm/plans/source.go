@@ -1,4 +1,4 @@
-package gemm
+package plans
 
 import "sync"
 
@@ -8,8 +8,8 @@ var noPixel struct {
 	zeros []float32
 }
 
-// zeros returns n of them, not to be written.
-func zeros(n int) []float32 {
+// Zeros returns n of them, not to be written.
+func Zeros(n int) []float32 {
 	noPixel.Lock()
 	defer noPixel.Unlock()
 	if n > len(noPixel.zeros) {
@@ -18,38 +18,38 @@ func zeros(n int) []float32 {
 	return noPixel.zeros[:n]
 }
 
-// source gives the addresses of the left operand's rows.
-type source interface {
-	size() (rows, depth, taps int)
+// Source gives the addresses of the left operand's rows.
+type Source interface {
+	Size() (rows, depth, taps int)
 	// fill writes the addresses of rows m … m+len-1 for all taps to
 	// table[tap*stride+i], base being the operand's and zero a row of zeros.
-	fill(table []uintptr, stride, m, n int, base, zero uintptr)
+	Fill(table []uintptr, stride, m, n int, base, zero uintptr)
 }
 
-// rowSource is a plain matrix [rows, depth].
-type rowSource struct{ rows, depth int }
+// RowSource is a plain matrix [rows, depth].
+type RowSource struct{ Rows, Depth int }
 
-func (s rowSource) size() (int, int, int) { return s.rows, s.depth, 1 }
+func (s RowSource) Size() (int, int, int) { return s.Rows, s.Depth, 1 }
 
-func (s rowSource) fill(table []uintptr, _, m, n int, base, _ uintptr) {
+func (s RowSource) Fill(table []uintptr, _, m, n int, base, _ uintptr) {
 	for i := range n {
-		table[i] = base + uintptr((m+i)*s.depth*4)
+		table[i] = base + uintptr((m+i)*s.Depth*4)
 	}
 }
 
-// pixelSource is a picture [.., h, w, depth] seen by a convolution whose result
+// PixelSource is a picture [.., h, w, depth] seen by a convolution whose result
 // is oh x ow. Result (y, x) and tap (dy, dx) meet at pixel
 // ((y·mul + dy)/div, (x·mul + dx)/div), if that is whole and inside.
-type pixelSource struct {
+type PixelSource struct {
 	n, oh, ow, h, w, depth int
 	mul, div               int
 	up                     int // pixels of the picture stand for squares of this side
 	dy, dx                 []int
 }
 
-func forwardSource(c Conv) pixelSource {
+func ForwardSource(c Conv) PixelSource {
 	oh, ow := c.OutSize()
-	s := pixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1, up: c.factor()}
+	s := PixelSource{n: c.N, oh: oh, ow: ow, h: c.H, w: c.W, depth: c.C, mul: c.Stride, div: 1, up: c.Factor()}
 	for ky := range c.KH {
 		for kx := range c.KW {
 			s.dy, s.dx = append(s.dy, ky-c.PadTop), append(s.dx, kx-c.PadLeft)
@@ -58,9 +58,9 @@ func forwardSource(c Conv) pixelSource {
 	return s
 }
 
-func backwardSource(c Conv) pixelSource {
+func BackwardSource(c Conv) PixelSource {
 	oh, ow := c.OutSize()
-	s := pixelSource{n: c.N, oh: c.H, ow: c.W, h: oh, w: ow, depth: c.O, mul: 1, div: c.Stride, up: 1}
+	s := PixelSource{n: c.N, oh: c.H, ow: c.W, h: oh, w: ow, depth: c.O, mul: 1, div: c.Stride, up: 1}
 	for ky := range c.KH {
 		for kx := range c.KW {
 			s.dy, s.dx = append(s.dy, c.PadTop-ky), append(s.dx, c.PadLeft-kx)
@@ -69,9 +69,9 @@ func backwardSource(c Conv) pixelSource {
 	return s
 }
 
-func (s pixelSource) size() (int, int, int) { return s.n * s.oh * s.ow, s.depth, len(s.dy) }
+func (s PixelSource) Size() (int, int, int) { return s.n * s.oh * s.ow, s.depth, len(s.dy) }
 
-func (s pixelSource) fill(table []uintptr, stride, m, n int, base, zero uintptr) {
+func (s PixelSource) Fill(table []uintptr, stride, m, n int, base, zero uintptr) {
 	for i := range n {
 		x := (m + i) % s.ow
 		y := (m + i) / s.ow % s.oh
