@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/small"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -18,7 +19,7 @@ type attendCase struct {
 }
 
 // run computes the rows of y, top and total.
-func (c attendCase) run(s *Small) (y, top, total []float32) {
+func (c attendCase) run(s *small.Small) (y, top, total []float32) {
 	const keys = 64
 	q, k, v := random(c.rows*c.d, 1), random((2*keys+c.last)*c.d, 2), random((2*keys+c.last)*c.d, 3)
 	for i := range k[40*c.d:] {
@@ -54,8 +55,8 @@ func TestAttend(t *testing.T) {
 	for split, tol := range map[bool]float64{false: 1e-2, true: 3e-5} {
 		for _, c := range []attendCase{{32, 40, 64, 1}, {1, 8, 1, 1}, {17, 32, 33, 1}, {32, 80, 13, 1}, {9, 160, 40, 1}, {32, 64, 64, 100}, {20, 128, 31, 300}} {
 			what := fmt.Sprintf("split %v %+v", split, c)
-			y, top, total := c.run(NewSmallTiles(isa.AMX, split))
-			wantY, wantTop, wantTotal := c.run(NewSmallTiles(isa.Portable, split))
+			y, top, total := c.run(small.NewSmallTiles(isa.AMX, split))
+			wantY, wantTop, wantTotal := c.run(small.NewSmallTiles(isa.Portable, split))
 			near := func(part string, got, want, scale float64) {
 				if !(math.Abs(got-want) <= tol*scale) {
 					t.Errorf("%s: %s is %g, want %g", what, part, got, want)

@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/indirect"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
@@ -112,8 +113,8 @@ func (m *costModel) forward(by method) float64 {
 	if by == direct {
 		pixels, taps := m.filled(m.oh*m.ow), c.KH*c.KW
 		depth, addresses := c.C*taps, float64(taps)
-		if c.C < smallDepth {
-			depth, addresses = gathered(c), 2*addresses // to gather, then to multiply
+		if c.C < indirect.SmallDepth {
+			depth, addresses = indirect.Gathered(c), 2*addresses // to gather, then to multiply
 		}
 		return pixels * (m.dot*float64(depth)*m.vectors + m.dotTile*float64(m.panels)/rows + m.address*addresses)
 	}

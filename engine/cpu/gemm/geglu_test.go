@@ -6,8 +6,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/indirect"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/tiled"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -34,16 +36,16 @@ func TestGEGLU(t *testing.T) {
 		}
 		for _, level := range isa.Available() {
 			check(level.String(), func(w plans.Order, workers int) *plans.Plan {
-				return planDot(plans.RowSource{Rows: m.rows, Depth: m.depth}, w, workers, kernels.For(level))
+				return indirect.PlanDot(plans.RowSource{Rows: m.rows, Depth: m.depth}, w, workers, kernels.For(level))
 			})
 			if level > isa.Current() { // tiles have a GEGLU of their own
 				continue
 			}
 			for _, split := range []bool{false, true} {
 				tl := kernels.TilesFor(level)
-				check(tl.Name+kindOf(split), func(w plans.Order, workers int) *plans.Plan {
+				check(tl.Name+tiled.KindOf(split), func(w plans.Order, workers int) *plans.Plan {
 					c := plans.Conv{N: 1, H: m.rows, W: 1, C: m.depth, O: 2 * m.half, KH: 1, KW: 1, Stride: 1}
-					return planTilesIn(0, plans.Forward(c), w, workers, tl, split)
+					return tiled.PlanIn(0, plans.Forward(c), w, workers, tl, split)
 				})
 			}
 		}

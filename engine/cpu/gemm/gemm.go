@@ -10,15 +10,22 @@
 // on AMX too, with every number split into two. Its 3x3 convolutions take Winograd's
 // way where that is faster, along rows on AMX and in both directions elsewhere.
 //
-// table.go says which algorithm serves a shape. Its rooms: plans has what a product
-// is and what a plan of it is, kernels the inner loops.
+// table.go says which algorithm serves a shape. The algorithms have rooms of their own:
+// indirect (products of registers), tiled (products of tiles), winograd (F(2x2) and F(4x4)
+// over two dimensions), winorows (F(2,3) along rows, on tiles) and small (products inside
+// attention). Below them, plans has what a product is and its plan, kernels the inner loops.
 //
 // A plan depends on the shape of one picture and on the processor, never on
 // the number of pictures or workers, and each result's sums have one order:
 // the bits are the same alone or in a batch, on one thread or many.
 package gemm
 
-import "github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/small"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/tiled"
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
 
 // What products are made of: see package plans.
 type (
@@ -38,8 +45,22 @@ const (
 	Exact = plans.Exact
 )
 
-// Transpose writes the transpose of src [rows, cols] to dst [cols, rows]; ldd
-// and lds are the distances of rows.
-func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-	plans.Transpose(dst, ldd, src, lds, rows, cols)
+// What computes parts of larger computations: see packages small and tiled.
+type (
+	GradSum = tiled.GradSum
+	Left    = small.Left
+	Queries = small.Queries
+	Small   = small.Small
+)
+
+// NewSmall returns the small products of a precision on this processor.
+func NewSmall(prec Precision) *Small { return small.NewSmall(prec) }
+
+// NewSmallTiles returns the small products made of a level's bfloat16 tiles, rounded or
+// split, whether or not that is the fastest way.
+func NewSmallTiles(level isa.Level, split bool) *Small { return small.NewSmallTiles(level, split) }
+
+// NewGradSum plans for pieces of so many of the s.K rows, by one worker each.
+func NewGradSum(s MatMul, piece int, prec Precision, workers int) *GradSum {
+	return tiled.NewGradSum(s, piece, prec, workers)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/tiled"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/tensor"
@@ -226,9 +227,9 @@ func TestSplit(t *testing.T) {
 				dw[wi] += float64(dy[yi]) * float64(x[xi])
 			})
 			gotY, gotX, gotW := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
-			run(planTiles(plans.Forward(c), c.Weights(), 2, tl, true), 2, plans.Args{X: x, W: w, Y: gotY})
-			run(planTiles(plans.Backward(c), c.WeightsBackward(), 2, tl, true), 2, plans.Args{X: dy, W: w, Y: gotX})
-			run(planTileGradW(c, plans.Layout{Row: c.KH * c.KW, Col: c.C * c.KH * c.KW, Tap: 1}, 2, tl, true), 2, plans.Args{X: x, W: dy, Y: gotW})
+			run(tiled.Plan(plans.Forward(c), c.Weights(), 2, tl, true), 2, plans.Args{X: x, W: w, Y: gotY})
+			run(tiled.Plan(plans.Backward(c), c.WeightsBackward(), 2, tl, true), 2, plans.Args{X: dy, W: w, Y: gotX})
+			run(tiled.PlanGrad(c, plans.Layout{Row: c.KH * c.KW, Col: c.C * c.KH * c.KW, Tap: 1}, 2, tl, true), 2, plans.Args{X: x, W: dy, Y: gotW})
 			for what, e := range map[string]float64{"forward": relErr(gotY, y), "gradient to x": relErr(gotX, dx), "gradient to w": relErr(gotW, dw)} {
 				if !(e < 2e-5) {
 					t.Errorf("%s %s %+v: error %g", tl.Name, what, c, e)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/tiled"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
@@ -38,12 +39,12 @@ func TestNormed(t *testing.T) {
 			x, w := random(c.N*c.H*c.W*c.C, 1), random(c.O*c.C*c.KH*c.KW, 2)
 			norm := plans.Norm{Coef: random(2*c.N*c.C, 3), Beta: random(c.C, 4), Rows: c.H * c.W, SiLU: silu}
 			want := make([]float32, c.N*oh*ow*c.O)
-			run(planTilesIn(1<<40, plans.Forward(c), c.Weights(), 1, tl, split), 1, plans.Args{X: normalised(c, x, norm), W: w, Y: want})
+			run(tiled.PlanIn(1<<40, plans.Forward(c), c.Weights(), 1, tl, split), 1, plans.Args{X: normalised(c, x, norm), W: w, Y: want})
 			normed := c
 			normed.Normed = true
 			for workers := 1; workers <= 3; workers++ {
 				got := make([]float32, len(want))
-				run(planTilesIn(0, plans.Forward(normed), c.Weights(), workers, tl, split), workers, plans.Args{X: x, W: w, Y: got, Norm: norm})
+				run(tiled.PlanIn(0, plans.Forward(normed), c.Weights(), workers, tl, split), workers, plans.Args{X: x, W: w, Y: got, Norm: norm})
 				same(t, fmt.Sprintf("split %v %+v", split, c), got, want)
 			}
 		}

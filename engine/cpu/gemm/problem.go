@@ -3,6 +3,7 @@ package gemm
 import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/tiled"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -124,7 +125,7 @@ func (p *problem) useTiles() (use, split bool) {
 // instructions names those that multiply.
 func (p *problem) instructions() string {
 	if use, split := p.useTiles(); use {
-		return p.tiles().Name + kindOf(split)
+		return p.tiles().Name + tiled.KindOf(split)
 	}
 	return p.kernel().Name
 }

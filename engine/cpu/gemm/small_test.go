@@ -7,21 +7,22 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/small"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // smallKinds are the small products this machine has, with the error they may make.
-func smallKinds() map[string]func() (*Small, float64) {
-	kinds := map[string]func() (*Small, float64){
-		"f32": func() (*Small, float64) { return NewSmall(plans.Exact), 2e-6 },
+func smallKinds() map[string]func() (*small.Small, float64) {
+	kinds := map[string]func() (*small.Small, float64){
+		"f32": func() (*small.Small, float64) { return small.NewSmall(plans.Exact), 2e-6 },
 	}
 	for _, level := range []isa.Level{isa.Portable, isa.AVX512BF16} {
 		if top := isa.Available(); level > top[len(top)-1] {
 			continue
 		}
-		kinds[fmt.Sprint(level, " bf16")] = func() (*Small, float64) { return NewSmallTiles(level, false), 1e-2 }
-		kinds[fmt.Sprint(level, " split")] = func() (*Small, float64) { return NewSmallTiles(level, true), 1e-5 }
+		kinds[fmt.Sprint(level, " bf16")] = func() (*small.Small, float64) { return small.NewSmallTiles(level, false), 1e-2 }
+		kinds[fmt.Sprint(level, " split")] = func() (*small.Small, float64) { return small.NewSmallTiles(level, true), 1e-5 }
 	}
 	return kinds
 }

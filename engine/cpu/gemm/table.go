@@ -3,7 +3,11 @@ package gemm
 import (
 	"math"
 
+	"github.com/ldm-go/ldm/engine/cpu/gemm/indirect"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/tiled"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/winograd"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/winorows"
 )
 
 // algorithm is a way to compute a problem. To add one, give it a line in the table
@@ -28,28 +32,30 @@ var tables = [...][]algorithm{
 
 // results compute a result, or the gradient to the picture.
 var results = []algorithm{
-	{"tiles 32x32", bfloat16, nil, tiled},
+	{"tiles 32x32", bfloat16, nil, byTiles},
 	{"tiles Winograd F(2,3)", alongRows, nil, func(p *problem) *plans.Plan {
-		return planWinogradRows(p.convolution(), p.weights(), p.Direction == ToPicture, p.workers, p.tiles())
+		return winorows.Plan(p.convolution(), p.weights(), p.Direction == ToPicture, p.workers, p.tiles())
 	}},
-	{"tiles 32x32", split, nil, tiled},
+	{"tiles 32x32", split, nil, byTiles},
 	{"matrix", (*problem).plainRows, nil, func(p *problem) *plans.Plan {
-		return planDot(plans.RowSource{Rows: p.pixels(), Depth: p.weights().Depth}, p.weights(), p.workers, p.kernel())
+		return indirect.PlanDot(plans.RowSource{Rows: p.pixels(), Depth: p.weights().Depth}, p.weights(), p.workers, p.kernel())
 	}},
-	{"gathered", gathers, costOf(direct), func(p *problem) *plans.Plan { return planGathered(p.conv, p.workers, p.kernel()) }},
-	{"indirect", always, costOf(direct), func(p *problem) *plans.Plan { return planDot(p.source(), p.weights(), p.workers, p.kernel()) }},
+	{"gathered", gathers, costOf(direct), func(p *problem) *plans.Plan { return indirect.PlanGathered(p.conv, p.workers, p.kernel()) }},
+	{"indirect", always, costOf(direct), func(p *problem) *plans.Plan { return indirect.PlanDot(p.source(), p.weights(), p.workers, p.kernel()) }},
 	{"Winograd F(2x2,3x3)", winograds, costOf(winograd22), byWinograd(winograd22)},
 	{"Winograd F(4x4,3x3)", winograds, costOf(winograd44), byWinograd(winograd44)},
 }
 
 // gradients compute the gradient to the weights.
 var gradients = []algorithm{
-	{"tiles 32x32 transposed", bfloat16, nil, tiledGradient},
-	{"tiles Winograd F(2,3) gradient", alongRowsGrad, nil, func(p *problem) *plans.Plan { return planWinogradRowsGrad(p.conv, p.workers, p.tiles()) }},
-	{"tiles 32x32 transposed", split, nil, tiledGradient},
-	{"outer gathered", gathersGrad, costOfGrad(direct), func(p *problem) *plans.Plan { return planGatheredGradW(p.conv, p.workers, p.kernel()) }},
-	{"outer padded", narrow, costOfGrad(direct), func(p *problem) *plans.Plan { return planPadded(p.conv, p.gradLayout(), p.workers, p.kernel()) }},
-	{"outer", always, costOfGrad(direct), func(p *problem) *plans.Plan { return planOuter(p.conv, p.gradLayout(), p.workers, p.kernel()) }},
+	{"tiles 32x32 transposed", bfloat16, nil, byTilesGrad},
+	{"tiles Winograd F(2,3) gradient", alongRowsGrad, nil, func(p *problem) *plans.Plan { return winorows.PlanGrad(p.conv, p.workers, p.tiles()) }},
+	{"tiles 32x32 transposed", split, nil, byTilesGrad},
+	{"outer gathered", gathersGrad, costOfGrad(direct), func(p *problem) *plans.Plan { return indirect.PlanGatheredGradW(p.conv, p.workers, p.kernel()) }},
+	{"outer padded", narrow, costOfGrad(direct), func(p *problem) *plans.Plan {
+		return indirect.PlanPadded(p.conv, p.gradLayout(), p.workers, p.kernel())
+	}},
+	{"outer", always, costOfGrad(direct), func(p *problem) *plans.Plan { return indirect.PlanOuter(p.conv, p.gradLayout(), p.workers, p.kernel()) }},
 	{"Winograd F(2x2,3x3) gradient", sumsFit(winograd22), costOfGrad(winograd22), byWinogradGrad(winograd22)},
 	{"Winograd F(4x4,3x3) gradient", sumsFit(winograd44), costOfGrad(winograd44), byWinogradGrad(winograd44)},
 }
@@ -103,16 +109,16 @@ func split(p *problem) bool {
 // alongRows is Winograd's algorithm along rows, for split products alone: in bfloat16
 // the tiles are bound by reading, which it does not lessen.
 func alongRows(p *problem) bool {
-	return split(p) && p.conv.Stride == 1 && choosesWinogradRows(p.convolution())
+	return split(p) && p.conv.Stride == 1 && winorows.Pays(p.convolution())
 }
 
-func alongRowsGrad(p *problem) bool { return split(p) && choosesWinogradRowsGrad(p.conv) }
+func alongRowsGrad(p *problem) bool { return split(p) && winorows.PaysGrad(p.conv) }
 
 // gathers is where pictures have so few channels that a tap would not fill a kernel's
 // loop: the 3 or 4 of pixels and latents.
 func gathers(p *problem) bool { return p.Direction == Forward && gathersGrad(p) }
 
-func gathersGrad(p *problem) bool { return p.conv.C < smallDepth && p.conv.KH*p.conv.KW > 1 }
+func gathersGrad(p *problem) bool { return p.conv.C < indirect.SmallDepth && p.conv.KH*p.conv.KW > 1 }
 
 // narrow is where a row of the picture is shorter than the columns of a kernel's tile.
 func narrow(p *problem) bool { return p.conv.C < p.kernel().Rows }
@@ -147,24 +153,24 @@ func costOfGrad(by method) func(*problem) float64 {
 
 // How those are planned that serve several lines.
 
-func tiled(p *problem) *plans.Plan {
+func byTiles(p *problem) *plans.Plan {
 	_, split := p.useTiles()
-	return planTiles(p.product(), p.weights(), p.workers, p.tiles(), split)
+	return tiled.Plan(p.product(), p.weights(), p.workers, p.tiles(), split)
 }
 
-func tiledGradient(p *problem) *plans.Plan {
+func byTilesGrad(p *problem) *plans.Plan {
 	_, split := p.useTiles()
-	return planTileGradW(p.conv, p.gradLayout(), p.workers, p.tiles(), split)
+	return tiled.PlanGrad(p.conv, p.gradLayout(), p.workers, p.tiles(), split)
 }
 
 func byWinograd(by method) func(*problem) *plans.Plan {
 	return func(p *problem) *plans.Plan {
-		return planWinograd(p.convolution(), p.weights(), p.Direction == ToPicture, p.workers, p.kernel(), by.size(p.kernel()))
+		return winograd.Plan(p.convolution(), p.weights(), p.Direction == ToPicture, p.workers, p.kernel(), by.size(p.kernel()))
 	}
 }
 
 func byWinogradGrad(by method) func(*problem) *plans.Plan {
 	return func(p *problem) *plans.Plan {
-		return planWinogradGradW(p.conv, p.workers, p.kernel(), by.size(p.kernel()))
+		return winograd.PlanGrad(p.conv, p.workers, p.kernel(), by.size(p.kernel()))
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/winograd"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
@@ -56,9 +57,9 @@ func TestWinograd(t *testing.T) {
 func checkWinograd(t *testing.T, c plans.Conv, k kernels.Kernel, size kernels.WinogradSize) {
 	s := sumsOf(c)
 	y, dx, dw := make([]float32, len(s.y)), make([]float32, len(s.x)), make([]float32, len(s.w))
-	run(planWinograd(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
-	run(planWinograd(c.Full(), c.WeightsBackward(), true, 2, k, size), 2, plans.Args{X: s.dy, W: s.w, Y: dx})
-	run(planWinogradGradW(c, 2, k, size), 2, plans.Args{X: s.x, W: s.dy, Y: dw})
+	run(winograd.Plan(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: s.x, W: s.w, Y: y, Bias: s.bias, Add: s.add})
+	run(winograd.Plan(c.Full(), c.WeightsBackward(), true, 2, k, size), 2, plans.Args{X: s.dy, W: s.w, Y: dx})
+	run(winograd.PlanGrad(c, 2, k, size), 2, plans.Args{X: s.x, W: s.dy, Y: dw})
 	limit := 1e-5
 	if size.Out == 2 {
 		limit = 1e-6 // as direct sums
@@ -91,15 +92,15 @@ func TestWinogradSameBits(t *testing.T) {
 			x, w, dy := random(many.N*c.H*c.W*c.C, 1), random(9*c.C*c.O, 2), random(many.N*c.H*c.W*c.O, 3)
 			y, dx := make([]float32, len(dy)/many.N), make([]float32, len(x)/many.N)
 			at := many.N - 1
-			run(planWinograd(one, c.Weights(), false, 1, k, size), 1, plans.Args{X: x[at*len(dx):], W: w, Y: y})
-			run(planWinograd(one.Full(), c.WeightsBackward(), true, 1, k, size), 1, plans.Args{X: dy[at*len(y):], W: w, Y: dx})
+			run(winograd.Plan(one, c.Weights(), false, 1, k, size), 1, plans.Args{X: x[at*len(dx):], W: w, Y: y})
+			run(winograd.Plan(one.Full(), c.WeightsBackward(), true, 1, k, size), 1, plans.Args{X: dy[at*len(y):], W: w, Y: dx})
 			var dw [4][]float32
 			for workers := 1; workers <= 3; workers++ {
 				allY, allX := make([]float32, len(dy)), make([]float32, len(x))
 				dw[workers] = make([]float32, len(w))
-				run(planWinograd(many, c.Weights(), false, workers, k, size), workers, plans.Args{X: x, W: w, Y: allY})
-				run(planWinograd(many.Full(), c.WeightsBackward(), true, workers, k, size), workers, plans.Args{X: dy, W: w, Y: allX})
-				run(planWinogradGradW(many, workers, k, size), workers, plans.Args{X: x, W: dy, Y: dw[workers]})
+				run(winograd.Plan(many, c.Weights(), false, workers, k, size), workers, plans.Args{X: x, W: w, Y: allY})
+				run(winograd.Plan(many.Full(), c.WeightsBackward(), true, workers, k, size), workers, plans.Args{X: dy, W: w, Y: allX})
+				run(winograd.PlanGrad(many, workers, k, size), workers, plans.Args{X: x, W: dy, Y: dw[workers]})
 				same(t, fmt.Sprint("forward, workers ", workers), allY[at*len(y):], y)
 				same(t, fmt.Sprint("gradient to x, workers ", workers), allX[at*len(dx):], dx)
 				same(t, fmt.Sprint("gradient to w, workers ", workers), dw[workers], dw[1])
@@ -119,9 +120,9 @@ func TestWinogradUp(t *testing.T) {
 			copy(large[i*c.C:][:c.C], small[(row/2*(c.W/2)+x/2)*c.C:])
 		}
 		want, got := make([]float32, c.N*c.H*c.W*c.O), make([]float32, c.N*c.H*c.W*c.O)
-		run(planWinograd(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: large, W: w, Y: want})
+		run(winograd.Plan(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: large, W: w, Y: want})
 		c.Up = 2
-		run(planWinograd(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: small, W: w, Y: got})
+		run(winograd.Plan(c, c.Weights(), false, 2, k, size), 2, plans.Args{X: small, W: w, Y: got})
 		same(t, "enlarged", got, want)
 	})
 }

@@ -1,0 +1,148 @@
+package small
+
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+	"github.com/ldm-go/ldm/engine/cpu/isa"
+)
+
+// Small computes products inside an attention, on its caller's thread and in
+// memory of the caller; its methods do not allocate. One Small serves one
+// thread. Operands are brought into its order first, a left one [m, k] by Left,
+// a right one [k, n] by Right, and may then be used in any number of products.
+//
+// A precision means what it means to a plan: float32 numbers are multiplied as
+// they are, or split where the processor has fast tiles; see tilesPlan.
+type Small struct {
+	level         isa.Level
+	kernel        *kernels.Kernel // of float32
+	tiled         bool            // made of bfloat16 tiles instead
+	split         bool
+	tiles         kernels.Tiles
+	turn, turnLow kernels.Turner
+	attention
+
+	dot     kernels.DotArgs
+	table   [kernels.MaxRows]uintptr
+	partial [kernels.MaxRows * kernels.MaxCols]float32
+	bias    [kernels.MaxCols]float32 // zeros
+	tileMemory
+}
+
+// Left is a left operand [m, k] of small products.
+type Left struct {
+	rows     []float32 // float32, or words of two bfloat16
+	distance int       // from one row to the next
+}
+
+var (
+	smallLevel  = isa.Current()
+	smallKernel = kernels.For(smallLevel)
+)
+
+// NewSmall returns the products of a precision on this processor.
+func NewSmall(prec plans.Precision) *Small {
+	if use, split := plans.UseTiles(prec, smallLevel); use {
+		return NewSmallTiles(smallLevel, split)
+	}
+	return &Small{level: smallLevel, kernel: &smallKernel}
+}
+
+// Rows is the number of rows that are computed together: blocks of a multiple
+// of it waste nothing.
+func (s *Small) Rows() int {
+	if s.tiled {
+		return kernels.Side
+	}
+	return s.kernel.Rows
+}
+
+// Scalable tells whether a packed right operand is made of float32 numbers, so
+// that multiplying all of them by a number scales it.
+func (s *Small) Scalable() bool { return !s.tiled }
+
+// LeftLen is the number of words that Left needs for an operand [m, k].
+func (s *Small) LeftLen(m, k int) int {
+	if s.tiled {
+		return s.leftTileLen(m, k)
+	}
+	return 0
+}
+
+// Left makes the operand a [m, k], whose rows are lda apart, in memory of
+// LeftLen words. In float32 the operand is a itself.
+func (s *Small) Left(memory []float32, m, k int, a []float32, lda int) Left {
+	if s.tiled {
+		return s.leftTiles(memory, m, k, a, lda)
+	}
+	return Left{a, lda}
+}
+
+// RightLen is the number of words that Right needs for an operand [k, n]; that
+// of 32 columns more begins RightLen(32, k) words later.
+func (s *Small) RightLen(n, k int) int {
+	if s.tiled {
+		return s.rightTileLen(n, k)
+	}
+	return plans.RoundUp(n, s.kernel.Cols) * k
+}
+
+// Right packs the operand b [k, n], or with trans that of b's transpose, b being
+// [n, k], into RightLen words; b's rows are ldb apart.
+func (s *Small) Right(packed []float32, trans bool, n, k int, b []float32, ldb int) {
+	if s.tiled {
+		s.rightTiles(packed, trans, n, k, b, ldb)
+		return
+	}
+	cols := s.kernel.Cols
+	for first := 0; first < n; first += cols {
+		panel := packed[first*k:][:k*cols]
+		count := min(cols, n-first)
+		if count < cols {
+			clear(panel)
+		}
+		if trans {
+			plans.Transpose(panel, cols, b[first*ldb:], ldb, count, k)
+			continue
+		}
+		for i := range k {
+			copy(panel[i*cols:][:count], b[i*ldb+first:])
+		}
+	}
+}
+
+// Mul computes c [m, n] (+)= left [m, k] · right [k, n]; rows of c are ldc apart.
+func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c []float32, ldc int) {
+	if s.tiled {
+		s.mulTiles(m, n, k, left, right, accumulate, c, ldc)
+		return
+	}
+	kn := s.kernel
+	args := &s.dot
+	*args = kernels.DotArgs{Table: &s.table[0], Taps: 1, Depth: k, Bias: &s.bias[0], Stride: ldc * 4, Partial: &s.partial[0]}
+	for row := 0; row < m; row += kn.Rows {
+		args.Valid = min(kn.Rows, m-row)
+		for r := range kn.Rows {
+			s.table[r] = kernels.AddressOf(left.rows[(row+min(r, args.Valid-1))*left.distance:])
+		}
+		for first := 0; first < n; first += kn.Cols {
+			cols := min(kn.Cols, n-first)
+			args.B, args.Y, args.Mask = &right[first*k], kernels.AddressOf(c[row*ldc+first:]), plans.LowMask(cols)
+			if accumulate {
+				args.Add = args.Y
+			}
+			kernels.CallDot(s.level, args)
+			if s.level == isa.AVX2 && cols != kn.Cols {
+				kernels.StorePartial(args, kn.Cols)
+			}
+		}
+	}
+}
+
+// Fetch brings numbers that operands are made of into the second-level cache, where tiles
+// multiply.
+func (s *Small) Fetch(x []float32) {
+	if s.tiled {
+		s.tiles.Prefetch(&x[0], 0, plans.CeilDiv(len(x), 16), 1)
+	}
+}

@@ -1,0 +1,201 @@
+package tiled
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
+	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
+)
+
+const (
+	stretchBytes = 700 << 10 // of a block's rows, in the second-level cache
+	turns        = 12        // packed panels whose sums go on by turns
+
+	passingBytes = 40 << 10 // of weights, that leave little of the first-level cache
+)
+
+// cutSums chooses how many terms are summed before the next panel's turn. The order of
+// a result's terms is the same for any.
+func (p *tilesPlan) cutSums() {
+	p.together = 1
+	rows := p.blockTiles*kernels.Side + p.Slack
+	if rows*p.Planes*p.pitch*2 > stripeOf(p.split) {
+		p.together = turns / p.weights.Halves()
+	}
+	for i := range p.sums {
+		s := &p.sums[i]
+		s.stretch = max(partSteps/(p.chunk/kernels.Step*p.parts()), 1)
+		if p.together > 1 && len(s.units) > 0 {
+			row := s.rowTaps() // see all but the same numbers of a
+			s.stretch = min(s.stretch, max(stretchBytes/(rows*p.chunk*p.parts()*2), 1)*row)
+		}
+	}
+}
+
+// rowTaps is the number of taps that go over a chunk together.
+func (s *tileSum) rowTaps() int {
+	n := 1
+	for n < len(s.units) && s.units[n].from == s.units[0].from && s.units[n].tap != s.units[0].tap {
+		n++
+	}
+	return n
+}
+
+// accLen is the memory for the sums of a block: those of panels that go on by turns,
+// with gates for those too.
+func (p *tilesPlan) accLen() int {
+	return p.together * p.weights.Halves() * p.blockTiles * kernels.Side * kernels.Side
+}
+
+// block computes tiles first … last-1 of a band, of panels from … to-1 of class k, from
+// the band's copy; acc is memory for their sums.
+func (p *tilesPlan) block(a *plans.Args, w *tilesWorker, copied []uint16, acc []float32, band, k, first, last, from, to int) {
+	if len(p.Classes[k].Taps) == 0 {
+		return
+	}
+	base := kernels.AddressOf(a.Y)
+	if p.HalfY {
+		base = uintptr(unsafe.Pointer(&a.YHalf[0]))
+	}
+	rows := w.rows[:(last-first)*kernels.Side]
+	if !p.fillRows(rows, base, p.cols*p.size(), k, 2*(band*p.band+first)) {
+		return
+	}
+	w.put = kernels.PutArgs{Count: len(rows), Rows: &rows[0], Bias: &w.bias[0]}
+	if a.Add != nil {
+		w.put.Add, w.put.Delta = 1, kernels.AddressOf(a.Add)-base
+	}
+	p.findLines(w, band, first, last)
+	w.tile = kernels.TileArgs{
+		A: uintptr(unsafe.Pointer(&copied[0])), Lda: p.pitch * 2, Steps: p.chunk / kernels.Step,
+		Ldb: 128, Second: 64, Next: 2048, Moves: &w.moves[0], Gaps: &w.gaps[0], Count: last - first,
+	}
+	if p.weights.Gated {
+		p.gate(w, p.sums[k].size)
+	}
+	if p.passing(k) {
+		w.tile.Passing = 1
+	}
+	if p.split {
+		w.tile.LowA, w.tile.LowB = p.part*2, p.chunk*kernels.Side*2
+		w.tile.Ldb, w.tile.Second = 64, kernels.TileWords*4
+		w.tile.FetchStep = 512 // a step takes three times as long
+	}
+	for panel := from; panel < to; panel += p.together {
+		p.takeTurns(a, w, acc, k, panel, min(p.together, to-panel), to)
+	}
+}
+
+// passing tells whether the weights of a stretch fill the first-level cache, so that they
+// had better pass it by, and rows that meet them several times stay there.
+func (p *tilesPlan) passing(k int) bool {
+	s, halves := &p.sums[k], p.weights.Halves()
+	stretch := min(s.stretch, len(s.units)) * s.size / len(s.units) * 4
+	return halves*s.rowTaps() > 1 && halves*stretch > passingBytes
+}
+
+// size is the bytes of a number of the result.
+func (p *tilesPlan) size() int {
+	if p.HalfY {
+		return 2
+	}
+	return 4
+}
+
+// takeTurns computes a block's tiles for n panels; the last of the task ends at to.
+func (p *tilesPlan) takeTurns(a *plans.Args, w *tilesWorker, acc []float32, k, panel, n, to int) {
+	s, t, own := &p.sums[k], &w.tile, w.tile.Count*kernels.Side*kernels.Side
+	for u := 0; u < len(s.units); u += s.stretch {
+		count := min(s.stretch, len(s.units)-u)
+		last := u+count == len(s.units)
+		t.Offsets, t.Places, t.Taps = &s.offsets[u], &s.places[u], count
+		t.Resume, t.Put, t.Ring, t.Rate = min(u, 1), nil, 0, 8*kernels.StoresOf(p.weights.Halves()*count*t.Steps)
+		for i := range n {
+			sums := acc[i*own:][:own]
+			t.B, t.Acc = kernels.AddressOf(a.W[s.start+(panel+i)*p.weights.Halves()*s.size:]), &sums[0]
+			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
+			if last {
+				w.put.Acc, t.Put = &sums[0], &w.put
+				if u == 0 {
+					t.Ring = 2 * p.weights.Halves() * kernels.Side * kernels.Side * 4
+				}
+				p.columns(a, w, panel+i)
+			}
+			p.Tile(t)
+		}
+	}
+}
+
+// fetchNext names the weights of the turn behind turn i of n panels at unit u.
+func (p *tilesPlan) fetchNext(t *kernels.TileArgs, s *tileSum, packed []float32, panel, i, n, u, to int) {
+	switch {
+	case i+1 < n:
+		i++
+	case u+s.stretch < len(s.units):
+		i, u = 0, u+s.stretch
+	case panel+n < to:
+		panel, i, u = panel+n, 0, 0
+	default:
+		t.FetchEnd = t.Fetch
+		return
+	}
+	unit, halves := s.size/len(s.units), p.weights.Halves()
+	at := (panel+i)*halves*s.size + u*unit
+	t.Fetch = kernels.AddressOf(packed[at:]) // gates lie behind where they are summed in one stretch
+	t.FetchEnd = t.Fetch + uintptr(halves*min(s.stretch, len(s.units)-u)*unit*4)
+}
+
+// columns tells put the place, the bias and the number of a panel's columns.
+func (p *tilesPlan) columns(a *plans.Args, w *tilesWorker, panel int) {
+	w.put.Shift = uintptr(panel * kernels.Side * p.size())
+	clear(w.bias[:])
+	for i := range p.weights.Halves() {
+		from, n := p.weights.Columns(panel*p.weights.Halves()+i, kernels.Side)
+		if a.Bias != nil {
+			copy(w.bias[i*kernels.Side:][:n], a.Bias[from:])
+		}
+		w.put.Mask = plans.LowMask(n)
+	}
+}
+
+// findLines finds where the lines of tiles lie in a band's copy.
+func (p *tilesPlan) findLines(w *tilesWorker, band, first, last int) {
+	from, _ := p.region(band)
+	for i := range last - first {
+		tile := band*p.band + first + i
+		at := p.Start(2 * tile)
+		w.moves[i], w.gaps[i] = (at-from)*p.pitch*2, (p.Start(2*tile+1)-at)*p.pitch*2
+	}
+}
+
+// fillRows finds where the results from a line on go, distance bytes from one to the next
+// and 0 for those that are none, and tells whether there is any.
+func (p *tilesPlan) fillRows(rows []uintptr, base uintptr, distance, k, first int) bool {
+	any := false
+	for i := 0; i < len(rows); {
+		r, n := p.resultAt(k, first*plans.Line+i)
+		n = min(n, len(rows)-i)
+		if r < 0 {
+			clear(rows[i : i+n])
+		} else {
+			any = true
+			for j := range n {
+				rows[i+j] = base + uintptr((r+j*p.Every)*distance)
+			}
+		}
+		i += n
+	}
+	return any
+}
+
+// resultAt is the pixel of the i-th result of the lines, as result tells of positions.
+func (p *tilesPlan) resultAt(k, i int) (pixel, n int) {
+	if !p.Aligned() {
+		return p.Result(k, i)
+	}
+	if all := p.Lines() * plans.Line; i < all {
+		return i, all - i
+	}
+	return -1, math.MaxInt
+}
