@@ -8,7 +8,7 @@ import (
 )
 
 // preparation names how pixels are made of files, and changes when that does.
-const preparation = "cover, bicubic as Pillow, on white; 1"
+const preparation = "cover, bicubic as Pillow, on white; 2"
 
 // Key identifies the pixels that FillPick gives for a pick, by the content of
 // its file: what is computed from them can be kept under it.

@@ -29,7 +29,13 @@ func decodeJPEG(raw []byte) (image.Image, error) {
 		}
 	}
 	if !four || adobe {
-		return jpeg.Decode(r)
+		img, err := jpeg.Decode(r)
+		if planes, ok := img.(*image.YCbCr); ok && err == nil {
+			if out := fromYCbCr(planes); out != nil {
+				return out, nil
+			}
+		}
+		return img, err
 	}
 	marked := append(append(bytes.Clone(raw[:2]), adobeMarker...), raw[2:]...)
 	return jpeg.Decode(bytes.NewReader(marked))

@@ -67,11 +67,15 @@ func decodeWebP(raw []byte) (image.Image, error) {
 		}
 		at := image.Pt(2*uint24(data), 2*uint24(data[3:]))
 		size := image.Pt(uint24(data[6:])+1, uint24(data[9:])+1)
+		canvas := image.Rect(0, 0, cfg.Width, cfg.Height)
+		if !(image.Rectangle{Min: at, Max: at.Add(size)}).In(canvas) {
+			return nil, fault.Filef("a frame of %dx%d pixels at %d,%d: want one inside the canvas of %dx%d", size.X, size.Y, at.X, at.Y, cfg.Width, cfg.Height)
+		}
 		frame, err := decodeFrame(r, container.RIFF(r, c.Offset+header, c.Offset+c.Size), size)
 		if err != nil {
 			return nil, err
 		}
-		return place(frame, image.Rect(0, 0, cfg.Width, cfg.Height), at), nil
+		return place(frame, canvas, at), nil
 	}
 	return decodeFrame(r, chunks, image.Pt(cfg.Width, cfg.Height))
 }
