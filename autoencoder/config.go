@@ -31,7 +31,7 @@ type Config struct {
 	Kind     Kind     `yaml:"-"`
 	EmbedDim int      `yaml:"embed_dim"`         // channels of the latent
 	NEmbed   int      `yaml:"n_embed,omitempty"` // rows of the codebook of a VQ
-	Remap    string   `yaml:"remap,omitempty"`   // not supported
+	Remap    string   `yaml:"remap,omitempty"`   // file of the codes of a VQ that are in use; see Remap
 	DD       DDConfig `yaml:"ddconfig"`
 
 	Tiny TinyConfig `yaml:"-"` // of the kind Tiny, instead of all others
@@ -114,8 +114,6 @@ func (c Config) Validate() error {
 		return c.Tiny.validate()
 	case c.Kind == VQ && c.NEmbed < 1:
 		return fmt.Errorf("autoencoder: n_embed %d: want the number of rows of the codebook", c.NEmbed)
-	case c.Remap != "":
-		return fmt.Errorf("autoencoder: remap %q is not supported", c.Remap)
 	case c.Kind == KL && !d.DoubleZ || c.Kind == VQ && d.DoubleZ:
 		return fmt.Errorf("autoencoder: double_z %v: a KL first stage has it true, a VQ one false", d.DoubleZ)
 	case c.ColorMap != nil:

@@ -3,7 +3,9 @@ package train
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ldm-go/ldm/checkpoint"
@@ -151,5 +153,30 @@ func TestActNormStart(t *testing.T) {
 		if s := check.Output(1).F32[i]; math.Abs(float64(m)) > 1e-3 || math.Abs(float64(s)-1) > .05 {
 			t.Errorf("channel %d: mean %g, mean of squares %g", i, m, s)
 		}
+	}
+}
+
+// TestRemapInTraining: the share of vectors that a smaller vocabulary has a code
+// for is logged; a file that is not there is named.
+func TestRemapInTraining(t *testing.T) {
+	folder := t.TempDir()
+	pictures(t, folder)
+	file := filepath.Join(t.TempDir(), "used.npy")
+	header := "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }\n"
+	raw := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	raw = append(append(raw, header...), 0, 0, 0, 0, 1, 0, 0, 0)
+	if err := os.WriteFile(file, raw, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	said := false
+	cfg := DefaultAutoencoder()
+	if err := config.Parse(&cfg, "tiny", []byte(tinyVQ), []string{"data.train=" + folder, "train.steps=2", "model.params.remap=" + file}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Autoencoder(t.Context(), cfg, Run{Dir: t.TempDir(), Engine: cpu.New(cpu.Options{}), Line: func(l string) { said = said || strings.Contains(l, "codes_known 0.") }}); err != nil || !said {
+		t.Errorf("error %v, said %v", err, said)
+	}
+	if err := trainVQ(t, folder, t.TempDir(), "model.params.remap=missing.npy"); err == nil || !strings.Contains(err.Error(), "missing.npy") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -3,9 +3,9 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
-	"runtime"
-	"sync"
+	"os"
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/discriminator"
@@ -43,9 +43,27 @@ const codebookName = "quantize.embedding.weight"
 
 // codes counts the use of the codes.
 type codes struct {
-	counts *tensor.Tensor // since the last restart, one for each code
-	z      []float32      // vectors of the last batch
-	window []int          // indices since the last step
+	counts *tensor.Tensor     // since the last restart, one for each code
+	z      []float32          // vectors of the last batch
+	window []int              // indices since the last step
+	remap  *autoencoder.Remap // of the codes that a smaller vocabulary has; nil without one
+}
+
+// readRemap reads the vocabulary of model.params.remap.
+func (s *firstStage) readRemap() error {
+	if s.model.Remap == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(s.model.Remap)
+	if err != nil {
+		return fault.Inputf("model.params.remap: %w", err)
+	}
+	r, err := autoencoder.ReadRemap(raw, s.model.NEmbed)
+	if err != nil {
+		return fmt.Errorf("model.params.remap: %s: %w", s.model.Remap, err)
+	}
+	s.codes.remap = &r
+	return nil
 }
 
 // watchCodes keeps what a batch was quantised to.
@@ -76,6 +94,13 @@ func (s *firstStage) countCodes(l *loop, n int) error {
 		batch[i]++
 	}
 	entropy, total := 0.0, float64(len(s.codes.window))
+	if r := s.codes.remap; r != nil { // the share of vectors that the vocabulary has a word for
+		codes := make([]int32, len(s.codes.window))
+		for i, c := range s.codes.window {
+			codes[i] = int32(c)
+		}
+		l.out.add("codes_known", 1-float64(r.Used(codes, func() int32 { return 0 }))/total)
+	}
 	for _, k := range batch {
 		p := float64(k) / total
 		entropy -= p * math.Log(p)
@@ -163,66 +188,6 @@ func (s *firstStage) startCodebook(ctx context.Context, l *loop) error {
 		start[emaShadow+codebookName] = book.Clone()
 	}
 	return l.weights.Push(start)
-}
-
-// kMeans finds k means of vectors of d numbers (Lloyd's algorithm), beginning
-// with vectors drawn at random; a mean without vectors becomes another vector.
-func kMeans(ctx context.Context, vectors []float32, d, k int, draw tensor.Stream) (*tensor.Tensor, error) {
-	const rounds = 8
-	n := len(vectors) / d
-	book := tensor.New(k, d)
-	order := draw.Perm(n)
-	for i := range k {
-		copy(book.F32[i*d:][:d], vectors[order[i%n]*d:][:d])
-	}
-	nearest := make([]int, n)
-	for range rounds {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		assign(ctx, nearest, vectors, book.F32, d)
-		sums, counts := make([]float64, k*d), make([]int, k)
-		for i, code := range nearest {
-			counts[code]++
-			for j := range d {
-				sums[code*d+j] += float64(vectors[i*d+j])
-			}
-		}
-		for code, count := range counts {
-			if count == 0 {
-				copy(book.F32[code*d:][:d], vectors[draw.IntN(n)*d:][:d])
-				continue
-			}
-			for j := range d {
-				book.F32[code*d+j] = float32(sums[code*d+j] / float64(count))
-			}
-		}
-	}
-	return book, ctx.Err()
-}
-
-// assign finds the nearest row of book for every vector, on all processors, until
-// ctx is cancelled.
-func assign(ctx context.Context, nearest []int, vectors, book []float32, d int) {
-	var group sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		group.Go(func() {
-			for i := w; i < len(nearest) && ctx.Err() == nil; i += workers {
-				v, best := vectors[i*d:][:d], float32(math.Inf(1))
-				for code := 0; code*d < len(book); code++ {
-					var sum float32
-					for j, x := range book[code*d:][:d] {
-						sum += (v[j] - x) * (v[j] - x)
-					}
-					if sum < best {
-						best, nearest[i] = sum, code
-					}
-				}
-			}
-		})
-	}
-	group.Wait()
 }
 
 // before starts the codebook and the discriminator's activation norms.
