@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -35,7 +36,7 @@ type SplitReport struct {
 	Words      Spread         // of the first captions
 	Classes    map[string]int
 	Categories map[string]int // boxes by what they hold
-	Odd        []string       // captions and boxes that cannot be right
+	Odd        []string       // boxes and companions that cannot be right
 	Broken     []string
 	Duplicates [][]string // files with the same picture
 
@@ -166,7 +167,7 @@ type fingerprint struct {
 
 // decode reads every picture.
 func (c *SplitReport) decode(ctx context.Context, s *Set, done func()) error {
-	prints := make([]*fingerprint, s.Len())
+	prints, odd := make([]*fingerprint, s.Len()), make([][]string, s.Len())
 	var mu sync.Mutex
 	parallel(s.Len(), func(i int) {
 		if ctx.Err() != nil {
@@ -178,15 +179,40 @@ func (c *SplitReport) decode(ctx context.Context, s *Set, done func()) error {
 			s.broken.add(s.Items[i].File, err, 1)
 			mu.Unlock()
 		}
-		prints[i] = p
+		prints[i], odd[i] = p, s.oddCompanions(i)
 		done()
 	})
+	c.Odd = append(c.Odd, slices.Concat(odd...)...)
 	for _, p := range prints {
 		if p != nil {
 			c.prints = append(c.prints, *p)
 		}
 	}
 	return ctx.Err()
+}
+
+// oddCompanions says which companions of a picture cannot be used with it.
+func (s *Set) oddCompanions(i int) []string {
+	var list []string
+	item := s.Items[i]
+	for _, name := range sortedKeys(item.Others) {
+		other := item.Others[name]
+		raw, err := other.Read()
+		var w, h int
+		if err == nil {
+			w, h, err = picture.SizeAt(bytes.NewReader(raw), int64(len(raw)))
+		}
+		if err == nil {
+			err = s.fits(Pick{Index: i}, other, w, h)
+		}
+		if err == nil && name == "label" {
+			_, err = picture.DecodeLabels(raw)
+		}
+		if err != nil {
+			list = append(list, named(other.Path(), err).Error())
+		}
+	}
+	return list
 }
 
 func (s *Set) fingerprint(i int) (*fingerprint, error) {

@@ -64,3 +64,14 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestCheckCompanions(t *testing.T) {
+	dir := lay(t, map[string]string{
+		"images/a.png": encode(ramp(20, 10)), "labels/a.png": encode(image.NewGray(image.Rect(0, 0, 10, 10))),
+		"images/b.png": encode(ramp(20, 10)), "labels/b.png": encode(image.NewGray(image.Rect(0, 0, 40, 20))),
+	})
+	r, err := Check(context.Background(), dir, CheckOptions{})
+	if err != nil || len(r.Splits[0].Odd) != 1 || !strings.Contains(r.Splits[0].Odd[0], "proportions") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}

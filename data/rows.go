@@ -64,7 +64,7 @@ func parseFields(fields map[string]any, needFile bool) (row, error) {
 		byName[strings.ToLower(strings.TrimSpace(k))] = v
 	}
 	for _, k := range captionKeys {
-		texts, err := strings_(byName[k])
+		texts, err := textsOf(byName[k])
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", k, err)
 		}
@@ -113,8 +113,8 @@ func (r *row) chooseMain() {
 	}
 }
 
-// strings_ reads a text or a list of texts.
-func strings_(v any) ([]string, error) {
+// textsOf reads a text or a list of texts.
+func textsOf(v any) ([]string, error) {
 	switch v := v.(type) {
 	case nil:
 		return nil, nil
