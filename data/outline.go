@@ -152,6 +152,32 @@ func (o *Outline) mask() []bool {
 	return mask
 }
 
+// LoadOutlines reads the outlines of a set that was opened without them.
+func (s *Set) LoadOutlines() error {
+	if s.options.Outlines {
+		return nil
+	}
+	o := s.options
+	o.Outlines = true
+	l, err := newListing(s.tree, o)
+	if err == nil {
+		err = l.describe()
+	}
+	if err != nil {
+		return err
+	}
+	for i := range s.Items {
+		if e := l.byKey[s.Items[i].source.Key()]; e != nil && len(e.Boxes) == len(s.Items[i].Boxes) {
+			s.Items[i].Boxes = e.Boxes
+		}
+	}
+	s.options.Outlines = true
+	return nil
+}
+
+// HasOutlines says whether COCO's outlines can serve as maps of labels.
+func (s *Set) HasOutlines() bool { return len(s.Categories) > 0 }
+
 // Instances is a map of what COCO's outlines show in a pick: 0 where there is
 // nothing, otherwise one more than the place in Categories; the small before the
 // large. The set must have been opened with Outlines.

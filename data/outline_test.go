@@ -22,8 +22,11 @@ func TestInstances(t *testing.T) {
 			"categories":[{"id":5,"name":"a"},{"id":9,"name":"b"}],
 			"annotations":[{"image_id":1,"category_id":9,"bbox":[2,2,4,4],"segmentation":` + shape + `},
 			{"image_id":1,"category_id":5,"bbox":[0,0,16,8],"segmentation":[[0,0,16,0,16,8,0,8]]}]}`})
-		s, err := OpenSet(dir, Options{Size: 8, Outlines: true, RandomCrop: true})
+		s, err := OpenSet(dir, Options{Size: 8, RandomCrop: true})
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.LoadOutlines(); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range []Pick{{}, {Mirror: true}} {

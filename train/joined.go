@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"image"
+	"slices"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/data"
@@ -96,15 +97,31 @@ func (s *secondStage) wantCompanion(name string) error {
 	return nil
 }
 
-// wantLabels is an error unless every picture has a map of labels, in which
-// colours mean the same in both sets.
+// wantLabels is an error unless every picture has a map of labels, of its own or
+// of COCO's outlines, in which numbers mean the same in both sets.
 func (s *secondStage) wantLabels() error {
+	sets := []*data.Set{s.train.Set}
+	if s.valid != nil {
+		sets = append(sets, s.valid.Set)
+	}
+	first := sets[0]
+	if _, own := first.Items[0].Others["label"]; !own && first.HasOutlines() {
+		for _, set := range sets {
+			if !slices.Equal(set.Categories, first.Categories) {
+				return fault.Inputf("the categories of training and validation differ: %q and %q", first.Categories, set.Categories)
+			}
+			if err := set.LoadOutlines(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if err := s.wantCompanion("label"); err != nil || s.valid == nil {
 		return err
 	}
-	colors, err := s.train.Set.LabelColors("label")
+	colors, err := sets[0].LabelColors("label")
 	if err == nil {
-		s.valid.Set.UseLabelColors("label", colors)
+		sets[1].UseLabelColors("label", colors)
 	}
 	return err
 }
