@@ -5,20 +5,17 @@ import (
 
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/serve/core"
+	"github.com/ldm-go/ldm/serve/intake"
 )
 
-// checkSampler returns the names of a sampler and a schedule as they are written.
-func checkSampler(name, schedule string) (string, string, error) {
+// checkSampler finds a sampler and a schedule by the names that people write.
+func checkSampler(name, schedule string) (intake.Sampling, error) {
 	m, s, err := sampler.Parse(name)
-	if err != nil {
-		return "", "", err
+	if err == nil && schedule != "" {
+		s, err = sampler.ParseSchedule(schedule)
 	}
-	if schedule != "" {
-		if s, err = sampler.ParseSchedule(schedule); err != nil {
-			return "", "", err
-		}
-	}
-	return m.Or().Name, s.Name, nil
+	m = m.Or()
+	return intake.Sampling{Sampler: m.Name, Schedule: s.Name, UsesEta: m.UsesEta}, err
 }
 
 func samplerNames() []core.Named {

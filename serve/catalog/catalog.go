@@ -21,7 +21,7 @@ type Model struct {
 	Tasks   []job.Type
 	Classes int      // of class-conditional models
 	Names   []string // of the classes, where they have names
-	Channel string   // how the condition reaches the network, for people
+	CLIP    bool     // the text encoder is CLIP's
 
 	// The defaults of requests, the same for all interfaces.
 	Width, Height int

@@ -64,14 +64,23 @@ type Input struct {
 	Priority       job.Priority
 	Metadata       map[string]string
 
+	// Strict refuses what would have no effect. Clients of the other interfaces
+	// send such fields without being asked; there it is a warning, or nothing.
+	Strict bool
 	// Names are those of the fields in the client's interface, where they differ
 	// from this program's: they stand in errors.
 	Names map[string]string
 }
 
-// Samplers checks the names of a sampler and a schedule, "" for the default, and
-// returns them as they are written. defaultSampler is the model's.
-type Samplers func(sampler, scheduler string) (method, schedule string, err error)
+// Sampling is a sampler and a schedule as their names are written; the schedule
+// is "" for the sampler's own.
+type Sampling struct {
+	Sampler, Schedule string
+	UsesEta           bool
+}
+
+// Samplers checks the names of a sampler and a schedule, "" for the default.
+type Samplers func(sampler, scheduler string) (Sampling, error)
 
 // Checker makes jobs.
 type Checker struct {
@@ -97,6 +106,7 @@ func (c Checker) Job(m catalog.Model, in Input) (job.Job, Blobs, error) {
 	k.r.Prompt, k.r.NegativePrompt = k.text("prompt", in.Prompt), k.text("negative_prompt", in.NegativePrompt)
 	k.pictures()
 	k.kind()
+	k.texts()
 	k.size()
 	k.numbers()
 	k.sampling()
@@ -227,6 +237,17 @@ func (k *check) kind() {
 	}
 }
 
+// texts says, or refuses, what a model without texts would not read.
+func (k *check) texts() {
+	if k.m.Can(job.TextToImage) || k.r.Prompt == "" && k.r.NegativePrompt == "" {
+		return
+	}
+	if k.in.Strict {
+		k.fail("prompt", fields.Unsupported, "model %s takes no text", k.m.ID)
+	}
+	k.warnings = append(k.warnings, fmt.Sprintf("model %s takes no text: the prompt has no effect", k.m.ID))
+}
+
 // size settles width and height.
 func (k *check) size() {
 	if k.r.Type == job.Upscale { // the picture decides
@@ -276,6 +297,9 @@ func (k *check) numbers() {
 	k.r.ClipSkip = 1
 	if k.in.ClipSkip != nil && *k.in.ClipSkip > 0 { // 0 and -1: the default
 		k.r.ClipSkip = k.whole("clip_skip", k.in.ClipSkip, 1, 1, 12)
+		if k.r.ClipSkip > 1 && !k.m.CLIP {
+			k.fail("clip_skip", fields.Unsupported, "%d: the text encoder of model %s is not CLIP", k.r.ClipSkip, k.m.ID)
+		}
 	} else if k.in.ClipSkip != nil && *k.in.ClipSkip < -1 {
 		k.fail("clip_skip", fields.InvalidValue, "%d: want 1 to 12", *k.in.ClipSkip)
 	}
@@ -308,13 +332,20 @@ func (k *check) sampling() {
 			scheduler = k.m.Scheduler
 		}
 	}
-	var err error
-	if k.r.Sampler, k.r.Scheduler, err = k.Samplers(sampler, scheduler); err != nil {
+	chosen, err := k.Samplers(sampler, scheduler)
+	if err != nil {
 		k.fail("sampler", fields.Unsupported, "%v", err)
 	}
-	if k.in.Eta != nil {
-		eta := k.number("eta", k.in.Eta, 0, 0, 1)
+	k.r.Sampler, k.r.Scheduler = chosen.Sampler, chosen.Schedule
+	if k.in.Eta == nil {
+		return
+	}
+	eta := k.number("eta", k.in.Eta, 0, 0, 1)
+	switch {
+	case chosen.UsesEta:
 		k.r.Eta = &eta
+	case k.in.Strict:
+		k.fail("eta", fields.Unsupported, "%s does not use it", chosen.Sampler)
 	}
 }
 

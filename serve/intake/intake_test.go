@@ -15,11 +15,11 @@ import (
 	"github.com/ldm-go/ldm/serve/job"
 )
 
-var checker = Checker{Limits: DefaultLimits, Samplers: func(sampler, scheduler string) (string, string, error) {
-	if sampler != "Euler" {
-		return "", "", fmt.Errorf("there is no sampler %q", sampler)
+var checker = Checker{Limits: DefaultLimits, Samplers: func(sampler, scheduler string) (Sampling, error) {
+	if sampler != "Euler" && sampler != "DDIM" {
+		return Sampling{}, fmt.Errorf("there is no sampler %q", sampler)
 	}
-	return sampler, scheduler, nil
+	return Sampling{sampler, scheduler, sampler == "DDIM"}, nil
 }}
 
 var model = catalog.Model{ID: "m", Tasks: []job.Type{job.TextToImage, job.ImageToImage, job.Inpaint}, Width: 64, Height: 96, Unit: 32,
@@ -47,6 +47,26 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestLeniently: fields that clients send unasked do no harm, and are said where
+// a person may have meant them.
+func TestLeniently(t *testing.T) {
+	j, _, err := checker.Job(model, Input{Eta: ptr(1.), Prompt: "x"})
+	if err != nil || j.Request.Eta != nil || len(j.Warnings) != 0 {
+		t.Errorf("%+v, error %v", j, err)
+	}
+	if j, _, err = checker.Job(model, Input{Eta: ptr(1.), Sampler: "DDIM"}); err != nil || j.Request.Eta == nil || *j.Request.Eta != 1 {
+		t.Errorf("%+v, error %v", j.Request, err)
+	}
+	plain := model
+	plain.Tasks = []job.Type{job.Uncond}
+	if j, _, err = checker.Job(plain, Input{Prompt: "x"}); err != nil || len(j.Warnings) != 1 {
+		t.Errorf("%+v, error %v", j, err)
+	}
+	if _, _, err = checker.Job(plain, Input{Prompt: "x", Strict: true}); err == nil {
+		t.Error("a text for a model without texts was taken strictly")
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for field, in := range map[string]Input{
 		"width: 65: want a multiple of 32; the nearest are 64 and 96": {Width: ptr[int64](65)},
@@ -60,6 +80,8 @@ func TestRefusals(t *testing.T) {
 		"sampler: there is no sampler":                         {Sampler: "x"},
 		"eta: 2: want 0 to 1":                                  {Eta: ptr(2.)},
 		"clip_skip: 13: want 1 to 12":                          {ClipSkip: ptr[int64](13)},
+		"eta: Euler does not use it":                           {Eta: ptr(.5), Strict: true},
+		"clip_skip: 2: the text encoder":                       {ClipSkip: ptr[int64](2)},
 		"class: model m has no classes":                        {Class: int64(0)},
 		"type: model m does not do upscale; it does txt2img":   {Type: job.Upscale, InitImage: pngOf(8, 8)},
 		"init_image: img2img needs a picture":                  {Type: job.ImageToImage},

@@ -111,7 +111,7 @@ func (a API) read(body []byte) (j job.Job, blobs intake.Blobs, err error) {
 		CFGScale: f.Float("cfg_scale"), Sampler: f.Text("sampler"), Scheduler: f.Text("scheduler"), Eta: f.Float("eta"),
 		ClipSkip: f.Int("clip_skip"), MaskBlur: f.Float("mask_blur"), Strength: f.Float("strength"),
 		OutputFormat: f.Text("output_format"), Compression: f.Int("output_compression"), PreviewEvery: f.Int("preview_every"),
-		Priority: job.Priority(f.Text("priority")),
+		Priority: job.Priority(f.Text("priority")), Strict: true,
 	}
 	if _, isText := f.Any("class").(string); isText {
 		in.Class = f.Text("class")

@@ -107,7 +107,7 @@ func (k *kind) describe(f *modelfile.File) error {
 	k.Timesteps = len(net.Schedule.Betas)
 	k.Steps, k.CFGScale, k.Sampler = min(model.DefaultSteps, k.Timesteps), net.DefaultGuidance(), "DDIM"
 	k.Classes, k.Names = net.Classes(), f.Classes()
-	k.Tasks = tasks(net)
+	k.CLIP, k.Tasks = net.CLIP != nil, tasks(net)
 	if len(k.Tasks) == 0 {
 		return fmt.Errorf("a model whose condition is %s cannot be served", net.Kind)
 	}

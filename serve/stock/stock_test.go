@@ -21,12 +21,12 @@ import (
 )
 
 // samplers is how a server checks names.
-func samplers(name, schedule string) (string, string, error) {
+func samplers(name, schedule string) (intake.Sampling, error) {
 	m, s, err := sampler.Parse(name)
 	if err == nil && schedule != "" {
 		s, err = sampler.ParseSchedule(schedule)
 	}
-	return m.Or().Name, s.Name, err
+	return intake.Sampling{Sampler: m.Or().Name, Schedule: s.Name, UsesEta: m.Or().UsesEta}, err
 }
 
 // TestBox: the model in the program makes the same picture alone and beside
