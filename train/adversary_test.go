@@ -41,6 +41,9 @@ func trainVQ(t *testing.T, folder, run string, overrides ...string) error {
 // restarts of codes and its accumulated gradients go on from a checkpoint to the
 // same bits.
 func TestTwoOptimisers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	for name, more := range map[string][]string{
@@ -63,6 +66,9 @@ func TestTwoOptimisers(t *testing.T) {
 
 // TestAccumulation: the gradients of two batches of 2, averaged, are those of one of 4.
 func TestAccumulation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	read := func(run string) map[string]*tensor.Tensor {

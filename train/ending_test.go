@@ -126,6 +126,9 @@ func snapshot(t *testing.T, dir string) map[string]string {
 // TestRefusedResume: a run that is refused changes nothing in the folder, and
 // says what differs.
 func TestRefusedResume(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	ae, ldm, first := filepath.Join(runs, "ae"), filepath.Join(runs, "ldm"), filepath.Join(runs, "first.safetensors")
@@ -186,6 +189,9 @@ func TestRefusedResume(t *testing.T) {
 // TestAccept: what may be accepted is accepted by its name; init need not be
 // there any more; the vocabulary stays that of the checkpoint.
 func TestAccept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	ae, base, run := filepath.Join(runs, "ae"), filepath.Join(runs, "base"), filepath.Join(runs, "ldm")

@@ -9,6 +9,9 @@ import (
 // TestFactors: first stages of every factor of section 4.1 train, KL and VQ, with
 // a discriminator.
 func TestFactors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	for levels := 1; levels <= 6; levels++ {

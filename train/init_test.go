@@ -14,6 +14,9 @@ import (
 // see has zeros for the new channels, one with another conditioner draws that and
 // what attends to it, and a U-Net that does not fit is refused by name.
 func TestBeginWithAnother(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := pairs(t), t.TempDir()
 	ae, text := filepath.Join(runs, "ae"), filepath.Join(runs, "text")
 	if err := trainAutoencoder(t, folder, ae, "train.steps=1", "data.validation="); err != nil {
@@ -86,6 +89,9 @@ func weight(t *testing.T, run, name string) []float32 {
 // TestCLIPWantsWeights: a text encoder that is not trained from nothing is
 // refused at the start without a file.
 func TestCLIPWantsWeights(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := pairs(t), t.TempDir()
 	ae := filepath.Join(runs, "ae")
 	if err := trainAutoencoder(t, folder, ae, "train.steps=1", "data.validation="); err != nil {

@@ -13,6 +13,9 @@ import (
 // TestMaxMemory: a run that is bound in memory computes activations again, and
 // has the bits of one that is not.
 func TestMaxMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	train := func(run string, bound int64) (again bool) {

@@ -54,6 +54,9 @@ func pairs(t *testing.T) string {
 // TestTasks: every task of the paper trains, draws, resumes to the same bits, and
 // its model's file generates.
 func TestTasks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := pairs(t), t.TempDir()
 	stages := map[string]string{}
 	for kind, train := range map[string]func(*testing.T, string, string, ...string) error{

@@ -13,6 +13,9 @@ import (
 
 // TestTuneDecoder: the encoder and the codebook stay, the decoder changes.
 func TestTuneDecoder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	for _, train := range []func(*testing.T, string, string, ...string) error{
@@ -95,6 +98,9 @@ func TestLossConfig(t *testing.T) {
 // TestLatentsOnDisk: encoded pictures that have no room in memory lie in the
 // run's folder; the bits are the same.
 func TestLatentsOnDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many times")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	ae := filepath.Join(runs, "ae")
