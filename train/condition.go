@@ -2,15 +2,16 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
 	"strconv"
 
 	"github.com/ldm-go/ldm/data"
+	"github.com/ldm-go/ldm/data/cache"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
-	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/token"
 )
 
@@ -72,7 +73,7 @@ func (s *secondStage) newContext() (condition, error) {
 	if s.trainsConditioner || s.net.Key == model.KeyADM {
 		return c, nil
 	}
-	return &frozen{inner: c, net: s.net, known: map[string]*tensor.Tensor{}, run: s.run, loop: s.cfg.Train}, nil
+	return &frozen{inner: c, net: s.net, run: s.run, loop: s.cfg.Train}, nil
 }
 
 // unconditional models are told nothing.
@@ -138,11 +139,12 @@ type keyed interface {
 }
 
 // frozen is a conditioner that is not trained: its results are computed once
-// for each caption or class, and are an input of the training program.
+// for each caption or class, kept as latents are, and are an input of the
+// training program.
 type frozen struct {
 	inner   condition
 	net     *model.Network
-	known   map[string]*tensor.Tensor
+	known   *cache.Cache
 	prog    engine.Program
 	run     Run
 	loop    Loop
@@ -154,9 +156,9 @@ func (c *frozen) build(b nn.Builder, n int) []graph.Value {
 }
 
 func (c *frozen) fill(ctx context.Context, p engine.Program, i int, e example) error {
-	key := c.inner.(keyed).key(e)
-	out := c.known[key]
-	if out == nil {
+	key := cache.Key(sha256.Sum256([]byte(c.inner.(keyed).key(e))))
+	out, ok := c.known.Get(key)
+	if !ok {
 		if err := c.compile(); err != nil {
 			return err
 		}
@@ -166,17 +168,31 @@ func (c *frozen) fill(ctx context.Context, p engine.Program, i int, e example) e
 		if err := c.prog.Run(ctx); err != nil {
 			return err
 		}
-		out = c.prog.Output(0).Clone()
-		c.known[key] = out
+		out = c.prog.Output(0).Clone().F32
+		c.known.Put(key, out)
 	}
-	copy(p.Input("condition").Row(i).F32, out.F32)
+	copy(p.Input("condition").Row(i).F32, out)
 	return nil
 }
 
-// placer is a condition that computes with the parameters on the device.
-type placer interface{ place(w engine.Weights) }
+// frozenIn is the frozen conditioner of a condition, or nil.
+func frozenIn(c condition) *frozen {
+	if both, ok := c.(*besides); ok {
+		c = both.text
+	}
+	f, _ := c.(*frozen)
+	return f
+}
 
-func (c *frozen) place(w engine.Weights) { c.weights = w }
+// place gives it the parameters on the device, and a place for results.
+func (c *frozen) place(w engine.Weights, known *cache.Cache) { c.weights, c.known = w, known }
+
+func (c *frozen) close() {
+	if c.prog != nil {
+		c.prog.Close()
+	}
+	c.known.Close()
+}
 
 func (c *frozen) compile() error {
 	if c.prog != nil {

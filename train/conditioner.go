@@ -1,7 +1,9 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -59,11 +61,11 @@ func (s *secondStage) settleConditioner(before *previous, cond []nn.ParamSpec, m
 	s.trainsConditioner = given || !said && s.cfg.Conditioner == "" && s.net.Kind != model.CLIPText
 	if before != nil && len(cond) > 0 && missing > 0 && !s.trainsConditioner { // the run itself has it
 		vars, err := readConditioner(filepath.Join(s.run.Dir, ModelFile), cond)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		maps.Copy(s.vars, vars)
-		missing = 0
+		missing -= len(vars)
 	}
 	switch {
 	case len(cond) == 0:

@@ -35,7 +35,7 @@ type DiffusionConfig struct {
 	HuberDelta  float64          `yaml:"huber_delta"`   // with loss_type huber: where squares turn into absolute values
 	Masks       []mask.Kind      `yaml:"masks"`         // of inpainting: kinds of holes, drawn equally often
 	Degradation degradation.Kind `yaml:"degradation"`   // of super-resolution: how pictures are made small: bicubic, bsr or bsr-light
-	CacheMB     int              `yaml:"cache_mb"`      // MiB of memory for encoded pictures; the others are kept in the run's folder
+	CacheMB     int              `yaml:"cache_mb"`      // MiB of memory for encoded pictures, and as much for texts of a frozen encoder; the others are kept in the run's folder
 	Train       Loop             `yaml:"train"`
 	Samples     Samples          `yaml:"samples"`
 }
@@ -127,6 +127,7 @@ type secondStage struct {
 	classes           []string
 	trainsConditioner bool
 	condition         condition
+	contexts          *frozen // of the condition, where a conditioner is frozen
 	denoising         denoising
 	noiser            noiser
 
@@ -225,12 +226,14 @@ func (s *secondStage) loaded(w engine.Weights) (err error) {
 	if s.means, err = averaged(w); err != nil {
 		return err
 	}
-	if c, ok := s.condition.(placer); ok {
-		c.place(w)
+	if s.contexts = frozenIn(s.condition); s.contexts != nil {
+		s.contexts.place(w, s.cfg.openCache(s.run, "conditioner "+s.known.conditioner))
 	}
-	s.latents.cache = s.cfg.openCache(s.run, s.known.firstStage)
-	if s.held != nil {
-		s.held.cache = s.latents.cache
+	if s.cfg.Data.Crop != cropRandom {
+		s.latents.cache = s.cfg.openCache(s.run, "first stage "+s.known.firstStage)
+		if s.held != nil {
+			s.held.cache = s.latents.cache
+		}
 	}
 	s.vars = nil
 	s.model = ldm.New(s.net, s.target, s.tok, s.means, ldm.Options{Engine: s.run.Engine, Precision: s.cfg.Train.Precision})
@@ -250,6 +253,9 @@ func (s *secondStage) facts() facts { return s.known }
 func (s *secondStage) close() {
 	if s.latents.cache != nil {
 		s.latents.cache.Close()
+	}
+	if s.contexts != nil {
+		s.contexts.close()
 	}
 }
 

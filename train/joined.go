@@ -44,12 +44,6 @@ func (c *besides) input() string {
 	return "condition"
 }
 
-func (c *besides) place(w engine.Weights) {
-	if text, ok := c.text.(placer); ok {
-		text.place(w)
-	}
-}
-
 func (c *besides) build(b nn.Builder, n int) []graph.Value {
 	in := b.G.Input(c.input(), n, c.h, c.w, c.channels())
 	if c.text == nil {

@@ -31,13 +31,10 @@ func newLatents(stage *ldm.FirstStage, f *feed) *latents {
 	return l
 }
 
-// openCache makes the cache of a run that was accepted. Without a place on disk
-// it is in memory alone.
-func (c DiffusionConfig) openCache(r Run, firstStage string) *cache.Cache {
-	if c.Data.Crop == cropRandom {
-		return nil
-	}
-	o := cache.Options{Memory: int64(c.CacheMB) << 20, Dir: filepath.Join(r.Dir, LatentFolder), Depends: firstStage}
+// openCache makes a cache of a run that was accepted, of what follows from a
+// network with that digest. Without a place on disk it is in memory alone.
+func (c DiffusionConfig) openCache(r Run, depends string) *cache.Cache {
+	o := cache.Options{Memory: int64(c.CacheMB) << 20, Dir: filepath.Join(r.Dir, LatentFolder), Depends: depends}
 	opened, err := cache.Open(o)
 	if err != nil {
 		r.line("encoded pictures are kept in memory alone: %v", err)
