@@ -34,6 +34,7 @@ type Request struct {
 	// Mask, of the size of Start, is white where a new picture is to be made, and
 	// black where Start is kept as it is; greys blend. Any model can do it.
 	Mask image.Image
+	Fill Fill // what the white part begins with
 
 	Steps    int              // 0: 50
 	Sampler  sampler.Method   // the zero value: DDIM; sampler.Parse finds the others by name
@@ -60,6 +61,16 @@ type Request struct {
 	// OnStep is told of every step done, on the goroutine of Generate.
 	OnStep func(Step)
 }
+
+// Fill is what the part of a start that is made anew begins with.
+type Fill uint8
+
+// The fillings.
+const (
+	FillStart Fill = iota // the start as it is
+	FillNoise             // noise in place of its latent
+	FillZeros             // zeros in place of its latent
+)
 
 // Seeds are n seeds that count up from the first.
 func Seeds(first uint64, n int) []uint64 {
@@ -228,6 +239,8 @@ func (m *Model) resolveStart(r *Request) error {
 		switch {
 		case r.Mask != nil:
 			return fault.Inputf("a mask wants a start, the picture that is kept where it is black")
+		case r.Fill != FillStart:
+			return fault.Inputf("a filling wants a start with a mask")
 		case r.Strength != 0:
 			return fault.Inputf("strength %g wants a start, the picture to begin with", r.Strength)
 		}
@@ -240,6 +253,9 @@ func (m *Model) resolveStart(r *Request) error {
 		if err := checkSize("mask", r.Mask, r.Width, r.Height); err != nil {
 			return err
 		}
+	}
+	if r.Mask == nil && r.Fill != FillStart || r.Fill > FillZeros {
+		return fault.Inputf("filling %d: want FillStart, or with a mask FillNoise or FillZeros", r.Fill)
 	}
 	if c := m.net.FirstStage.PictureChannels(); c != 3 {
 		return fault.Unsupportedf("a start wants a first stage of pictures with 3 channels; this one has %d", c)

@@ -44,7 +44,25 @@ func (p *part) draw(noise sampler.Noise) *tensor.Tensor {
 			row[k] = v * p.net.ScaleFactor
 		}
 	}
+	p.empty(z, noise)
 	return z
+}
+
+// empty takes out of the start's latents what a mask does not keep, where that is asked
+// for.
+func (p *part) empty(z *tensor.Tensor, noise sampler.Noise) {
+	if p.keep == nil || p.Fill == FillStart {
+		return
+	}
+	other := tensor.New(z.Shape...)
+	if p.Fill == FillNoise {
+		noise(other, 0, 0)
+	}
+	keep, d := p.keep.F32, z.Shape[3]
+	for i, v := range z.F32 {
+		k := keep[i/d%len(keep)]
+		z.F32[i] = v*k + other.F32[i]*(1-k)
+	}
 }
 
 // noised writes the start's latent, noised, to x, and returns the rest of the way

@@ -29,7 +29,8 @@ type drawFlags struct {
 	sampler, schedule, rng  string
 	clipSkip                int
 	fit, noMetadata         bool
-	prompt, negative        string
+	prompt, negative, class string
+	grid                    []string // two settings and their values
 
 	inputs map[string]bool // the flags that name a picture or another file to read
 	told   map[string]bool // remarks that were made
@@ -56,6 +57,7 @@ func (f *drawFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.fit, "fit", false, "make sizes legal that are not: the picture is made larger and cut")
 	flags.StringVar(&f.preview, "preview", "", "show the picture as it forms: a file to write, or auto, kitty, iterm2 or sixel for the terminal")
 	flags.StringVar(&f.from, "from-image", "", "repeat a picture of this program, or take what is common from another program's; flags that are given count before it")
+	flags.StringArrayVar(&f.grid, "grid", nil, "a picture for every two values of one or two settings, with labels: --grid \"steps=10,20\" \"cfg-scale=1,3,7\"")
 	flags.BoolVar(&f.noMetadata, "no-metadata", false, "do not write into the pictures how they were made")
 }
 
@@ -66,11 +68,70 @@ func (f *drawFlags) registerText(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.clipSkip, "clip-skip", 0, "layers of CLIP's text encoder counted from the end: 1 is the last, 2 the one before (default: the model's)")
 }
 
+// registerAny adds the flags of what a model of texts or of classes is told.
+func (f *drawFlags) registerAny(cmd *cobra.Command) {
+	f.registerText(cmd)
+	cmd.Flags().StringVar(&f.class, "class", "", "number of the class, from 0, or its name in the model's file")
+}
+
+// condition puts what the model is told into a request: texts, a class or nothing.
+func (f *drawFlags) condition(cmd *cobra.Command, m *ldm.Model, r *ldm.Request) (err error) {
+	given := cmd.Flags().Changed
+	if net := m.Network(); net.TextLength() > 0 && !net.LayoutTokens() {
+		if given("class") {
+			return fault.Inputf("--class: this model is conditioned on texts: want --prompt")
+		}
+		f.texts(cmd, m, r)
+		return nil
+	}
+	if given("prompt") || given("negative-prompt") {
+		return fault.Inputf("--prompt: this model takes no texts")
+	}
+	r.Condition, err = classOf(m, given("class"), f.class)
+	return err
+}
+
+// builder makes the request of a command, by its flags as they are, and what becomes of
+// its pictures.
+type builder func(m *ldm.Model, r *ldm.Request) ([]finish, error)
+
+// run opens the model and makes pictures: one request's, or a grid's.
+func (f *drawFlags) run(cmd *cobra.Command, build builder) error {
+	axes, err := f.axes(cmd)
+	if err != nil {
+		return err
+	}
+	m, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if len(axes) > 0 {
+		return f.drawGrid(cmd, m, axes, build)
+	}
+	r, err := f.request(cmd)
+	if err != nil {
+		return err
+	}
+	after, err := build(m, &r)
+	if err != nil {
+		return err
+	}
+	return f.draw(cmd, m, r, after...)
+}
+
 // text takes a prompt that stands without its flag.
 func (f *drawFlags) text(cmd *cobra.Command, args []string) error {
+	args, err := f.secondAxis(args)
 	switch given := cmd.Flags().Changed("prompt"); {
+	case err != nil:
+		return err
 	case len(args) == 0:
 		return nil
+	case cmd.Flags().Lookup("prompt") == nil:
+		return fault.Inputf("%q: ldm %s takes no argument", args[0], cmd.Name())
+	case len(args) > 1:
+		return fault.Inputf("two prompts: %q and %q", args[0], args[1])
 	case given:
 		return fault.Inputf("two prompts: %q and --prompt %q", args[0], f.prompt)
 	}
@@ -94,6 +155,17 @@ func (f *drawFlags) check(cmd *cobra.Command) error {
 	if err := f.repeat(cmd); err != nil {
 		return err
 	}
+	if err := f.legal(cmd); err != nil {
+		return err
+	}
+	if err := checkPreview(f.preview); err != nil {
+		return err
+	}
+	return f.names.check(f.n, f.firstSeed())
+}
+
+// legal refuses settings that are wrong whatever the model.
+func (f *drawFlags) legal(cmd *cobra.Command) error {
 	switch {
 	case f.n < 1:
 		return fault.Inputf("-n %d: want at least 1", f.n)
@@ -114,13 +186,8 @@ func (f *drawFlags) check(cmd *cobra.Command) error {
 	case !f.seed.random && f.seed.value > math.MaxUint64-uint64(f.n-1):
 		return fault.Inputf("--seed %d: picture %d would have a seed beyond %d", f.seed.value, f.n, uint64(math.MaxUint64))
 	}
-	if _, err := f.request(cmd); err != nil {
-		return err
-	}
-	if err := checkPreview(f.preview); err != nil {
-		return err
-	}
-	return f.names.check(f.n, f.firstSeed())
+	_, err := f.request(cmd)
+	return err
 }
 
 // firstSeed draws a random seed.
@@ -281,13 +348,17 @@ func columns(n int) int { return int(math.Ceil(math.Sqrt(float64(n)))) }
 
 // remark says once what a text loses on its way into the model.
 func (f *drawFlags) remark(m *ldm.Model, text string) {
+	for _, line := range m.Remarks(text) {
+		f.remarkOnce(line)
+	}
+}
+
+func (f *drawFlags) remarkOnce(line string) {
 	if f.told == nil {
 		f.told = map[string]bool{}
 	}
-	for _, line := range m.Remarks(text) {
-		if !f.told[line] {
-			f.told[line] = true
-			status(line)
-		}
+	if !f.told[line] {
+		f.told[line] = true
+		status(line)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/output"
 	"github.com/ldm-go/ldm/picture"
 )
 
@@ -20,7 +21,9 @@ type names struct {
 	force bool
 	given bool
 	first int // what %d counts from
-	cmd   *cobra.Command
+
+	moving bool // a GIF may be written
+	cmd    *cobra.Command
 }
 
 const defaultOut = "output.png"
@@ -65,7 +68,11 @@ func (n *names) check(count int, seed uint64) error {
 	if n.pattern() && count > 1 && n.path(0, seed) == n.path(1, seed+1) {
 		return fault.Inputf("-o %s: every picture would have the same name", n.out)
 	}
-	if err := picture.CheckOutput(n.path(0, seed)); err != nil {
+	check := picture.CheckOutput
+	if n.moving && strings.EqualFold(filepath.Ext(n.out), ".gif") {
+		check = output.Check
+	}
+	if err := check(n.path(0, seed)); err != nil {
 		return err
 	}
 	if n.force {

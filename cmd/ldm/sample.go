@@ -12,7 +12,6 @@ import (
 // sample draws from unconditional and class-conditional models.
 func sample() *cobra.Command {
 	var f drawFlags
-	var class string
 	cmd := &cobra.Command{
 		Use:   "sample -m MODEL [--class N]",
 		Short: "Make pictures with an unconditional or class-conditional model",
@@ -20,31 +19,25 @@ func sample() *cobra.Command {
 Guidance leads away from the last class, the empty one, of models that were
 trained with one (cin256-v2, and those of ldm train diffusion).`,
 		Example: "  ldm sample -m celeba256/model.ckpt -n 4\n  ldm sample -m cin256-v2.ckpt --class 187 --cfg-scale 3 --steps 20",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.text(cmd, args); err != nil {
+				return err
+			}
 			if err := f.check(cmd); err != nil {
 				return err
 			}
 			if f.model.path == "" {
 				return fault.Inputf("which model? want --model FILE; the emoji model in this program is one of texts: ldm txt2img")
 			}
-			m, err := f.open()
-			if err != nil {
-				return err
-			}
-			defer m.Close()
-			r, err := f.request(cmd)
-			if err != nil {
-				return err
-			}
-			if r.Condition, err = classOf(m, cmd.Flags().Changed("class"), class); err != nil {
-				return err
-			}
-			return f.draw(cmd, m, r)
+			return f.run(cmd, func(m *ldm.Model, r *ldm.Request) (_ []finish, err error) {
+				r.Condition, err = classOf(m, cmd.Flags().Changed("class"), f.class)
+				return nil, err
+			})
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&class, "class", "", "number of the class, from 0, or its name in the model's file")
+	cmd.Flags().StringVar(&f.class, "class", "", "number of the class, from 0, or its name in the model's file")
 	return cmd
 }
 

@@ -93,6 +93,9 @@ func (s *show) step(first, n int) func(ldm.Step) {
 	}
 }
 
+// part follows a request of one picture, the one of a number.
+func (s *show) part(number int) func(ldm.Step) { return s.step(number, 1) }
+
 // picture shows a small picture, enlarged. A preview that fails is none.
 func (s *show) picture(small image.Image) {
 	rgba := picture.OnWhite(small)

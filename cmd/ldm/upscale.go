@@ -1,0 +1,91 @@
+package main
+
+import (
+	"image"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
+	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/retouch"
+)
+
+func upscale() *cobra.Command {
+	var f inputFlags
+	var passes int
+	cmd := &cobra.Command{
+		Use:   "upscale PICTURE -m MODEL",
+		Short: "Make a picture larger with a model of super-resolution",
+		Long: `Makes a picture of any size larger by the model's factor (4 for the paper's), with
+details that fit. --passes 2 does it twice: 16 times as wide and high. What is too large
+for memory is computed in patches; see --max-memory.`,
+		Example: "  ldm upscale small.png -m bsr_sr/model.ckpt -c bsr_sr/project.yaml --steps 100 --eta 1\n" +
+			"  ldm upscale icon.png -m bsr_sr/model.ckpt --passes 2 -o large.png",
+		Args: cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.checkInput(cmd, args); err != nil {
+				return err
+			}
+			switch {
+			case passes < 1 || passes > 4:
+				return fault.Inputf("--passes %d: want 1 to 4", passes)
+			case f.width != 0 || f.height != 0:
+				return fault.Inputf("-W and -H: the size follows from the picture and the model")
+			case f.model.path == "":
+				return fault.Inputf("which model? want --model FILE of super-resolution; the emoji model in this program is one of texts")
+			}
+			img, err := f.read()
+			if err != nil {
+				return err
+			}
+			return f.run(cmd, func(m *ldm.Model, r *ldm.Request) ([]finish, error) {
+				if m.Network().Kind != model.Itself || !m.Network().TakesPictures() || m.Network().PictureChannels() != 3 {
+					return nil, fault.Unsupportedf("this model does not make pictures larger: want one that is conditioned on small pictures (cond_stage_config Rescale or Identity, concat)")
+				}
+				first, after := small(m, r, img)
+				again := func(img image.Image) (image.Image, error) {
+					for range passes - 1 {
+						next := *r
+						next.Seeds = r.Seeds[:1]
+						next.OnStep = nil
+						cut := []finish{}
+						next.Condition, cut = small(m, &next, img)
+						out, err := m.Generate(cmd.Context(), next)
+						if err != nil {
+							return nil, err
+						}
+						images, err := finished(out.Images, cut)
+						if err != nil {
+							return nil, err
+						}
+						img = images[0]
+					}
+					return img, nil
+				}
+				r.Condition = first
+				return append(after, again), nil
+			})
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().IntVar(&passes, "passes", 1, "how often the picture is made larger")
+	for _, name := range []string{"width", "height", "fit"} {
+		cmd.Flags().MarkHidden(name)
+	}
+	return cmd
+}
+
+// small is the condition of a small picture of any size: it goes on at its edges as far
+// as the model wants, and what comes of that is cut off.
+func small(m *ldm.Model, r *ldm.Request, img image.Image) (ldm.Condition, []finish) {
+	f, unit := m.FirstStage().Factor(), m.Network().UNet.Factor()
+	size := img.Bounds().Size()
+	w, h := up(size.X, unit), up(size.Y, unit)
+	r.Width, r.Height = w*f, h*f
+	cut := func(made image.Image) (image.Image, error) {
+		return retouch.Crop(made, image.Rect(0, 0, size.X*f, size.Y*f)), nil
+	}
+	return ldm.Picture{Image: retouch.Enlarge(picture.OnWhite(img), w, h)}, []finish{cut}
+}
