@@ -20,7 +20,6 @@ import (
 type serveFlags struct {
 	modelFlags
 	cfg       serve.Config
-	models    []string
 	folder    string
 	maxMemory byteSize
 	maxBody   byteSize
