@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/ldm-go/ldm"
-	"github.com/ldm-go/ldm/fault"
-	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/container"
 	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
@@ -20,11 +18,17 @@ import (
 
 var formats = map[string]container.Format{"png": container.PNG, "jpeg": container.JPEG, "webp": container.WebP}
 
+// work is a job's request as the library takes it, and what becomes of its pictures.
+type work struct {
+	ldm.Request
+	after func(image.Image) image.Image
+}
+
 // request makes the library's request of a job's; seeds and what is told of steps
 // are the caller's.
-func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (ldm.Request, error) {
+func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (work, error) {
 	r := t.Job.Request
-	out := ldm.Request{Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.CFGScale, Eta: r.Eta}
+	out := work{Request: ldm.Request{Width: r.Width, Height: r.Height, Steps: r.Steps, Guidance: r.CFGScale, Eta: r.Eta}}
 	method, schedule, err := sampler.Parse(r.Sampler)
 	if err != nil {
 		return out, err
@@ -35,6 +39,9 @@ func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (ldm.
 		}
 	}
 	out.Sampler, out.Schedule = method, schedule
+	if r.ClipSkip > 1 {
+		out.ClipSkip = r.ClipSkip
+	}
 	switch {
 	case r.Class != nil:
 		out.Condition = ldm.Class(*r.Class)
@@ -48,53 +55,7 @@ func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (ldm.
 			out.Negative = ldm.Prompt(r.NegativePrompt)
 		}
 	}
-	return out, s.start(ctx, t, &out)
-}
-
-// start reads the picture that a job begins with, and its mask.
-func (s *Stock) start(ctx context.Context, t *worker.Task, out *ldm.Request) error {
-	r := t.Job.Request
-	if r.InitImage == "" {
-		return nil
-	}
-	img, err := blob(ctx, t, r.InitImage)
-	if err != nil {
-		return err
-	}
-	if r.Type == job.Upscale {
-		out.Condition, out.Width, out.Height = ldm.Picture{Image: img}, 0, 0
-		return nil
-	}
-	out.Start, out.Strength = fit(img, r), r.Strength
-	if r.Mask == "" {
-		return nil
-	}
-	mask, err := blob(ctx, t, r.Mask)
-	if err != nil {
-		return err
-	}
-	out.Mask = fit(mask, r)
-	return nil
-}
-
-func blob(ctx context.Context, t *worker.Task, name string) (*image.NRGBA, error) {
-	data, err := t.Blob(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	img, err := picture.DecodeBytes(data)
-	return img, fault.As(fault.Input, err)
-}
-
-// fit makes a picture of the size that is asked for, in the way that is asked for.
-func fit(img *image.NRGBA, r job.Request) image.Image {
-	rgba := picture.OnWhite(img)
-	switch r.Resize {
-	case job.Crop:
-		return picture.Cover(rgba, r.Width, r.Height)
-	default:
-		return picture.Resize(rgba, r.Width, r.Height, picture.Lanczos)
-	}
+	return out, s.start(ctx, m, t, &out)
 }
 
 // settings are those of a picture as A1111 writes them.

@@ -34,9 +34,12 @@ func (s *Stock) Run(ctx context.Context, t *worker.Task) error {
 	}
 	for i := range t.Job.Request.N {
 		r.Seeds = []uint64{uint64(t.Job.Request.Seed) + uint64(i)}
-		img, err := s.one(ctx, m, t, r, i)
+		img, err := s.one(ctx, m, t, r.Request, i)
 		if err != nil {
 			return err
+		}
+		if r.after != nil {
+			img = r.after(img)
 		}
 		if err := s.keep(ctx, k, t, i, img); err != nil {
 			return err
