@@ -43,7 +43,7 @@ func root() *cobra.Command {
 			return isa.Err()
 		},
 	}
-	cmd.AddCommand(textToImage(), img2img(), inpaint(), outpaint(), upscale(), semantic(), layout2img(), sample(), interpolate(), variations(), reconstruct(), train(), dataCommand(), convert(), info(), evaluate(), benchmark(), server(), samplers(), version())
+	cmd.AddCommand(textToImage(), img2img(), inpaint(), outpaint(), upscale(), semantic(), layout2img(), sample(), interpolate(), variations(), reconstruct(), train(), dataCommand(), convert(), info(), evaluate(), benchmark(), devices(), server(), samplers(), version())
 	return cmd
 }
 

@@ -6,7 +6,6 @@ import (
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/machine"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
@@ -19,6 +18,7 @@ type modelFlags struct {
 	path      string
 	precision string
 	threads   int
+	device    string
 	exact     bool
 	hold      tensor.Format
 	maxMemory machine.MaxMemory
@@ -32,6 +32,7 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "float32 by direct sums alone, without Winograd's algorithm")
 	cmd.Flags().TextVar(&f.hold, "hold", tensor.F32, "how weights stay in memory: f32, or f16 or bf16, which take half of it and are widened as they are used")
 	cmd.Flags().TextVar(&f.maxMemory, "max-memory", machine.MaxMemory(0), "memory that networks may take at a time, as 3GiB or 50%; what is larger is computed in parts")
+	registerDevice(cmd, &f.device)
 	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
 }
 
@@ -47,7 +48,11 @@ func (f *modelFlags) registerLoad(cmd *cobra.Command) {
 
 func (f *modelFlags) options() (ldm.Options, error) {
 	precision, err := engine.ParsePrecision(f.precision)
-	return ldm.Options{Engine: cpu.New(cpu.Options{Threads: f.threads}), Precision: precision, Exact: f.exact, Hold: f.hold, MaxMemory: f.maxMemory, File: f.load}, err
+	if err != nil {
+		return ldm.Options{}, err
+	}
+	eng, err := openEngine(f.device, f.threads)
+	return ldm.Options{Engine: eng, Precision: precision, Exact: f.exact, Hold: f.hold, MaxMemory: f.maxMemory, File: f.load}, err
 }
 
 func (f *modelFlags) open() (*ldm.Model, error) {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm/config"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/machine"
 	ldmtrain "github.com/ldm-go/ldm/train"
 )
@@ -36,6 +35,7 @@ type trainFlags struct {
 	accept  []string
 	report  bool
 	memory  machine.MaxMemory
+	device  string
 }
 
 func (f *trainFlags) register(cmd *cobra.Command) {
@@ -44,6 +44,7 @@ func (f *trainFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.accept, "accept", nil, "differences from the checkpoint to accept at a resume: "+strings.Join(ldmtrain.Acceptable, ", "))
 	cmd.Flags().BoolVar(&f.report, "report", false, "keep a page about the run, report.html in its folder: curves, pictures, configuration, speed")
 	cmd.Flags().TextVar(&f.memory, "max-memory", machine.MaxMemory(0), "bound on the memory of a step, as 6GiB or 50%: above it activations are computed again for the gradient (train.max_memory)")
+	registerDevice(cmd, &f.device)
 	cmd.MarkFlagRequired("config")
 	cmd.MarkFlagRequired("out")
 }
@@ -53,12 +54,13 @@ func (f *trainFlags) register(cmd *cobra.Command) {
 func keepWriting() { signal.Ignore(syscall.SIGPIPE) }
 
 // run is where and how to train.
-func (f *trainFlags) run(l *ldmtrain.Loop) ldmtrain.Run {
+func (f *trainFlags) run(l *ldmtrain.Loop) (ldmtrain.Run, error) {
 	if f.memory != 0 {
 		l.MaxMemory = f.memory
 	}
 	keepWriting()
-	return ldmtrain.Run{Dir: f.out, Engine: cpu.New(cpu.Options{Threads: l.Threads}), Line: status, Accept: f.accept, Report: f.report}
+	eng, err := openEngine(f.device, l.Threads)
+	return ldmtrain.Run{Dir: f.out, Engine: eng, Line: status, Accept: f.accept, Report: f.report}, err
 }
 
 // finish says where the result is.
@@ -81,7 +83,10 @@ func trainAutoencoder() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			run := f.run(&cfg.Train)
+			run, err := f.run(&cfg.Train)
+			if err != nil {
+				return err
+			}
 			return f.finish(ldmtrain.Autoencoder(cmd.Context(), cfg, run))
 		},
 	}
@@ -101,7 +106,10 @@ func trainDiffusion() *cobra.Command {
 			if err := config.Load(&cfg, f.configs, args); err != nil {
 				return err
 			}
-			run := f.run(&cfg.Train)
+			run, err := f.run(&cfg.Train)
+			if err != nil {
+				return err
+			}
 			return f.finish(ldmtrain.Diffusion(cmd.Context(), cfg, run))
 		},
 	}

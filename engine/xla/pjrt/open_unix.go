@@ -1,0 +1,27 @@
+//go:build linux || darwin
+
+package pjrt
+
+import (
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+)
+
+func openLibrary(path string) (uintptr, error) {
+	return purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+}
+
+// Preload loads a library whose symbols plugins look for by its name.
+func Preload(path string) error {
+	_, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	return err
+}
+
+func symbol(lib uintptr, name string) (uintptr, error) { return purego.Dlsym(lib, name) }
+
+// call calls a function of C with one pointer.
+func call(fn uintptr, arg unsafe.Pointer) uintptr {
+	r, _, _ := purego.SyscallN(fn, uintptr(arg))
+	return r
+}

@@ -1,0 +1,29 @@
+package pjrt
+
+import (
+	"syscall"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+)
+
+func openLibrary(path string) (uintptr, error) {
+	h, err := syscall.LoadLibrary(path)
+	return uintptr(h), err
+}
+
+// Preload loads a library whose symbols plugins look for by its name.
+func Preload(path string) error {
+	_, err := openLibrary(path)
+	return err
+}
+
+func symbol(lib uintptr, name string) (uintptr, error) {
+	return syscall.GetProcAddress(syscall.Handle(lib), name)
+}
+
+// call calls a function of C with one pointer.
+func call(fn uintptr, arg unsafe.Pointer) uintptr {
+	r, _, _ := purego.SyscallN(fn, uintptr(arg))
+	return r
+}
