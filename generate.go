@@ -24,6 +24,8 @@ type Result struct {
 // Generate makes the pictures of a request. A cancelled context stops it within
 // half a second with the context's error.
 func (m *Model) Generate(ctx context.Context, r Request) (*Result, error) {
+	m.changing.RLock()
+	defer m.changing.RUnlock()
 	r, err := m.resolve(r)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,10 @@ type Model struct {
 	patches   *tiles.Split    // of denoising
 	file      *modelfile.File // which holds the memory of the weights; none if they were given
 
+	hold     tensor.Format // of changed weights
+	changing sync.RWMutex  // requests read, SetLoRA writes
+	adapters adapters
+
 	previews sync.Mutex
 	rough    rough // of previews
 }
@@ -137,7 +141,7 @@ func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine
 	stage := newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, pool)
 	stage.part = true
 	return &Model{
-		net: net, tokenizer: tok, target: target, weights: w, pool: pool, patches: opt.Patches,
+		net: net, tokenizer: tok, target: target, weights: w, hold: opt.Hold, pool: pool, patches: opt.Patches,
 		stage:    stage,
 		denoiser: denoiser,
 		batcher:  programs.NewBatcher(denoiser, shared),

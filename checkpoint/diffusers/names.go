@@ -63,6 +63,14 @@ func (m module) inside(layer, leaf string) (names []string) {
 	return names
 }
 
+// UNetNames leads from the parameters of a U-Net with n residual blocks a level, of
+// which those levels attend that are marked, to what diffusers calls them: no names
+// where there is no counterpart.
+func UNetNames(n int, attends []bool) func(ours string) []string { return unetNames(n, attends).lookup }
+
+// BERTNames is the same for an LDMBertModel.
+func BERTNames(layers int) func(ours string) []string { return bertNames(layers).lookup }
+
 // unetNames are the modules of a U-Net with n residual blocks a level, of which
 // those levels attend that are marked.
 func unetNames(n int, attends []bool) table {
