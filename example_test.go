@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/adapter/lora"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
@@ -236,4 +237,21 @@ func Example_sampler() {
 	r, g, b, _ := out.Images[0].At(32, 32).RGBA()
 	fmt.Println(out.Request.Sampler.Name, "red in the middle:", r > 2*g && r > 2*b)
 	// Output: again red in the middle: true
+}
+
+// Two LoRAs on a model: one of half strength, one on the denoiser alone. The next call
+// takes their place; without any the weights are what they were.
+func ExampleModel_SetLoRA() {
+	m, err := ldm.Open("sd-v1-5.safetensors", ldm.Options{})
+	if err != nil {
+		fmt.Println("no model here")
+		return
+	}
+	defer m.Close()
+	ctx := context.Background()
+	unused, err := m.SetLoRA(ctx, lora.At("style.safetensors", 0.5), lora.Use{Path: "figure.safetensors", UNet: 0.8})
+	fmt.Println(unused, err)
+	_, err = m.SetLoRA(ctx) // none
+	fmt.Println(err)
+	// Output: no model here
 }

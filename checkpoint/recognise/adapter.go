@@ -57,7 +57,7 @@ func adapter(f *file, v Values) (Other, bool) {
 		o.Name = "a LoRA"
 	}
 	o.Name += f.adapts()
-	o.Use = "give the model that it changes"
+	o.Use = "give the model that it changes, and this file with --lora"
 	o.Facts = append(o.Facts, [2]string{"changes", f.targets()})
 	if ranks := f.ranks(); ranks != "" {
 		o.Facts = append(o.Facts, [2]string{"rank", ranks})

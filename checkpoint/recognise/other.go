@@ -214,7 +214,7 @@ func small(f *file, _ Values) (Other, bool) {
 	case len(f.names) == 1 && f.has("tensor"):
 		return Other{Name: fmt.Sprintf("one bare tensor of shape %v", f.shapes["tensor"])}, true
 	case f.listOfPairs():
-		return Other{Name: fmt.Sprintf("a LoRA of cloneofsimo/lora, as a bare list of %d matrices", len(f.names)), Use: "give the model that it changes",
+		return Other{Name: fmt.Sprintf("a LoRA of cloneofsimo/lora, as a bare list of %d matrices", len(f.names)), Use: "give the model that it changes, and this file with --lora",
 			Facts: [][2]string{{"rank", strconv.Itoa(f.shapes["1"][0])}}}, true
 	case f.hypernetwork():
 		return Other{Name: "a hypernetwork of A1111"}, true

@@ -21,6 +21,7 @@ const defaultSteps = 50
 // drawFlags are what all commands that make pictures have in common.
 type drawFlags struct {
 	model                   modelFlags
+	adapters                adapterFlags
 	names                   names
 	n, steps, width, height int
 	seed                    seedFlag
@@ -39,6 +40,7 @@ type drawFlags struct {
 
 func (f *drawFlags) register(cmd *cobra.Command) {
 	f.model.register(cmd)
+	f.adapters.register(cmd)
 	f.names.register(cmd)
 	f.seed.random = true
 	flags := cmd.Flags()
@@ -186,8 +188,10 @@ func (f *drawFlags) legal(cmd *cobra.Command) error {
 	case !f.seed.random && f.seed.value > math.MaxUint64-uint64(f.n-1):
 		return fault.Inputf("--seed %d: picture %d would have a seed beyond %d", f.seed.value, f.n, uint64(math.MaxUint64))
 	}
-	_, err := f.request(cmd)
-	return err
+	if _, err := f.request(cmd); err != nil {
+		return err
+	}
+	return f.adapters.prepare(cmd.Context(), f.prompt, f.negative)
 }
 
 // firstSeed draws a random seed.
@@ -196,7 +200,15 @@ func (f *drawFlags) firstSeed() uint64 { return f.seed.get() }
 // open loads the model.
 func (f *drawFlags) open() (*ldm.Model, error) {
 	f.model_.start(f.model.path)
-	return f.model.open()
+	m, err := f.model.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := f.adapters.apply(m); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
 }
 
 // request has the flags' settings; the command adds what the picture is of.
@@ -237,10 +249,10 @@ func parseInterval(text string) (out [2]float64, err error) {
 
 // texts puts the prompts into a request.
 func (f *drawFlags) texts(cmd *cobra.Command, m *ldm.Model, r *ldm.Request) {
-	r.Condition = ldm.Prompt(f.prompt)
+	r.Condition = ldm.Prompt(plain(f.prompt))
 	r.ClipSkip = f.clipSkip
 	f.negativeText(cmd, m, r)
-	f.remark(m, f.prompt)
+	f.remark(m, plain(f.prompt))
 }
 
 // negativeText puts the negative prompt into a request.

@@ -169,7 +169,7 @@ func (f *maskFlags) hole(cmd *cobra.Command, m *ldm.Model, r *ldm.Request, img *
 		text := ""
 		if m.Network().TextLength() > 0 {
 			f.texts(cmd, m, r)
-			text = f.prompt
+			text = plain(f.prompt)
 		} else if cmd.Flags().Changed("prompt") || cmd.Flags().Changed("negative-prompt") {
 			return nil, fault.Inputf("--prompt: this model takes no texts")
 		}

@@ -131,7 +131,7 @@ instruction (InstructPix2Pix) is told what to do with the picture.`,
 						return nil, fault.Inputf("--strength: this model edits pictures by instructions; want --image-cfg-scale")
 					}
 					f.texts(cmd, m, r)
-					r.Condition, r.PictureGuidance = ldm.Picture{Image: start, Prompt: f.prompt}, scale
+					r.Condition, r.PictureGuidance = ldm.Picture{Image: start, Prompt: plain(f.prompt)}, scale
 					return nil, nil
 				}
 				if cmd.Flags().Changed("image-cfg-scale") {
