@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 #define ROW256(p, off, bc, lo, hi) \
@@ -46,24 +47,24 @@
 // func dot256(a *dotArgs)
 TEXT ·dot256(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), BP
-	MOVQ 0(BP), AX
+	MOVQ DotArgs_Table(BP), AX
 	MOVQ AX, table-8(SP)
-	MOVQ 8(BP), AX
+	MOVQ DotArgs_Taps(BP), AX
 	MOVQ AX, taps-16(SP)
-	MOVQ 16(BP), AX
+	MOVQ DotArgs_Depth(BP), AX
 	MOVQ AX, depth-24(SP)
 	ANDQ $~3, AX
 	MOVQ AX, depth4-32(SP)
-	MOVQ 40(BP), DI
-	MOVQ 48(BP), SI
+	MOVQ DotArgs_Y(BP), DI
+	MOVQ DotArgs_Stride(BP), SI
 	EXPECT256
 	EXPECT256
 	EXPECT256
 	EXPECT256
 	EXPECT256
 	EXPECT256
-	MOVQ 24(BP), R15
-	MOVQ 32(BP), AX
+	MOVQ DotArgs_B(BP), R15
+	MOVQ DotArgs_Bias(BP), AX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVAPS Y0, Y2
@@ -112,11 +113,11 @@ next:
 	DECQ taps-16(SP)
 	JNZ  tap
 
-	MOVQ 40(BP), DI
-	MOVQ 48(BP), SI
-	MOVQ 56(BP), BX
-	MOVQ 64(BP), CX
-	MOVL 72(BP), AX
+	MOVQ DotArgs_Y(BP), DI
+	MOVQ DotArgs_Stride(BP), SI
+	MOVQ DotArgs_Add(BP), BX
+	MOVQ DotArgs_Valid(BP), CX
+	MOVL DotArgs_Mask(BP), AX
 	CMPL AX, $0xffff
 	JNE  partial
 	TESTQ BX, BX
@@ -139,7 +140,7 @@ add:
 	JMP  done
 
 partial: // fewer columns: leave the tile in the buffer
-	MOVQ 80(BP), R8
+	MOVQ DotArgs_Partial(BP), R8
 	PUT256(0, Y0, Y1)
 	PUT256(1, Y2, Y3)
 	PUT256(2, Y4, Y5)
@@ -168,14 +169,14 @@ done:
 // they are read again for every point.
 TEXT ·outer256(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // segments
-	MOVQ 8(R8), R10  // their number
-	MOVQ 16(R8), R11 // stride of x in bytes
-	MOVQ 24(R8), R12 // stride of d in bytes
+	MOVQ OuterArgs_Segments(R8), R9   // segments
+	MOVQ OuterArgs_Count(R8), R10  // their number
+	MOVQ OuterArgs_StrideX(R8), R11 // stride of x in bytes
+	MOVQ OuterArgs_StrideD(R8), R12 // stride of d in bytes
 	MOVQ R11, R13
 	SHLQ $6, R13     // 64 points on, the next block's: pointsPerBlock
-	MOVQ 32(R8), DI  // y, a tile
-	MOVQ 48(R8), DX  // masks of the columns
+	MOVQ OuterArgs_Y(R8), DI  // y, a tile
+	MOVQ OuterArgs_Masks(R8), DX  // masks of the columns
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -195,7 +196,7 @@ segment:
 	MOVQ 16(R9), CX
 	ADDQ $24, R9
 
-	CMPL 40(R8), $0xffff
+	CMPL OuterArgs_Mask(R8), $0xffff
 	JNE  masked
 
 point:
@@ -246,13 +247,13 @@ next:
 // func panel256(a *panelArgs)
 TEXT ·panel256(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), DI
-	MOVQ 8(R8), R9   // segments
-	MOVQ 16(R8), R10 // their number
-	MOVQ 24(R8), R12 // stride of d in bytes
+	MOVQ PanelArgs_Dst(R8), DI
+	MOVQ PanelArgs_Segments(R8), R9   // segments
+	MOVQ PanelArgs_Count(R8), R10 // their number
+	MOVQ PanelArgs_Stride(R8), R12 // stride of d in bytes
 	MOVQ R12, R14
 	SHLQ $6, R14     // 64 points on: the next block's
-	MOVQ 40(R8), AX
+	MOVQ PanelArgs_Masks(R8), AX
 	VMOVDQU (AX), Y2
 	VMOVDQU 32(AX), Y3
 

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // Row i of the tile: broadcast x[i][k], multiply by 32 columns of b.
@@ -53,16 +54,16 @@
 // func dot512(a *dotArgs)
 TEXT ·dot512(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), BP
-	MOVQ 0(BP), AX
+	MOVQ DotArgs_Table(BP), AX
 	MOVQ AX, table-8(SP)
-	MOVQ 8(BP), AX
+	MOVQ DotArgs_Taps(BP), AX
 	MOVQ AX, taps-16(SP)
-	MOVQ 16(BP), AX
+	MOVQ DotArgs_Depth(BP), AX
 	MOVQ AX, depth-24(SP)
 	ANDQ $~3, AX
 	MOVQ AX, depth4-32(SP)
-	MOVQ 40(BP), DI
-	MOVQ 48(BP), SI
+	MOVQ DotArgs_Y(BP), DI
+	MOVQ DotArgs_Stride(BP), SI
 	EXPECT512
 	EXPECT512
 	EXPECT512
@@ -75,8 +76,8 @@ TEXT ·dot512(SB), NOSPLIT, $32-8
 	EXPECT512
 	EXPECT512
 	EXPECT512
-	MOVQ 24(BP), R15
-	MOVQ 32(BP), AX
+	MOVQ DotArgs_B(BP), R15
+	MOVQ DotArgs_Bias(BP), AX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVAPS Z0, Z2
@@ -143,11 +144,11 @@ next:
 	DECQ taps-16(SP)
 	JNZ  tap
 
-	MOVQ 40(BP), DI // y
-	MOVQ 48(BP), SI // stride of y and add in bytes
-	MOVQ 56(BP), BX // add
-	MOVQ 64(BP), CX // rows
-	MOVL 72(BP), AX // columns, one bit each
+	MOVQ DotArgs_Y(BP), DI // y
+	MOVQ DotArgs_Stride(BP), SI // stride of y and add in bytes
+	MOVQ DotArgs_Add(BP), BX // add
+	MOVQ DotArgs_Valid(BP), CX // rows
+	MOVL DotArgs_Mask(BP), AX // columns, one bit each
 	KMOVW AX, K1
 	SHRL $16, AX
 	KMOVW AX, K2
@@ -222,16 +223,16 @@ done:
 // func dotHalf512(a *dotArgs)
 TEXT ·dotHalf512(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), BP
-	MOVQ 0(BP), AX
+	MOVQ DotArgs_Table(BP), AX
 	MOVQ AX, table-8(SP)
-	MOVQ 8(BP), AX
+	MOVQ DotArgs_Taps(BP), AX
 	MOVQ AX, taps-16(SP)
-	MOVQ 16(BP), AX
+	MOVQ DotArgs_Depth(BP), AX
 	MOVQ AX, depth-24(SP)
 	ANDQ $~3, AX
 	MOVQ AX, depth4-32(SP)
-	MOVQ 24(BP), R15
-	MOVQ 32(BP), AX
+	MOVQ DotArgs_B(BP), R15
+	MOVQ DotArgs_Bias(BP), AX
 	VMOVUPS (AX), Z0
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z4
@@ -286,11 +287,11 @@ next:
 	DECQ taps-16(SP)
 	JNZ  tap
 
-	MOVQ 40(BP), DI // y
-	MOVQ 48(BP), SI // stride of y and add in bytes
-	MOVQ 56(BP), BX // add
-	MOVQ 64(BP), CX // rows
-	MOVL 72(BP), AX // columns, one bit each
+	MOVQ DotArgs_Y(BP), DI // y
+	MOVQ DotArgs_Stride(BP), SI // stride of y and add in bytes
+	MOVQ DotArgs_Add(BP), BX // add
+	MOVQ DotArgs_Valid(BP), CX // rows
+	MOVL DotArgs_Mask(BP), AX // columns, one bit each
 	KMOVW AX, K1
 	TESTQ BX, BX
 	JNZ  add
@@ -344,16 +345,16 @@ done:
 // func outer512(a *outerArgs)
 TEXT ·outer512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // segments
-	MOVQ 8(R8), R10  // their number
-	MOVQ 16(R8), R11 // stride of x in bytes
-	MOVQ 24(R8), R12 // stride of d in bytes
+	MOVQ OuterArgs_Segments(R8), R9   // segments
+	MOVQ OuterArgs_Count(R8), R10  // their number
+	MOVQ OuterArgs_StrideX(R8), R11 // stride of x in bytes
+	MOVQ OuterArgs_StrideD(R8), R12 // stride of d in bytes
 	MOVQ R11, R13
 	SHLQ $6, R13     // 64 points on, the next block's: pointsPerBlock
 	MOVQ R12, R14
 	SHLQ $6, R14
-	MOVQ 32(R8), DI  // y, a tile
-	MOVL 40(R8), AX
+	MOVQ OuterArgs_Y(R8), DI  // y, a tile
+	MOVL OuterArgs_Mask(R8), AX
 	KMOVW AX, K1
 	SHRL $16, AX
 	KMOVW AX, K2

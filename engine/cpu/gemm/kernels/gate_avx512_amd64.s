@@ -1,15 +1,16 @@
+#include "go_asm.h"
 #include "gate_amd64.h"
 #include "tiles_amd64.h"
 
 // func gateTiles(p *putArgs)
 TEXT ·gateTiles(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), R8
-	MOVQ 0(R8), DI   // accumulators
-	MOVQ 8(R8), R14  // addresses of rows
-	MOVQ 16(R8), CX  // their number
-	MOVQ 40(R8), AX
+	MOVQ PutArgs_Acc(R8), DI   // accumulators
+	MOVQ PutArgs_Rows(R8), R14  // addresses of rows
+	MOVQ PutArgs_Count(R8), CX  // their number
+	MOVQ PutArgs_Bias(R8), AX
 	GATING
-	MOVL 48(R8), AX
+	MOVL PutArgs_Mask(R8), AX
 	MASKS
 	LEAQ (R14)(CX*8), R12
 
@@ -20,7 +21,7 @@ tile:
 	MOVQ R12, R13
 
 row:
-	STORE_GATED(64(R8), 72(R8), wide, dropped)
+	STORE_GATED(PutArgs_Half(R8), PutArgs_Shift(R8), wide, dropped)
 	CMPQ R14, R13
 	JB   row
 	ADDQ $4096, DI

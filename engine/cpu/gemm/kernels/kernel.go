@@ -23,7 +23,7 @@ const (
 //	y[r][c] = bias[c] + Σ_tap Σ_k x[tap][r][k] · b[tap][k][c]  (+ add[r][c])
 //
 // where every row x[tap][r] has its own address, so that a convolution needs
-// no im2col. The assembly knows the offsets of the fields.
+// no im2col. The assembly takes the offsets of the fields from go_asm.h.
 type DotArgs struct {
 	Table   *uintptr // 0: [taps][rows] addresses of x
 	Taps    int      // 8

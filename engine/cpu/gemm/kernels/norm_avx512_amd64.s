@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 #include "tiles_amd64.h"
 
@@ -70,24 +71,24 @@ GLOBL silu<>(SB), RODATA|NOPTR, $48
 // func bf16NormRows(a *rowsArgs)
 TEXT ·bf16NormRows(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // dst
-	MOVQ 16(R8), R11 // src
-	MOVQ 24(R8), R12 // its stride
-	MOVQ 32(R8), CX
+	MOVQ RowsArgs_Dst(R8), R9   // dst
+	MOVQ RowsArgs_Src(R8), R11 // src
+	MOVQ RowsArgs_Lds(R8), R12 // its stride
+	MOVQ RowsArgs_N(R8), CX
 	ANDQ $31, CX
 	TAIL
-	MOVQ 40(R8), R13 // rows
-	MOVQ 48(R8), BX  // to the low parts
-	MOVQ 56(R8), R14 // a
-	MOVQ 64(R8), R15 // beta
-	MOVQ 72(R8), DX  // mean
-	MOVQ 80(R8), R10 // whether SiLU
+	MOVQ RowsArgs_Count(R8), R13 // rows
+	MOVQ RowsArgs_Low(R8), BX  // to the low parts
+	MOVQ RowsArgs_A(R8), R14 // a
+	MOVQ RowsArgs_Beta(R8), R15 // beta
+	MOVQ RowsArgs_Mean(R8), DX  // mean
+	MOVQ RowsArgs_Silu(R8), R10 // whether SiLU
 	SILUCONST
 
 row:
 	MOVQ R9, DI
 	XORQ AX, AX // bytes of the row done
-	MOVQ 32(R8), CX
+	MOVQ RowsArgs_N(R8), CX
 
 loop:
 	SUBQ $32, CX
@@ -141,7 +142,7 @@ last:
 	VMOVDQU16 Z0, K3, (DI)(BX*1)
 
 end:
-	ADDQ 8(R8), R9
+	ADDQ RowsArgs_Ldd(R8), R9
 	ADDQ R12, R11
 	DECQ R13
 	JNZ  row
@@ -154,18 +155,18 @@ end:
 // 16 numbers.
 TEXT ·wideRows(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // dst
-	MOVQ 16(R8), R11 // src
-	MOVQ 40(R8), R13 // rows
-	MOVQ 56(R8), R14 // a
-	MOVQ 64(R8), R15 // beta
-	MOVQ 72(R8), DX  // mean
-	MOVQ 80(R8), R10 // whether SiLU
+	MOVQ RowsArgs_Dst(R8), R9   // dst
+	MOVQ RowsArgs_Src(R8), R11 // src
+	MOVQ RowsArgs_Count(R8), R13 // rows
+	MOVQ RowsArgs_A(R8), R14 // a
+	MOVQ RowsArgs_Beta(R8), R15 // beta
+	MOVQ RowsArgs_Mean(R8), DX  // mean
+	MOVQ RowsArgs_Silu(R8), R10 // whether SiLU
 	SILUCONST
 
 row:
 	XORQ AX, AX // bytes of the row done
-	MOVQ 32(R8), CX
+	MOVQ RowsArgs_N(R8), CX
 
 loop:
 	VMOVUPS (R11)(AX*1), Z1
@@ -183,8 +184,8 @@ store:
 	ADDQ $64, AX
 	SUBQ $16, CX
 	JGT  loop
-	ADDQ 8(R8), R9
-	ADDQ 24(R8), R11
+	ADDQ RowsArgs_Ldd(R8), R9
+	ADDQ RowsArgs_Lds(R8), R11
 	DECQ R13
 	JNZ  row
 	VZEROUPPER

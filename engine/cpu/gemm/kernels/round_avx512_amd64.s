@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 #include "tiles_amd64.h"
 #include "transpose_amd64.h"
@@ -5,16 +6,16 @@
 // func putTile(p *putArgs)
 TEXT ·putTile(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), R8
-	MOVQ 0(R8), SI  // accumulators
-	MOVQ 8(R8), R9  // addresses of rows
-	MOVQ 16(R8), CX // their number
-	MOVQ 24(R8), R10 // from y to add, bytes
-	MOVQ 32(R8), R11 // whether to add
-	MOVQ 72(R8), R12 // to the columns
-	MOVQ 40(R8), AX
+	MOVQ PutArgs_Acc(R8), SI  // accumulators
+	MOVQ PutArgs_Rows(R8), R9  // addresses of rows
+	MOVQ PutArgs_Count(R8), CX // their number
+	MOVQ PutArgs_Delta(R8), R10 // from y to add, bytes
+	MOVQ PutArgs_Add(R8), R11 // whether to add
+	MOVQ PutArgs_Shift(R8), R12 // to the columns
+	MOVQ PutArgs_Bias(R8), AX
 	VMOVUPS (AX), Z2 // bias
 	VMOVUPS 64(AX), Z3
-	MOVL 48(R8), AX
+	MOVL PutArgs_Mask(R8), AX
 	KMOVW AX, K1
 	SHRL $16, AX
 	KMOVW AX, K2
@@ -108,20 +109,20 @@ end:
 // func bf16Rows(a *rowsArgs)
 TEXT ·bf16Rows(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // dst
-	MOVQ 8(R8), R10  // its stride
-	MOVQ 16(R8), R11 // src
-	MOVQ 24(R8), R12 // its stride
-	MOVQ 32(R8), CX
+	MOVQ RowsArgs_Dst(R8), R9   // dst
+	MOVQ RowsArgs_Ldd(R8), R10  // its stride
+	MOVQ RowsArgs_Src(R8), R11 // src
+	MOVQ RowsArgs_Lds(R8), R12 // its stride
+	MOVQ RowsArgs_N(R8), CX
 	ANDQ $31, CX
 	TAIL
-	MOVQ 40(R8), R13 // rows
-	MOVQ 48(R8), BX  // to the low parts
+	MOVQ RowsArgs_Count(R8), R13 // rows
+	MOVQ RowsArgs_Low(R8), BX  // to the low parts
 
 row:
 	MOVQ R9, DI
 	MOVQ R11, SI
-	MOVQ 32(R8), CX
+	MOVQ RowsArgs_N(R8), CX
 
 loop:
 	SUBQ $32, CX
@@ -231,23 +232,23 @@ end:
 // func bf16RowPairs(a *rowsArgs)
 TEXT ·bf16RowPairs(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // dst
-	MOVQ 8(R8), R10  // its stride
-	MOVQ 16(R8), R11 // src
-	MOVQ 24(R8), R12 // its stride
-	MOVQ 32(R8), CX
+	MOVQ RowsArgs_Dst(R8), R9   // dst
+	MOVQ RowsArgs_Ldd(R8), R10  // its stride
+	MOVQ RowsArgs_Src(R8), R11 // src
+	MOVQ RowsArgs_Lds(R8), R12 // its stride
+	MOVQ RowsArgs_N(R8), CX
 	ANDQ $15, CX
 	TAIL
-	MOVQ 40(R8), R13 // pairs
-	MOVQ 48(R8), BX  // to the low parts
-	MOVQ 88(R8), AX  // between pieces of dst
+	MOVQ RowsArgs_Count(R8), R13 // pairs
+	MOVQ RowsArgs_Low(R8), BX  // to the low parts
+	MOVQ RowsArgs_Skip(R8), AX  // between pieces of dst
 	PAIRING
 
 pair:
 	MOVQ R9, DI
 	MOVQ R11, SI
 	LEAQ (R11)(R12*1), DX
-	MOVQ 32(R8), CX
+	MOVQ RowsArgs_N(R8), CX
 
 loop:
 	SUBQ $16, CX

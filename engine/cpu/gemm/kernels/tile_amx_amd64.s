@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "gate_amd64.h"
 #include "tile_amd64.h"
 #include "tiles_amd64.h"
@@ -52,22 +53,22 @@ TEXT ·tileAMX(SB), NOSPLIT, $152-8
 	MOVQ t+0(FP), R8
 	LEAQ tilecfg<>(SB), AX
 	LDTILECFG_AX
-	MOVQ 48(R8), SI  // stride of b
-	MOVQ 56(R8), R9  // from b's first to its second tile
-	MOVQ 64(R8), R10 // from one step to the next
-	MOVQ 112(R8), BP // what to fetch
-	MOVQ 96(R8), AX
+	MOVQ TileArgs_Ldb(R8), SI  // stride of b
+	MOVQ TileArgs_Second(R8), R9  // from b's first to its second tile
+	MOVQ TileArgs_Next(R8), R10 // from one step to the next
+	MOVQ TileArgs_Fetch(R8), BP // what to fetch
+	MOVQ TileArgs_Count(R8), AX
 	MOVQ AX, left-8(SP)
-	MOVQ 88(R8), AX
+	MOVQ TileArgs_Moves(R8), AX
 	MOVQ AX, moves-16(SP)
-	MOVQ 144(R8), AX
+	MOVQ TileArgs_Gaps(R8), AX
 	MOVQ AX, gaps-72(SP)
-	MOVQ 152(R8), AX
+	MOVQ TileArgs_Shifts(R8), AX
 	MOVQ AX, shifts-112(SP)
-	MOVQ 72(R8), AX
+	MOVQ TileArgs_Acc(R8), AX
 	MOVQ AX, acc-80(SP)
 	MOVQ $128, AX
-	MOVQ 184(R8), CX
+	MOVQ TileArgs_Fours(R8), CX
 	SHLQ CX, AX
 	MOVQ AX, stride-128(SP) // of the sums
 
@@ -75,7 +76,7 @@ TEXT ·tileAMX(SB), NOSPLIT, $152-8
 	MOVQ  AX, row-40(SP)
 	MOVQ  AX, rowEnd-48(SP)
 	MOVQ  AX, gated-136(SP)
-	MOVQ  128(R8), DI // put
+	MOVQ  TileArgs_Put(R8), DI // put
 	TESTQ DI, DI
 	JZ    tile
 	MOVQ  8(DI), AX
@@ -106,11 +107,11 @@ masks:
 	MASKS
 
 tile:
-	MOVQ 8(R8), BX // stride of a
-	MOVQ 0(R8), AX
+	MOVQ TileArgs_Lda(R8), BX // stride of a
+	MOVQ TileArgs_A(R8), AX
 	MOVQ BX, CX
 	SHLQ $4, CX    // to the second 16 rows
-	CMPQ 96(R8), $0
+	CMPQ TileArgs_Count(R8), $0
 	JE   one
 	MOVQ moves-16(SP), DI
 	ADDQ (DI), AX
@@ -126,9 +127,9 @@ tile:
 one:
 	MOVQ AX, a-24(SP)
 	MOVQ CX, gap-88(SP)
-	MOVQ 104(R8), AX
+	MOVQ TileArgs_Places(R8), AX
 	MOVQ AX, places-32(SP)
-	MOVQ 40(R8), DX  // b
+	MOVQ TileArgs_B(R8), DX  // b
 	MOVQ shifts-112(SP), DI
 	TESTQ DI, DI
 	JZ   same
@@ -138,11 +139,11 @@ one:
 
 same:
 	MOVQ DX, b-120(SP)
-	MOVQ 16(R8), R12 // offsets of the taps
-	MOVQ 24(R8), DI  // and their end
+	MOVQ TileArgs_Offsets(R8), R12 // offsets of the taps
+	MOVQ TileArgs_Taps(R8), DI  // and their end
 	LEAQ (R12)(DI*8), DI
 	MOVQ DI, taps-96(SP)
-	CMPQ 80(R8), $0
+	CMPQ TileArgs_Resume(R8), $0
 	JNE  resume
 	TILEZERO(0)
 	TILEZERO(1)
@@ -162,7 +163,7 @@ resume:
 	ADDQ $64, CX
 	TILELOAD(1, AX_BX)
 	TILELOAD(3, CX_BX)
-	MOVQ 8(R8), BX
+	MOVQ TileArgs_Lda(R8), BX
 
 tap:
 	MOVQ  places-32(SP), CX
@@ -179,14 +180,14 @@ behind:
 	ADDQ $8, R12
 	MOVQ gap-88(SP), CX
 	ADDQ AX, CX
-	MOVQ 32(R8), R13
+	MOVQ TileArgs_Steps(R8), R13
 
 step:
-	MOVQ 176(R8), R11
+	MOVQ TileArgs_FetchStep(R8), R11
 	ADDQ BP, R11
 
 fetch:
-	CMPQ BP, 120(R8)
+	CMPQ BP, TileArgs_FetchEnd(R8)
 	JAE  store
 	PREFETCHT1 (BP)
 	PREFETCHT1 64(BP)
@@ -201,10 +202,10 @@ store:
 	CMPQ R14, rowEnd-48(SP)
 	JAE  multiply
 	MOVQ from-56(SP), DI
-	MOVQ 136(R8), R11
+	MOVQ TileArgs_Rate(R8), R11
 	ADDQ R14, R11
 	MOVQ R11, stop-104(SP)
-	CMPQ 184(R8), $0
+	CMPQ TileArgs_Fours(R8), $0
 	JNE  pair
 	CMPQ gated-136(SP), $0
 	JNE  gate
@@ -249,9 +250,9 @@ pair:
 
 multiply:
 	LEAQ (DX)(R9*1), DI
-	CMPQ 160(R8), $0
+	CMPQ TileArgs_LowA(R8), $0
 	JNE  split
-	CMPQ 192(R8), $0
+	CMPQ TileArgs_Passing(R8), $0
 	JE   kept
 	PRODUCTS(TILELOADT1)
 	JMP  advance
@@ -261,7 +262,7 @@ kept:
 	JMP  advance
 
 split:
-	CMPQ 192(R8), $0
+	CMPQ TileArgs_Passing(R8), $0
 	JE   splitKept
 	SPLIT_PRODUCTS(TILELOADT1)
 	JMP  advance
@@ -289,11 +290,11 @@ advance:
 	ADDQ $64, CX
 	TILESTORE(1, AX_BX)
 	TILESTORE(3, CX_BX)
-	CMPQ 184(R8), $0
+	CMPQ TileArgs_Fours(R8), $0
 	JNE  beside
 	MOVQ acc-80(SP), AX
 	ADDQ $4096, acc-80(SP)
-	CMPQ 128(R8), $0
+	CMPQ TileArgs_Put(R8), $0
 	JE   next
 	CMPQ gated-136(SP), $0
 	JE   stored
@@ -315,14 +316,14 @@ beside:
 	MOVQ acc-80(SP), AX
 	SUBQ $512, AX
 	ADDQ $(4*4096-512), acc-80(SP)
-	CMPQ 128(R8), $0
+	CMPQ TileArgs_Put(R8), $0
 	JE   next
 	MOVQ AX, from-56(SP)
 	ADDQ $512, rowEnd-48(SP)
 
 turn:
-	MOVQ 72(R8), AX
-	MOVQ 200(R8), CX
+	MOVQ TileArgs_Acc(R8), AX
+	MOVQ TileArgs_Ring(R8), CX
 	ADDQ AX, CX
 	CMPQ CX, acc-80(SP)
 	JNE  next
@@ -339,7 +340,7 @@ next:
 rest:
 	CMPQ R14, rowEnd-48(SP)
 	JAE  end
-	CMPQ 184(R8), $0
+	CMPQ TileArgs_Fours(R8), $0
 	JNE  lastPair
 	CMPQ gated-136(SP), $0
 	JNE  lastGate

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // The assembler has no name for VDPBF16PS; these are its bytes. The macro takes
@@ -21,23 +22,23 @@
 // Eight rows at a time: Z0-Z7 hold their columns 0-15, Z8-Z15 their columns 16-31.
 TEXT ·tileVDP(SB), NOSPLIT, $80-8
 	MOVQ t+0(FP), R8
-	MOVQ 8(R8), BX   // stride of a
-	MOVQ 48(R8), SI  // stride of b
-	MOVQ 56(R8), R9  // from b's columns 0-15 to 16-31
+	MOVQ TileArgs_Lda(R8), BX   // stride of a
+	MOVQ TileArgs_Ldb(R8), SI  // stride of b
+	MOVQ TileArgs_Second(R8), R9  // from b's columns 0-15 to 16-31
 	LEAQ (BX)(BX*2), R15
-	MOVQ 72(R8), DI  // accumulators
-	MOVQ 96(R8), AX
+	MOVQ TileArgs_Acc(R8), DI  // accumulators
+	MOVQ TileArgs_Count(R8), AX
 	MOVQ AX, left-16(SP)
-	MOVQ 88(R8), AX
+	MOVQ TileArgs_Moves(R8), AX
 	MOVQ AX, moves-24(SP)
-	MOVQ 144(R8), AX
+	MOVQ TileArgs_Gaps(R8), AX
 	MOVQ AX, gaps-64(SP)
-	MOVQ 152(R8), AX
+	MOVQ TileArgs_Shifts(R8), AX
 	MOVQ AX, shifts-72(SP)
 	XORQ AX, AX
 	MOVQ AX, results-40(SP)
 	MOVQ AX, resultsEnd-48(SP)
-	MOVQ 128(R8), CX // put: its rows are fetched, to be written
+	MOVQ TileArgs_Put(R8), CX // put: its rows are fetched, to be written
 	TESTQ CX, CX
 	JZ   tile
 	MOVQ 8(CX), AX
@@ -49,8 +50,8 @@ TEXT ·tileVDP(SB), NOSPLIT, $80-8
 	MOVQ AX, delta-56(SP)
 
 tile:
-	MOVQ 0(R8), R14 // a, of these rows
-	CMPQ 96(R8), $0
+	MOVQ TileArgs_A(R8), R14 // a, of these rows
+	CMPQ TileArgs_Count(R8), $0
 	JE   one
 	MOVQ moves-24(SP), CX
 	ADDQ (CX), R14
@@ -58,7 +59,7 @@ tile:
 	MOVQ CX, moves-24(SP)
 
 one:
-	MOVQ 40(R8), DX // b
+	MOVQ TileArgs_B(R8), DX // b
 	MOVQ shifts-72(SP), CX
 	TESTQ CX, CX
 	JZ   same
@@ -72,7 +73,7 @@ same:
 
 rows:
 	MOVQ CX, groups-8(SP)
-	CMPQ 80(R8), $0
+	CMPQ TileArgs_Resume(R8), $0
 	JNE  resume
 	VPXORD Z0, Z0, Z0
 	VMOVAPS Z0, Z1
@@ -112,9 +113,9 @@ resume:
 
 begin:
 	MOVQ b-80(SP), DX
-	MOVQ 16(R8), R11 // offsets of the taps
-	MOVQ 24(R8), R12 // their number
-	MOVQ 104(R8), AX
+	MOVQ TileArgs_Offsets(R8), R11 // offsets of the taps
+	MOVQ TileArgs_Taps(R8), R12 // their number
+	MOVQ TileArgs_Places(R8), AX
 	MOVQ AX, places-32(SP)
 
 tap:
@@ -130,7 +131,7 @@ behind:
 	MOVQ R14, AX
 	ADDQ (R11), AX
 	ADDQ $8, R11
-	MOVQ 32(R8), R13 // steps
+	MOVQ TileArgs_Steps(R8), R13 // steps
 
 step:
 	MOVQ results-40(SP), R10
@@ -172,7 +173,7 @@ pair:
 	ADDQ SI, R10
 	DECQ CX
 	JNZ  pair
-	ADDQ 64(R8), DX
+	ADDQ TileArgs_Next(R8), DX
 	DECQ R13
 	JNZ  step
 	DECQ R12

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 #include "tiles_amd64.h"
 #include "transpose_amd64.h"
@@ -14,13 +15,13 @@
 // func turnTaps(a *turnArgs)
 TEXT ·turnTaps(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), DI
-	MOVQ 8(R8), R10  // from column to column of dst
-	MOVQ 16(R8), R11 // from row to row
-	MOVQ 24(R8), SI
-	MOVQ 32(R8), R12 // from tap to tap of src
-	MOVQ 40(R8), R13
-	MOVQ 56(R8), DX  // rows
+	MOVQ TurnArgs_Dst(R8), DI
+	MOVQ TurnArgs_Ldd(R8), R10  // from column to column of dst
+	MOVQ TurnArgs_Next(R8), R11 // from row to row
+	MOVQ TurnArgs_Src(R8), SI
+	MOVQ TurnArgs_Lds(R8), R12 // from tap to tap of src
+	MOVQ TurnArgs_Taps(R8), R13
+	MOVQ TurnArgs_Count(R8), DX  // rows
 	MOVL $1, AX
 	MOVQ R13, CX
 	SHLL CX, AX
@@ -102,20 +103,20 @@ line:
 // func pairPanels(a *panelPairs)
 TEXT ·pairPanels(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // dst
-	MOVQ 8(R8), R10  // from pair to pair
-	MOVQ 16(R8), R12 // from panel to panel
-	MOVQ 24(R8), R11 // even
-	MOVQ 32(R8), R13 // odd
-	MOVQ 56(R8), R14 // pairs
-	MOVQ 64(R8), BX  // to the low parts
+	MOVQ PanelPairs_Dst(R8), R9   // dst
+	MOVQ PanelPairs_Ldd(R8), R10  // from pair to pair
+	MOVQ PanelPairs_Panel(R8), R12 // from panel to panel
+	MOVQ PanelPairs_Even(R8), R11 // even
+	MOVQ PanelPairs_Odd(R8), R13 // odd
+	MOVQ PanelPairs_Count(R8), R14 // pairs
+	MOVQ PanelPairs_Low(R8), BX  // to the low parts
 	PAIRING
 
 pair:
 	MOVQ R9, DI
 	MOVQ R11, SI
 	MOVQ R13, DX
-	MOVQ 48(R8), CX
+	MOVQ PanelPairs_N(R8), CX
 
 panel:
 	MOVL $-1, AX
@@ -148,8 +149,8 @@ next:
 	SUBQ $32, CX
 	JG   panel
 	ADDQ R10, R9
-	ADDQ 40(R8), R11
-	ADDQ 40(R8), R13
+	ADDQ PanelPairs_Next(R8), R11
+	ADDQ PanelPairs_Next(R8), R13
 	DECQ R14
 	JNZ  pair
 	VZEROUPPER

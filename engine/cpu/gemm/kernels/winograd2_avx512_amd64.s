@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // Transforms of F(2x2,3x3) with AVX-512, sixteen channels at a time. Each row of a
@@ -45,10 +46,10 @@ GLOBL half2<>(SB), RODATA|NOPTR, $4
 // func wino2In512(a *winoInArgs)
 TEXT ·wino2In512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), R8   // pixels
-	MOVQ 8(DX), CX   // channels
-	MOVQ 16(DX), R11 // the result
-	MOVQ 24(DX), R10 // from one ξ to the next
+	MOVQ WinoInArgs_Pixels(DX), R8   // pixels
+	MOVQ WinoInArgs_Channels(DX), CX   // channels
+	MOVQ WinoInArgs_Dst(DX), R11 // the result
+	MOVQ WinoInArgs_Stride(DX), R10 // from one ξ to the next
 	LEAQ (R10)(R10*2), R12
 	XORQ R14, R14
 
@@ -82,10 +83,10 @@ full:
 // func wino2Grad512(a *winoInArgs)
 TEXT ·wino2Grad512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), R8   // pixels
-	MOVQ 8(DX), CX   // channels
-	MOVQ 16(DX), R11 // the result
-	MOVQ 24(DX), R10 // from one ξ to the next
+	MOVQ WinoInArgs_Pixels(DX), R8   // pixels
+	MOVQ WinoInArgs_Channels(DX), CX   // channels
+	MOVQ WinoInArgs_Dst(DX), R11 // the result
+	MOVQ WinoInArgs_Stride(DX), R10 // from one ξ to the next
 	LEAQ (R10)(R10*2), R12
 	VXORPS Z15, Z15, Z15
 	XORQ R14, R14
@@ -119,19 +120,19 @@ full:
 // func wino2Filter512(a *winoFilterArgs)
 TEXT ·wino2Filter512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // taps
-	MOVQ 8(DX), BX   // from one tap to the next
-	MOVQ 16(DX), DI  // U
-	MOVQ 24(DX), AX  // a row of G
+	MOVQ WinoFilterArgs_Src(DX), SI   // taps
+	MOVQ WinoFilterArgs_Tap(DX), BX   // from one tap to the next
+	MOVQ WinoFilterArgs_Dst(DX), DI  // U
+	MOVQ WinoFilterArgs_Row(DX), AX  // a row of G
 	VBROADCASTSS (AX), Z15
 	VBROADCASTSS 4(AX), Z14
 	VBROADCASTSS 8(AX), Z13
 	VBROADCASTSS half2<>(SB), Z12
-	MOVQ 32(DX), CX  // words
+	MOVQ WinoFilterArgs_Words(DX), CX  // words
 	MOVQ CX, R10
 	SHLQ $2, R10     // bytes from one j to the next
 	LEAQ (R10)(R10*2), R12
-	CMPQ 40(DX), $0
+	CMPQ WinoFilterArgs_Flipped(DX), $0
 	JEQ  forward
 	LEAQ (SI)(BX*8), SI
 	NEGQ BX
@@ -196,13 +197,13 @@ vector:
 // func wino2Out512(a *winoOutArgs)
 TEXT ·wino2Out512(SB), NOSPLIT, $8-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), R11  // M
-	MOVQ 8(DX), R10  // from one ξ to the next
-	MOVQ 16(DX), CX  // channels
-	MOVQ 24(DX), R8  // results
-	MOVQ 32(DX), BP  // bias
-	MOVQ 40(DX), R15 // whether to add
-	MOVQ 48(DX), R13 // what lies so far away
+	MOVQ WinoOutArgs_Src(DX), R11  // M
+	MOVQ WinoOutArgs_Stride(DX), R10  // from one ξ to the next
+	MOVQ WinoOutArgs_Channels(DX), CX  // channels
+	MOVQ WinoOutArgs_Results(DX), R8  // results
+	MOVQ WinoOutArgs_Bias(DX), BP  // bias
+	MOVQ WinoOutArgs_Add(DX), R15 // whether to add
+	MOVQ WinoOutArgs_Delta(DX), R13 // what lies so far away
 	LEAQ (R10)(R10*2), R12
 	XORQ R14, R14
 
@@ -283,10 +284,10 @@ skip3:
 // func wino2FilterGrad512(a *winoFilterArgs)
 TEXT ·wino2FilterGrad512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // ξ = 0
-	MOVQ 8(DX), R10  // from one ξ to the next
-	MOVQ 16(DX), DI  // the filters
-	MOVQ 32(DX), CX  // words
+	MOVQ WinoFilterArgs_Src(DX), SI   // ξ = 0
+	MOVQ WinoFilterArgs_Tap(DX), R10  // from one ξ to the next
+	MOVQ WinoFilterArgs_Dst(DX), DI  // the filters
+	MOVQ WinoFilterArgs_Words(DX), CX  // words
 	MOVQ CX, R11
 	SHLQ $2, R11     // bytes from one tap to the next
 	LEAQ (R11)(R11*2), R14

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 // Winograd's transforms with AVX2 and FMA, eight channels at a time; the number
@@ -96,11 +97,11 @@ GLOBL winoconst256<>(SB), RODATA|NOPTR, $16
 // func winoIn256(a *winoInArgs)
 TEXT ·winoIn256(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), R8   // pixels
-	MOVQ 8(DX), CX   // channels
-	MOVQ 16(DX), R11 // V
-	MOVQ 24(DX), R10 // from one ξ to the next
-	MOVQ 32(DX), R9  // tmp
+	MOVQ WinoInArgs_Pixels(DX), R8   // pixels
+	MOVQ WinoInArgs_Channels(DX), CX   // channels
+	MOVQ WinoInArgs_Dst(DX), R11 // V
+	MOVQ WinoInArgs_Stride(DX), R10 // from one ξ to the next
+	MOVQ WinoInArgs_Tmp(DX), R9  // tmp
 	VBROADCASTSS winoconst256<>+0(SB), Y14
 	VBROADCASTSS winoconst256<>+4(SB), Y15
 	XORQ R14, R14
@@ -128,17 +129,17 @@ group:
 // func winoFilter256(a *winoFilterArgs)
 TEXT ·winoFilter256(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // taps
-	MOVQ 8(DX), BX   // from one tap to the next
-	MOVQ 16(DX), DI  // U
-	MOVQ 24(DX), AX  // a row of G
+	MOVQ WinoFilterArgs_Src(DX), SI   // taps
+	MOVQ WinoFilterArgs_Tap(DX), BX   // from one tap to the next
+	MOVQ WinoFilterArgs_Dst(DX), DI  // U
+	MOVQ WinoFilterArgs_Row(DX), AX  // a row of G
 	VBROADCASTSS (AX), Y15
 	VBROADCASTSS 4(AX), Y14
 	VBROADCASTSS 8(AX), Y13
-	MOVQ 32(DX), CX  // words
+	MOVQ WinoFilterArgs_Words(DX), CX  // words
 	MOVQ CX, R10
 	SHLQ $2, R10     // bytes from one j to the next
-	CMPQ 40(DX), $0
+	CMPQ WinoFilterArgs_Flipped(DX), $0
 	JEQ  forward
 	LEAQ (SI)(BX*8), SI
 	NEGQ BX
@@ -239,14 +240,14 @@ vector:
 // func winoOut256(a *winoOutArgs)
 TEXT ·winoOut256(SB), NOSPLIT, $8-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // M
-	MOVQ 8(DX), R10  // from one ξ to the next
-	MOVQ 16(DX), CX  // channels
-	MOVQ 24(DX), R8  // results
-	MOVQ 32(DX), BP  // bias
-	MOVQ 40(DX), R15 // whether to add
-	MOVQ 48(DX), R13 // what lies so far away
-	MOVQ 56(DX), R9  // tmp
+	MOVQ WinoOutArgs_Src(DX), SI   // M
+	MOVQ WinoOutArgs_Stride(DX), R10  // from one ξ to the next
+	MOVQ WinoOutArgs_Channels(DX), CX  // channels
+	MOVQ WinoOutArgs_Results(DX), R8  // results
+	MOVQ WinoOutArgs_Bias(DX), BP  // bias
+	MOVQ WinoOutArgs_Add(DX), R15 // whether to add
+	MOVQ WinoOutArgs_Delta(DX), R13 // what lies so far away
+	MOVQ WinoOutArgs_Tmp(DX), R9  // tmp
 	LEAQ (R10)(R10*2), R11
 	SHLQ $1, R11     // six ξ
 	LEAQ (R11)(R11*2), R12
@@ -413,11 +414,11 @@ skip15:
 // func winoGrad256(a *winoInArgs)
 TEXT ·winoGrad256(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), R8   // pixels
-	MOVQ 8(DX), CX   // channels
-	MOVQ 16(DX), R11 // the result
-	MOVQ 24(DX), R10 // from one ξ to the next
-	MOVQ 32(DX), R9  // tmp
+	MOVQ WinoInArgs_Pixels(DX), R8   // pixels
+	MOVQ WinoInArgs_Channels(DX), CX   // channels
+	MOVQ WinoInArgs_Dst(DX), R11 // the result
+	MOVQ WinoInArgs_Stride(DX), R10 // from one ξ to the next
+	MOVQ WinoInArgs_Tmp(DX), R9  // tmp
 	VBROADCASTSS winoconst256<>+0(SB), Y14
 	VBROADCASTSS winoconst256<>+12(SB), Y5
 	XORQ R14, R14
@@ -485,10 +486,10 @@ group:
 // func winoFilterGrad256(a *winoFilterArgs)
 TEXT ·winoFilterGrad256(SB), NOSPLIT, $576-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // ξ = 0
-	MOVQ 8(DX), BX   // from one ξ to the next
-	MOVQ 16(DX), DI  // the filters
-	MOVQ 32(DX), CX  // words
+	MOVQ WinoFilterArgs_Src(DX), SI   // ξ = 0
+	MOVQ WinoFilterArgs_Tap(DX), BX   // from one ξ to the next
+	MOVQ WinoFilterArgs_Dst(DX), DI  // the filters
+	MOVQ WinoFilterArgs_Words(DX), CX  // words
 	MOVQ CX, R10
 	SHLQ $2, R10     // bytes from one tap to the next
 	LEAQ (R10)(R10*2), R9

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 
 DATA winoconst<>+0(SB)/4, $0x40800000  // 4
@@ -127,11 +128,11 @@ GLOBL winoconst<>(SB), RODATA|NOPTR, $32
 // func winoIn512(a *winoInArgs)
 TEXT ·winoIn512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), R8   // pixels
-	MOVQ 8(DX), CX   // channels
-	MOVQ 16(DX), R11 // V
-	MOVQ 24(DX), R10 // from one ξ to the next
-	MOVQ 40(DX), R13 // to the tile below
+	MOVQ WinoInArgs_Pixels(DX), R8   // pixels
+	MOVQ WinoInArgs_Channels(DX), CX   // channels
+	MOVQ WinoInArgs_Dst(DX), R11 // V
+	MOVQ WinoInArgs_Stride(DX), R10 // from one ξ to the next
+	MOVQ WinoInArgs_Ahead(DX), R13 // to the tile below
 	VBROADCASTSS winoconst<>+0(SB), Z31
 	VBROADCASTSS winoconst<>+4(SB), Z30
 	VBROADCASTSS winoconst<>+8(SB), Z29
@@ -190,17 +191,17 @@ full:
 // func winoFilter512(a *winoFilterArgs)
 TEXT ·winoFilter512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // taps
-	MOVQ 8(DX), BX   // from one tap to the next
-	MOVQ 16(DX), DI  // U
-	MOVQ 24(DX), AX  // a row of G
+	MOVQ WinoFilterArgs_Src(DX), SI   // taps
+	MOVQ WinoFilterArgs_Tap(DX), BX   // from one tap to the next
+	MOVQ WinoFilterArgs_Dst(DX), DI  // U
+	MOVQ WinoFilterArgs_Row(DX), AX  // a row of G
 	VBROADCASTSS (AX), Z31
 	VBROADCASTSS 4(AX), Z30
 	VBROADCASTSS 8(AX), Z29
-	MOVQ 32(DX), CX  // words
+	MOVQ WinoFilterArgs_Words(DX), CX  // words
 	MOVQ CX, R10
 	SHLQ $2, R10     // bytes from one j to the next
-	CMPQ 40(DX), $0
+	CMPQ WinoFilterArgs_Flipped(DX), $0
 	JEQ  forward
 	LEAQ (SI)(BX*8), SI
 	NEGQ BX
@@ -310,15 +311,15 @@ vector:
 // func winoOut512(a *winoOutArgs)
 TEXT ·winoOut512(SB), NOSPLIT, $8-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // M
-	MOVQ 8(DX), R10  // from one ξ to the next
-	MOVQ 16(DX), CX  // channels
-	MOVQ 24(DX), R8  // results
-	MOVQ 32(DX), BP  // bias
-	MOVQ 40(DX), R15 // whether to add
-	MOVQ 48(DX), R13 // what lies so far away
-	MOVQ 56(DX), R9  // tmp
-	MOVQ 64(DX), DX  // to the tile to the right
+	MOVQ WinoOutArgs_Src(DX), SI   // M
+	MOVQ WinoOutArgs_Stride(DX), R10  // from one ξ to the next
+	MOVQ WinoOutArgs_Channels(DX), CX  // channels
+	MOVQ WinoOutArgs_Results(DX), R8  // results
+	MOVQ WinoOutArgs_Bias(DX), BP  // bias
+	MOVQ WinoOutArgs_Add(DX), R15 // whether to add
+	MOVQ WinoOutArgs_Delta(DX), R13 // what lies so far away
+	MOVQ WinoOutArgs_Tmp(DX), R9  // tmp
+	MOVQ WinoOutArgs_Ahead(DX), DX  // to the tile to the right
 	LEAQ (R10)(R10*2), R11
 	SHLQ $1, R11     // six ξ
 	LEAQ (R11)(R11*2), R12
@@ -507,12 +508,12 @@ skip15:
 // func winoGrad512(a *winoInArgs)
 TEXT ·winoGrad512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), R8   // pixels
-	MOVQ 8(DX), CX   // channels
-	MOVQ 16(DX), R11 // the result
-	MOVQ 24(DX), R10 // from one ξ to the next
-	MOVQ 32(DX), R9  // tmp
-	MOVQ 40(DX), R13 // to the tile below
+	MOVQ WinoInArgs_Pixels(DX), R8   // pixels
+	MOVQ WinoInArgs_Channels(DX), CX   // channels
+	MOVQ WinoInArgs_Dst(DX), R11 // the result
+	MOVQ WinoInArgs_Stride(DX), R10 // from one ξ to the next
+	MOVQ WinoInArgs_Tmp(DX), R9  // tmp
+	MOVQ WinoInArgs_Ahead(DX), R13 // to the tile below
 	VBROADCASTSS winoconst<>+0(SB), Z31
 	VBROADCASTSS winoconst<>+8(SB), Z29
 	VBROADCASTSS winoconst<>+12(SB), Z28
@@ -591,10 +592,10 @@ full:
 // func winoFilterGrad512(a *winoFilterArgs)
 TEXT ·winoFilterGrad512(SB), NOSPLIT, $128-8
 	MOVQ a+0(FP), DX
-	MOVQ 0(DX), SI   // ξ = 0
-	MOVQ 8(DX), BX   // from one ξ to the next
-	MOVQ 16(DX), DI  // the filters
-	MOVQ 32(DX), CX  // words
+	MOVQ WinoFilterArgs_Src(DX), SI   // ξ = 0
+	MOVQ WinoFilterArgs_Tap(DX), BX   // from one ξ to the next
+	MOVQ WinoFilterArgs_Dst(DX), DI  // the filters
+	MOVQ WinoFilterArgs_Words(DX), CX  // words
 	MOVQ CX, R10
 	SHLQ $2, R10     // bytes from one tap to the next
 	LEAQ (R10)(R10*2), R9

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 #include "tiles_amd64.h"
 
@@ -15,19 +16,19 @@
 // func splitRow(a *splitRowArgs)
 TEXT ·splitRow(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // pixels
-	MOVQ 8(R8), BX   // from one to the next
+	MOVQ SplitRowArgs_Src(R8), R9   // pixels
+	MOVQ SplitRowArgs_Pixel(R8), BX   // from one to the next
 	LEAQ (BX)(BX*2), R10
-	MOVQ 16(R8), R12 // V
-	MOVQ 24(R8), R11 // from one pair to the next
-	MOVQ 32(R8), R13 // from one ξ to the next
-	MOVQ 40(R8), R14 // to the low parts
-	MOVQ 56(R8), DX  // pairs
+	MOVQ SplitRowArgs_Dst(R8), R12 // V
+	MOVQ SplitRowArgs_Next(R8), R11 // from one pair to the next
+	MOVQ SplitRowArgs_Xi(R8), R13 // from one ξ to the next
+	MOVQ SplitRowArgs_Low(R8), R14 // to the low parts
+	MOVQ SplitRowArgs_Count(R8), DX  // pairs
 
 pair:
 	MOVQ R9, SI
 	MOVQ R12, R15
-	MOVQ 48(R8), CX
+	MOVQ SplitRowArgs_Channels(R8), CX
 
 channels:
 	VMOVUPS (SI), Z16
@@ -96,12 +97,12 @@ GLOBL halfRows<>(SB), RODATA|NOPTR, $4
 // func filterPairs(a *filterPairsArgs)
 TEXT ·filterPairs(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9   // the first tap
-	MOVQ 8(R8), BX   // to the next
-	MOVQ 16(R8), R12 // U
-	MOVQ 24(R8), R13 // from one ξ to the next
-	MOVQ 32(R8), R14 // to the low parts
-	MOVQ 40(R8), DX  // pairs
+	MOVQ FilterPairsArgs_Src(R8), R9   // the first tap
+	MOVQ FilterPairsArgs_Tap(R8), BX   // to the next
+	MOVQ FilterPairsArgs_Dst(R8), R12 // U
+	MOVQ FilterPairsArgs_Xi(R8), R13 // from one ξ to the next
+	MOVQ FilterPairsArgs_Low(R8), R14 // to the low parts
+	MOVQ FilterPairsArgs_Count(R8), DX  // pairs
 	PAIRING
 	VBROADCASTSS halfRows<>(SB), Z29
 

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 #include "tiles_amd64.h"
 #include "transpose_amd64.h"
@@ -135,13 +136,13 @@ GLOBL halfRows<>(SB), RODATA|NOPTR, $4
 // func turnFilters(a *turnArgs)
 TEXT ·turnFilters(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), DI
-	MOVQ 8(R8), R10  // from column to column of dst
-	MOVQ 16(R8), R11 // from row to row
-	MOVQ 24(R8), SI
-	MOVQ 32(R8), R12 // from ξ to ξ of src
+	MOVQ TurnArgs_Dst(R8), DI
+	MOVQ TurnArgs_Ldd(R8), R10  // from column to column of dst
+	MOVQ TurnArgs_Next(R8), R11 // from row to row
+	MOVQ TurnArgs_Src(R8), SI
+	MOVQ TurnArgs_Lds(R8), R12 // from ξ to ξ of src
 	LEAQ (R12)(R12*2), R13
-	MOVQ 56(R8), DX  // rows
+	MOVQ TurnArgs_Count(R8), DX  // rows
 	MOVL $0x1ff, AX
 	KMOVW AX, K1
 
