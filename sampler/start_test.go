@@ -2,7 +2,6 @@ package sampler_test
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"testing"
 
@@ -28,9 +27,7 @@ func TestStrengths(t *testing.T) {
 				Diffusers row     `json:"diffusers"`
 			} `json:"rows"`
 		}
-		if err := json.Unmarshal(c.Raw, &file); err != nil {
-			t.Fatal(err)
-		}
+		c.Manifest(t, &file)
 		for _, r := range file.Rows {
 			for name, rule := range map[string]struct {
 				f    sampler.Strength

@@ -119,6 +119,15 @@ func (c *Case) CheckParams(t testing.TB, params []nn.ParamSpec) {
 	}
 }
 
+// Manifest decodes the manifest, for tests of what it says itself.
+func (c *Case) Manifest(t testing.TB, into any) {
+	t.Helper()
+	c.use(t)
+	if err := json.Unmarshal(c.Raw, into); err != nil {
+		t.Fatalf("%s: %v", c.Name, err)
+	}
+}
+
 // Has tells whether a tensor is stored.
 func (c *Case) Has(name string) bool {
 	_, ok := c.file.Info(name)

@@ -1,7 +1,6 @@
 package torchrand
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -51,9 +50,7 @@ type manifest struct {
 
 func read(t *testing.T, c *golden.Case) (m manifest) {
 	t.Helper()
-	if err := json.Unmarshal(c.Raw, &m); err != nil {
-		t.Fatal(err)
-	}
+	c.Manifest(t, &m)
 	return m
 }
 
