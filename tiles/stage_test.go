@@ -58,20 +58,20 @@ func TestSeams(t *testing.T) {
 	defer func(w []int, b int) { windows, blockFloats = w, b }(windows, blockFloats)
 	windows, blockFloats = []int{96}, 1<<14
 	s := stage(t, stages["KL"])
-	z := tensor.New(1, 40, 320, 4)
+	z := tensor.New(1, 20, 224, 4)
 	for i := range z.F32 { // smooth, so that a seam would stand out
-		z.F32[i] = float32(math.Sin(float64(i/4%320)/40) + math.Cos(float64(i/4/320)/30) + float64(i%4))
+		z.F32[i] = float32(math.Sin(float64(i/4%224)/40) + math.Cos(float64(i/4/224)/30) + float64(i%4))
 	}
 	for name, way := range map[string]Way{"tiles": Exact, "patches": Patches} {
-		s.Way, s.MaxBytes = way, 30<<20
+		s.Way, s.MaxBytes = way, 12<<20
 		borders := []int{}
 		if way == Patches {
 			s.MaxBytes = 1 << 40
-			for _, at := range starts(320, 128, 96) {
+			for _, at := range starts(224, 128, 96) {
 				borders = append(borders, at, at+128)
 			}
 		} else {
-			for at := range 320 / 8 {
+			for at := range 224 / 8 {
 				borders = append(borders, 8*at) // any: no tile may show
 			}
 		}
