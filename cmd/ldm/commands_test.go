@@ -65,7 +65,7 @@ func TestTrainAndUse(t *testing.T) {
 		}
 	}
 	file := filepath.Join(model, "model.safetensors")
-	if text := printed(t, "info", file); !strings.Contains(text, "ClassEmbedder") {
+	if text := printed(t, "info", file); !strings.Contains(text, "ClassEmbedder") || !strings.Contains(text, "2: blue, red\n") {
 		t.Errorf("info of the trained model prints\n%s", text)
 	}
 	grid := filepath.Join(runs, "grid.png")

@@ -161,6 +161,7 @@ func (r *report) describe(s *modelfile.File) error {
 			return err
 		}
 		r.network(net)
+		r.classes(net.Classes(), s.Classes())
 		if averages, err = averagesOf(s, net); err != nil {
 			return err
 		}
@@ -228,6 +229,21 @@ func (r *report) network(net *model.Network) {
 	r.line("scale factor", "%g", net.ScaleFactor)
 	side := p.ImageSize * net.FirstStage.Factor()
 	r.line("trained at", "%dx%d pixels (latents of %dx%d)", side, side, p.ImageSize, p.ImageSize)
+}
+
+// classes says how many classes there are, and what the file calls them: as
+// many names as a screen has room for.
+func (r *report) classes(n int, names []string) {
+	const most = 40
+	switch {
+	case n == 0:
+	case len(names) == 0:
+		r.line("classes", "%d, without names: 0 to %d", n, n-1)
+	case len(names) > most:
+		r.line("classes", "%d: %s and %d more", len(names), strings.Join(names[:most], ", "), len(names)-most)
+	default:
+		r.line("classes", "%d: %s", len(names), strings.Join(names, ", "))
+	}
 }
 
 // tensors sums the tensors up by part and number format.
