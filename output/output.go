@@ -83,6 +83,13 @@ func isStdout(path string) bool {
 	return false
 }
 
+// Stream tells whether a path names an open file of this process, or a place of
+// the system, rather than a file that people keep: writing there replaces
+// nothing.
+func Stream(path string) bool {
+	return isStdout(path) || path == "/dev/stderr" || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/")
+}
+
 // resolve follows links to the file that is meant, which need not exist, and
 // says whether it is special: there, and no regular file.
 func resolve(path string) (target string, special bool, err error) {
@@ -93,7 +100,7 @@ func resolve(path string) (target string, special bool, err error) {
 	switch {
 	case err == nil && st.IsDir():
 		return "", false, fault.Inputf("%s is a folder: name a file in it", path)
-	case err == nil && !st.Mode().IsRegular():
+	case err == nil && (!st.Mode().IsRegular() || Stream(path)):
 		return path, true, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", false, fault.Inputf("%s cannot be written: %w", path, err)

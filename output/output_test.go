@@ -2,6 +2,7 @@ package output
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -95,6 +96,28 @@ func TestDevices(t *testing.T) {
 		if err := Write("/dev/full", put("x")); err == nil || !strings.Contains(err.Error(), "/dev/full") {
 			t.Errorf("a full device: %v", err)
 		}
+	}
+}
+
+// TestOpenFiles: a name of a file that is open already is written through, not
+// replaced by another file.
+func TestOpenFiles(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	name := fmt.Sprintf("/dev/fd/%d", f.Fd())
+	if _, err := os.Stat(name); err != nil {
+		t.Skip("this system has no names of open files: ", err)
+	}
+	before, _ := f.Stat()
+	if err := Write(name, put("new")); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(f.Name())
+	if raw, _ := os.ReadFile(f.Name()); err != nil || string(raw) != "new" || !os.SameFile(before, after) {
+		t.Errorf("holds %q; the same file: %v, %v", raw, os.SameFile(before, after), err)
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/output"
@@ -30,6 +32,9 @@ buffers and the weights not chosen by --weights are left out.`,
 			if format != checkpoint.F32 && format != checkpoint.F16 && format != checkpoint.BF16 {
 				return fmt.Errorf("--dtype %s: want f32, f16 or bf16", dtype)
 			}
+			if ext := strings.ToLower(filepath.Ext(out)); ext != "" && ext != ".safetensors" && !output.Stream(out) {
+				return fault.Inputf("%s: models are not written as %s: want a name that ends with .safetensors", out, ext)
+			}
 			if err := output.Check(out); err != nil {
 				return err
 			}
@@ -41,7 +46,7 @@ buffers and the weights not chosen by --weights are left out.`,
 			if err := write(cmd.Context(), s, out, format); err != nil {
 				return err
 			}
-			if st, err := os.Stat(out); err == nil && st.Mode().IsRegular() && !stream(out) {
+			if st, err := os.Stat(out); err == nil && st.Mode().IsRegular() && !output.Stream(out) {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %.1f MB\n", out, float64(st.Size())/1e6)
 				return err
 			}
@@ -53,11 +58,6 @@ buffers and the weights not chosen by --weights are left out.`,
 	cmd.Flags().StringVar(&dtype, "dtype", "f16", "number format: f32, f16 or bf16")
 	cmd.MarkFlagRequired("out")
 	return cmd
-}
-
-// stream tells whether a path is that of a standard stream.
-func stream(path string) bool {
-	return path == "-" || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
 }
 
 func write(ctx context.Context, s *modelfile.File, out string, format checkpoint.DType) error {

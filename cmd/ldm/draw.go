@@ -12,6 +12,7 @@ import (
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/output"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/sampler"
 )
@@ -348,7 +349,11 @@ func (f *drawFlags) write(cmd *cobra.Command, show *show, r ldm.Request, images 
 		if err := picture.Save(path, img, picture.Options{Notes: notes}); err != nil {
 			return err
 		}
-		if err := show.Print(cmd.OutOrStdout(), fmt.Sprintf("%s (seed %d)", path, r.Seeds[i])); err != nil {
+		lines := cmd.OutOrStdout()
+		if output.Stream(path) {
+			lines = cmd.ErrOrStderr() // the picture alone
+		}
+		if err := show.Print(lines, fmt.Sprintf("%s (seed %d)", path, r.Seeds[i])); err != nil {
 			return err
 		}
 	}

@@ -22,14 +22,14 @@ func main() {
 	case err == nil:
 	case errors.Is(err, context.Canceled):
 		text := "stopped"
-		if err != context.Canceled {
+		if err.Error() != context.Canceled.Error() {
 			text = err.Error()
 		}
 		fmt.Fprintln(os.Stderr, "ldm:", text)
 		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "ldm:", err)
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
@@ -39,11 +39,17 @@ func root() *cobra.Command {
 		Short:         "Latent diffusion models: train them and make pictures with them",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if out := cmd.Flags().Lookup("out"); out != nil && out.Changed && out.Value.String() == "" {
+				return usagef("%s is empty: want a name (%s)", flagName(out), out.Usage)
+			}
 			return isa.Err()
 		},
 	}
 	cmd.AddCommand(textToImage(), img2img(), inpaint(), outpaint(), upscale(), semantic(), layout2img(), sample(), interpolate(), variations(), reconstruct(), train(), dataCommand(), convert(), info(), evaluate(), benchmark(), devices(), server(), samplers(), version())
+	cmd.InitDefaultHelpCmd()
+	cmd.InitDefaultCompletionCmd()
+	strict(cmd)
 	return cmd
 }
 

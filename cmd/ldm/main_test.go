@@ -49,6 +49,8 @@ func TestErrors(t *testing.T) {
 		"want f32 or bf16":  "txt2img -p x --precision f8 -o " + dir + "/x.png",
 		"unknown key train": "train autoencoder -c ../../configs/emoji-autoencoder.yaml -o " + dir + "/run train.stepz=1",
 		"unknown command":   "bogus",
+		"is empty":          "reconstruct --out= x",
+		"written as .ckpt":  "convert x.safetensors -o " + dir + "/x.ckpt",
 	} {
 		if err := ldmCommand(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ldm %s: error %v, want one with %q", args, err, want)
@@ -56,5 +58,37 @@ func TestErrors(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
 		t.Errorf("%d files are left behind", len(left))
+	}
+}
+
+// TestUsage: a command line that is not understood is an error that says what is
+// wanted, and ends with status 2.
+func TestUsage(t *testing.T) {
+	for args, want := range map[string]string{
+		"bogus":                "want one of bench",
+		"train bogus":          "want one of autoencoder, diffusion",
+		"data bogus":           `unknown command "bogus" for "ldm data"`,
+		"evaluate bogus":       `unknown command "bogus"`,
+		"help bogus":           `unknown command "bogus" for "ldm"`,
+		"help train bogus":     `unknown command "bogus" for "ldm train"`,
+		"completion bogus":     `unknown command "bogus"`,
+		"sample x":             `takes no argument "x"; want ldm sample`,
+		"info":                 "want ldm info FILE",
+		"sample --bogus":       "unknown flag: --bogus",
+		"sample --steps":       "--steps has no value: want a whole number",
+		"sample --steps x":     `--steps "x": want a whole number`,
+		"sample --cfg-scale x": `want a number`,
+		"sample -n":            "-n, --n has no value: want a whole number",
+		"sample -o":            "--out has no value: want a text",
+		"sample --seed x":      "from 0 to 18446744073709551615",
+		"train autoencoder":    "required flag(s)",
+		"convert x":            "required flag(s)",
+	} {
+		if err := ldmCommand(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) || exitStatus(err) != 2 {
+			t.Errorf("ldm %s: error %v, want one with %q and status 2", args, err, want)
+		}
+	}
+	if err := ldmCommand("info", "missing.safetensors"); err == nil || exitStatus(err) != 1 {
+		t.Errorf("a missing file: %v", err)
 	}
 }

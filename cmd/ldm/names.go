@@ -102,7 +102,7 @@ func (n *names) check(count int, seed uint64) error {
 
 // taken tells whether a regular file is there, which writing would replace.
 func taken(path string) bool {
-	if path == "-" {
+	if output.Stream(path) {
 		return false
 	}
 	st, err := os.Stat(path)
