@@ -16,12 +16,14 @@ type Goal struct {
 	*graph.Graph
 	Y, Loss       graph.Value
 	Params, Grads []graph.Value
+
+	known map[string]float64 // differences, which all precisions are held to
 }
 
 // Objective builds a network's goal. The weights of the sum are the input "weight".
 func Objective(n Network) Goal {
 	g := graph.New()
-	o := Goal{Graph: g, Y: n.Build(g)}
+	o := Goal{Graph: g, Y: n.Build(g), known: map[string]float64{}}
 	o.Params = g.Params()
 	if !n.Flat {
 		o.Loss = g.ReduceAll(graph.ReduceSum, g.Mul(o.Y, g.Input("weight", o.Y.Shape()...)))
@@ -50,6 +52,9 @@ func (o Goal) Draw(n Network) (engine.Vars, map[string][]float64) {
 // difference is the derivative of the loss along a direction of one parameter, by finite
 // differences in float64.
 func (o Goal) difference(inputs map[string][]float64, name string, along []float64) ([]float64, float64) {
+	if d, ok := o.known[name]; ok {
+		return along, d
+	}
 	const h = 1e-5
 	at := func(step float64) float64 {
 		moved := maps.Clone(inputs)
@@ -59,7 +64,8 @@ func (o Goal) difference(inputs map[string][]float64, name string, along []float
 		}
 		return Evaluate(o.Loss, moved)[0]
 	}
-	return along, (at(h) - at(-h)) / (2 * h)
+	o.known[name] = (at(h) - at(-h)) / (2 * h)
+	return along, o.known[name]
 }
 
 // Fill is a tensor of normal numbers that depend on the key and the size.
