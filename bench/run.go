@@ -10,6 +10,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -25,6 +26,7 @@ type Options struct {
 	Precision engine.Precision
 	Hold      tensor.Format // of the weights in memory
 	Threads   int           // < 1: one for every processor
+	Engine    engine.Engine // nil: the processor
 	Runs      int           // timed runs; 0: for 8 s, but at least 3 and at most 30
 	Shape     Shape         // zeros: the work's own
 	Profile   bool          // measure every step
@@ -97,8 +99,11 @@ func (w Work) Measure(ctx context.Context, opt Options) (Result, error) {
 
 // compile makes the program. The memory of weights that were packed is given
 // back, as is done with a model's file.
-func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
-	eng := cpu.New(cpu.Options{Threads: opt.Threads, Lazy: true})
+func compile(b *Built, vars engine.Vars, opt Options) (engine.Program, error) {
+	eng := opt.Engine
+	if eng == nil {
+		eng = cpu.New(cpu.Options{Threads: opt.Threads, Lazy: true})
+	}
 	w, err := eng.Load(vars, engine.LoadOptions{Hold: opt.Hold, Released: func(name string) {
 		tensor.Release(vars[name].F32)
 		tensor.Release(vars[name].Half)
@@ -106,11 +111,21 @@ func compile(b *Built, vars engine.Vars, opt Options) (*cpu.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := eng.Compile(b.Graph, b.Outputs, w, engine.Options{Precision: opt.Precision})
-	if err != nil {
-		return nil, err
+	return eng.Compile(b.Graph, b.Outputs, w, engine.Options{Precision: opt.Precision})
+}
+
+// profiled is a program that tells the times of its steps, as the processor's does.
+type profiled interface {
+	StartProfile()
+	Profile() []cpu.StepCost
+}
+
+// profile is the program of an engine that has one.
+func profile(p engine.Program) (profiled, error) {
+	if own, ok := p.(profiled); ok {
+		return own, nil
 	}
-	return p.(*cpu.Program), nil
+	return nil, fault.Inputf("the steps of a program are known on the processor alone")
 }
 
 // stepper returns what one run is: that of the program and, in training, the
@@ -130,12 +145,17 @@ func stepper(ctx context.Context, p engine.Program) func() error {
 }
 
 // time warms up and takes the times.
-func (r *Result) time(ctx context.Context, run func() error, p *cpu.Program, opt Options) error {
+func (r *Result) time(ctx context.Context, run func() error, p engine.Program, opt Options) error {
 	if err := run(); err != nil {
 		return err
 	}
+	var steps profiled
 	if opt.Profile {
-		p.StartProfile()
+		var err error
+		if steps, err = profile(p); err != nil {
+			return err
+		}
+		steps.StartProfile()
 	}
 	var times []time.Duration
 	for start := time.Now(); opt.more(len(times), start); {
@@ -150,7 +170,7 @@ func (r *Result) time(ctx context.Context, run func() error, p *cpu.Program, opt
 	}
 	r.Runs, r.Median, r.Min = len(times), Median(times), least(times)
 	if opt.Profile {
-		r.Steps = p.Profile()
+		r.Steps = steps.Profile()
 	}
 	return nil
 }
@@ -176,5 +196,9 @@ func (w Work) Plan(opt Options) ([]cpu.StepCost, error) {
 		return nil, err
 	}
 	defer p.Close()
-	return p.Profile(), nil
+	steps, err := profile(p)
+	if err != nil {
+		return nil, err
+	}
+	return steps.Profile(), nil
 }

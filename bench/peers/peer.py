@@ -7,6 +7,7 @@ MODE is f32 or bf16, followed by any of
     -cl        channels-last memory (PyTorch)
     -compile   torch.compile (PyTorch; needs a C++ compiler)
     -ov        OpenVINO instead of PyTorch (not for training)
+    -cuda      on the first NVIDIA card (PyTorch)
 
 Weights are random. The median is over N runs, by default at least 3 and as many
 as fit in 8 seconds, but at most 30, after a first run and one to warm up.
@@ -110,7 +111,7 @@ def training_step(work, model, inputs, bf16, compiled):
         loss = torch.compile(loss)
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext():
+        with torch.autocast(inputs[0].device.type, torch.bfloat16) if bf16 else contextlib.nullcontext():
             value = loss()
         value.backward()
         adam.step()
@@ -148,6 +149,15 @@ def openvino_step(model, inputs, bf16, threads):
     return lambda: request.infer(arrays)
 
 
+def finished(step):
+    """A step that ends when the card has done it."""
+    def run():
+        step()
+        torch.cuda.synchronize()
+
+    return run
+
+
 def clock(f):
     start = time.perf_counter()
     f()
@@ -173,7 +183,7 @@ def main():
     args = usage.parse_args()
     precision, *options = args.mode.split("-")
     training = args.work.endswith("_train")
-    if precision not in ("f32", "bf16") or not set(options) <= {"cl", "compile", "ov"} or training and "ov" in options:
+    if precision not in ("f32", "bf16") or not set(options) <= {"cl", "compile", "ov", "cuda"} or training and "ov" in options:
         usage.error(f"mode {args.mode} does not fit {args.work}")
 
     torch.manual_seed(0)
@@ -182,6 +192,9 @@ def main():
     model, inputs = WORKS[args.work]()
     count = sum(p.numel() for p in model.parameters())
     bf16, compiled = precision == "bf16", "compile" in options
+    if "cuda" in options:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        model, inputs = model.cuda(), [x.cuda() for x in inputs]
     if "cl" in options:
         model, inputs = channels_last(model, inputs)
     if "ov" in options:
@@ -190,6 +203,8 @@ def main():
         step = training_step(args.work, model, inputs, bf16, compiled)
     else:
         step = torch_step(model, inputs, bf16, compiled)
+    if "cuda" in options:
+        step = finished(step)
     first, times = measure(step, args.runs)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{args.work} {args.mode} threads={args.threads} median={statistics.median(times):.3f}s min={min(times):.3f}s "

@@ -19,6 +19,7 @@ import (
 // benchFlags choose what is measured and what is printed.
 type benchFlags struct {
 	precision  string
+	device     string
 	opt        bench.Options
 	plan, grow bool
 }
@@ -35,7 +36,7 @@ func benchmark() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench WORK",
 		Short: "Measure speed and memory of networks with random weights",
-		Long:  long + "\nbench/peers/run.sh times the same works in PyTorch and OpenVINO.",
+		Long:  long + "\nbench/peers/run.sh times the same works in PyTorch and OpenVINO, bench/peers/gpu.sh on a card.",
 		Example: `  ldm bench sd_unet --precision bf16 --threads 2
   LDM_ISA=avx512 ldm bench dec --profile
   ldm bench dec --grow --runs 1`,
@@ -45,12 +46,18 @@ func benchmark() *cobra.Command {
 			if f.opt.Precision, err = engine.ParsePrecision(f.precision); err != nil {
 				return err
 			}
+			if f.device != "cpu" {
+				if f.opt.Engine, err = openEngine(f.device, f.opt.Threads); err != nil {
+					return err
+				}
+			}
 			return f.run(cmd, args[0])
 		},
 	}
 	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
 	cmd.Flags().TextVar(&f.opt.Hold, "hold", tensor.F32, "how weights stay in memory: f32, f16 or bf16")
 	cmd.Flags().IntVarP(&f.opt.Threads, "threads", "t", 0, "threads (default: all processors)")
+	registerDevice(cmd, &f.device)
 	cmd.Flags().IntVar(&f.opt.Runs, "runs", 0, "timed runs (default: for 8 s, at least 3, at most 30)")
 	cmd.Flags().IntVar(&f.opt.Shape.Pixels, "pixels", 0, "width and height of the pictures (default: the work's)")
 	cmd.Flags().IntVar(&f.opt.Shape.Batch, "batch", 0, "pictures at once (default: the work's)")
@@ -99,7 +106,7 @@ func (f *benchFlags) apart(ctx context.Context, name string, s bench.Shape) (ben
 	if err != nil {
 		return bench.Result{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, "bench", name, "--precision", f.precision, "--hold", f.opt.Hold.String(),
+	cmd := exec.CommandContext(ctx, self, "bench", name, "--precision", f.precision, "--device", f.device, "--hold", f.opt.Hold.String(),
 		"--threads", strconv.Itoa(f.opt.Threads), "--runs", strconv.Itoa(f.opt.Runs),
 		"--pixels", strconv.Itoa(s.Pixels), "--batch", strconv.Itoa(s.Batch))
 	var failure bytes.Buffer
