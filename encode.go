@@ -19,7 +19,7 @@ func (m *Model) EncodeTokens(ctx context.Context, tokens *tensor.Tensor) (*tenso
 		return nil, fault.Inputf("tokens of shape %v: want int32 [N, L], L from 1 to %d", tokens.Shape, m.net.TextLength())
 	}
 	for i, id := range tokens.I32 {
-		if v := m.net.Vocabulary(); id < 0 || int(id) >= v {
+		if v := m.net.Vocabulary() + len(m.learnt.vectors); id < 0 || int(id) >= v {
 			return nil, fault.Inputf("token %d is %d: want 0 to %d", i, id, v-1)
 		}
 	}
@@ -29,8 +29,17 @@ func (m *Model) EncodeTokens(ctx context.Context, tokens *tensor.Tensor) (*tenso
 // encodeIDs runs the conditioner on tokens [N, L] or labels [N]; skip is
 // Request.ClipSkip.
 func (m *Model) encodeIDs(ctx context.Context, input string, ids *tensor.Tensor, skip int) (out *tensor.Tensor, err error) {
-	err = m.context.Use(ctx, size{n: ids.Shape[0], tokens: ids.Shape[1:].Size(), skip: skip}, func(p engine.Program) error {
-		copy(p.Input(input).I32, ids.I32)
+	s := size{n: ids.Shape[0], tokens: ids.Shape[1:].Size(), skip: skip}
+	values := ids
+	if m.learnt.among(ids.I32, m.net.Vocabulary()) {
+		s.embedded, input = true, "embedded"
+		if values, err = m.lookUp(ids); err != nil {
+			return nil, err
+		}
+	}
+	err = m.context.Use(ctx, s, func(p engine.Program) error {
+		copy(p.Input(input).I32, values.I32)
+		copy(p.Input(input).F32, values.F32)
 		if err := p.Run(ctx); err != nil {
 			return err
 		}

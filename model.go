@@ -40,6 +40,7 @@ type Model struct {
 	hold     tensor.Format // of changed weights
 	changing sync.RWMutex  // requests read, SetLoRA writes
 	adapters adapters
+	learnt   learnt
 
 	previews sync.Mutex
 	rough    rough // of previews
@@ -146,6 +147,9 @@ func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine
 		denoiser: denoiser,
 		batcher:  programs.NewBatcher(denoiser, shared),
 		context: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
+			if s.embedded {
+				return net.ClipSkip(s.skip).ConditionEmbedded(nn.NewBuilder(g), s.n, s.tokens)
+			}
 			return net.ClipSkip(s.skip).Condition(nn.NewBuilder(g), s.n, s.tokens)
 		}),
 		picture: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {

@@ -7,8 +7,12 @@ import (
 	"github.com/ldm-go/ldm/graph"
 )
 
-// size is a batch of pictures or texts; skip is Request.ClipSkip.
-type size struct{ n, h, w, tokens, skip int }
+// size is a batch of pictures or texts; skip is Request.ClipSkip, and embedded are
+// texts with learnt words.
+type size struct {
+	n, h, w, tokens, skip int
+	embedded              bool
+}
 
 // kind is the shape of one row of the denoiser's batch.
 type kind struct{ h, w, tokens int }

@@ -81,9 +81,22 @@ func (c CLIP) Build(b nn.Builder, tokens graph.Value) graph.Value {
 	if !c.check(b, tokens) {
 		return tokens
 	}
+	e := b.In("transformer").In("text_model").In("embeddings")
+	return c.BuildEmbedded(b, nn.Embedding(e.In("token_embedding"), tokens, c.Vocab, c.Width))
+}
+
+// TokenTable is the name, within the builder's, of the table of the tokens' vectors
+// [Vocab, Width].
+const TokenTable = "transformer.text_model.embeddings.token_embedding.weight"
+
+// BuildEmbedded is Build for texts whose tokens' vectors x [N, L, Width] have been
+// looked up, among them perhaps learnt ones.
+func (c CLIP) BuildEmbedded(b nn.Builder, x graph.Value) graph.Value {
+	if !c.check(b, x) {
+		return x
+	}
 	b = b.In("transformer").In("text_model")
 	e := b.In("embeddings")
-	x := nn.Embedding(e.In("token_embedding"), tokens, c.Vocab, c.Width)
 	x = c.addPositions(b, x, e.In("position_embedding").Param("weight", nn.Normal, c.MaxLen, c.Width))
 	last := x // of the layers that count; the others are declared, as files hold them
 	for i := range c.Layers {

@@ -34,6 +34,12 @@ func (n *Network) Condition(b nn.Builder, batch, length int) graph.Value {
 	return graph.Value{}
 }
 
+// ConditionEmbedded is Condition of CLIP for texts whose tokens' vectors are the
+// input "embedded" [batch, length, width].
+func (n *Network) ConditionEmbedded(b nn.Builder, batch, length int) graph.Value {
+	return n.CLIP.BuildEmbedded(b.In(PrefixConditioner), b.G.Input("embedded", batch, length, n.CLIP.Width))
+}
+
 // ConditionPicture adds the conditioner for a picture x [N, H, W, C]: what is
 // joined to the latent.
 func (n *Network) ConditionPicture(b nn.Builder, x graph.Value) graph.Value {

@@ -53,6 +53,9 @@ type BPE struct {
 
 	bytes  [256]int32
 	merges map[pair]int32 // the id of the merged piece, which is also its rank
+
+	added     map[string][]int32 // words beyond the vocabulary, in lower case
+	addedForm *regexp.Regexp
 }
 
 // pair is two neighbouring pieces.
@@ -137,6 +140,15 @@ func (b *BPE) Encode(text string, ids []int32) {
 // special pieces may occur in the text.
 func (b *BPE) Pieces(text string) []int32 {
 	var ids []int32
+	for from, to := b.nextAdded(text); from >= 0; from, to = b.nextAdded(text) {
+		ids = append(b.pieces(text[:from], ids), b.added[strings.ToLower(text[from:to])]...)
+		text = text[to:]
+	}
+	return b.pieces(text, ids)
+}
+
+// pieces appends those of a text without added words.
+func (b *BPE) pieces(text string, ids []int32) []int32 {
 	for _, word := range bpeWord.FindAllString(clean(text), -1) {
 		switch word {
 		case StartOfText:

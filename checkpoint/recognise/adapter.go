@@ -214,7 +214,7 @@ func embedding(f *file, v Values) (Other, bool) {
 	if len(kinds) == 0 {
 		return Other{}, false
 	}
-	o := Other{Name: "an embedding (textual inversion)" + widths[0], Use: "give the model that it is a word for"}
+	o := Other{Name: "an embedding (textual inversion)" + widths[0], Use: "give the model that it is a word for, and this file with --embedding"}
 	if f.has("clip_g") {
 		o.Name = "an embedding (textual inversion) for Stable Diffusion XL"
 	}

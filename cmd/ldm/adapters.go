@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,15 +16,19 @@ import (
 
 // adapterFlags say what lies on a model's weights.
 type adapterFlags struct {
-	loras []string
-	dir   string
+	loras, words []string
+	dir          string
 
 	ctx  context.Context
 	uses []lora.Use // of the flags and of the prompt
+	set  []lora.Use // what lies on the model
+
+	taught bool // the words
 }
 
 func (f *adapterFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.loras, "lora", nil, "LoRA (or LoCon, LoHa, LoKr, DoRA) on the model, FILE[:STRENGTH] or NAME[:STRENGTH] in --lora-dir; may be repeated")
+	cmd.Flags().StringArrayVar(&f.words, "embedding", nil, "learnt word (textual inversion) for prompts, FILE or NAME=FILE; without NAME as the file says, or as it is called; may be repeated")
 	cmd.Flags().StringVar(&f.dir, "lora-dir", "", "folder of the LoRAs that --lora and <lora:NAME:0.8> in prompts name")
 }
 
@@ -38,6 +44,14 @@ func (f *adapterFlags) prepare(ctx context.Context, prompt, negative string) err
 	}
 	if _, tags, err = lora.Tags(prompt); err != nil {
 		return err
+	}
+	for _, word := range f.words {
+		if _, path, ok := strings.Cut(word, "="); ok {
+			word = path
+		}
+		if _, err := os.Stat(word); err != nil {
+			return fault.Inputf("--embedding %w", err)
+		}
 	}
 	f.ctx, f.uses = ctx, nil
 	for _, text := range f.loras {
@@ -83,15 +97,24 @@ func plain(prompt string) string {
 	return rest
 }
 
-// apply puts the adapters on a model.
+// apply puts the adapters on a model, in place of those that it has.
 func (f *adapterFlags) apply(m *ldm.Model) error {
-	if len(f.uses) == 0 {
+	if len(f.words) > 0 && !f.taught {
+		names, err := m.SetEmbeddings(f.words...)
+		if err != nil {
+			return err
+		}
+		f.taught = true
+		status("learnt words for prompts: " + strings.Join(names, ", "))
+	}
+	if slices.Equal(f.uses, f.set) {
 		return nil
 	}
 	unused, err := m.SetLoRA(f.ctx, f.uses...)
 	if err != nil {
 		return err
 	}
+	f.set = f.uses
 	const most = 8
 	for i, line := range unused {
 		if i == most {

@@ -23,7 +23,7 @@ type axis struct {
 
 // fixed are the flags that a grid cannot vary.
 var fixed = []string{"n", "out", "force", "grid", "model", "config", "weights", "legacy-heads", "ignore-keys", "precision", "exact", "hold",
-	"threads", "max-memory", "preview", "from-image", "no-metadata", "help", "fit"}
+	"threads", "max-memory", "preview", "from-image", "no-metadata", "help", "fit", "lora", "lora-dir", "embedding"}
 
 var axisForm = regexp.MustCompile(`^([a-zA-Z][a-z-]*)=(.+)$`)
 
@@ -156,6 +156,12 @@ func labels(a axis) []string {
 func (f *drawFlags) cell(cmd *cobra.Command, m *ldm.Model, build builder, onStep func(ldm.Step)) (image.Image, error) {
 	r, err := f.request(cmd)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.adapters.prepare(cmd.Context(), f.prompt, f.negative); err != nil {
+		return nil, err
+	}
+	if err := f.adapters.apply(m); err != nil {
 		return nil, err
 	}
 	after, err := build(m, &r)
