@@ -120,3 +120,21 @@ func TestPromptBatch(t *testing.T) {
 		}
 	}
 }
+
+// TestRemarks: what a text loses is said, and nothing of one that fits.
+func TestRemarks(t *testing.T) {
+	m := textModel(t, tinyText) // six tokens
+	for text, want := range map[string]string{
+		"a red cat":          "",
+		"a red cat on a mat": `"a mat" is cut off`,
+		"☃ cat":              `"☃"`,
+	} {
+		got := strings.Join(m.Remarks(text), "; ")
+		if (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if got := clipModel(t).Remarks(strings.Repeat("cat ", 200)); got != nil {
+		t.Errorf("of a text that goes on in chunks: %q", got)
+	}
+}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
-	"github.com/ldm-go/ldm/output"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/sampler"
 )
@@ -182,8 +181,8 @@ func (f *drawFlags) legal(cmd *cobra.Command) error {
 		return fault.Inputf("--cfg-rescale %g: want 0 to 1", f.rescale)
 	case !(f.eta >= 0 && f.eta <= 1):
 		return fault.Inputf("--eta %g: want 0 to 1", f.eta)
-	case f.width < 0 || f.height < 0:
-		return fault.Inputf("-W %d -H %d: want a size in pixels", f.width, f.height)
+	case f.width < 0 || f.height < 0 || !sane(f.width, f.height):
+		return fault.Inputf("-W %d -H %d: want a size in pixels, at most %d of them", f.width, f.height, maxPixels)
 	case f.clipSkip < 0 || f.clipSkip > 12:
 		return fault.Inputf("--clip-skip %d: want 1 to 12", f.clipSkip)
 	case !f.seed.random && f.seed.value > math.MaxUint64-uint64(f.n-1):
@@ -231,6 +230,15 @@ func (f *drawFlags) request(cmd *cobra.Command) (r ldm.Request, err error) {
 	}
 	r.Interval, err = parseInterval(f.interval)
 	return r, err
+}
+
+// maxPixels bounds the pictures that commands make room for before the model is asked.
+const maxPixels = 1 << 28
+
+// sane tells whether there is room for a picture.
+func sane(width, height int) bool {
+	w, h := max(width, 1), max(height, 1)
+	return w <= maxPixels/h
 }
 
 // parseInterval reads 0.2,0.8.
@@ -302,12 +310,24 @@ func (f *drawFlags) draw(cmd *cobra.Command, m *ldm.Model, r ldm.Request, after 
 // atOnce is how many pictures are made before the first of them is written.
 func (f *drawFlags) atOnce(m *ldm.Model, r ldm.Request) int {
 	const pixels = 1 << 18
-	w, h := r.Width, r.Height
-	if w == 0 || h == 0 {
-		w = m.Network().Params.ImageSize * m.FirstStage().Factor()
-		h = w
-	}
+	w, h := f.sizeOf(m, r)
 	return max(pixels/(w*h), 1)
+}
+
+// sizeOf is about the size of a request's pictures.
+func (f *drawFlags) sizeOf(m *ldm.Model, r ldm.Request) (w, h int) {
+	side := m.Network().Params.ImageSize * m.FirstStage().Factor()
+	w, h = side, side
+	if start := startOf(r); start != nil {
+		w, h = start.Bounds().Dx(), start.Bounds().Dy()
+	}
+	if r.Width > 0 {
+		w = r.Width
+	}
+	if r.Height > 0 {
+		h = r.Height
+	}
+	return max(w, 1), max(h, 1)
 }
 
 // slice is a request for some of the pictures of another.
@@ -349,11 +369,7 @@ func (f *drawFlags) write(cmd *cobra.Command, show *show, r ldm.Request, images 
 		if err := picture.Save(path, img, picture.Options{Notes: notes}); err != nil {
 			return err
 		}
-		lines := cmd.OutOrStdout()
-		if output.Stream(path) {
-			lines = cmd.ErrOrStderr() // the picture alone
-		}
-		if err := show.Print(lines, fmt.Sprintf("%s (seed %d)", path, r.Seeds[i])); err != nil {
+		if err := show.Print(f.names.tell(cmd), fmt.Sprintf("%s (seed %d)", path, r.Seeds[i])); err != nil {
 			return err
 		}
 	}

@@ -141,7 +141,7 @@ func (f *drawFlags) keep(cmd *cobra.Command, show *show, img image.Image) error 
 	if err := picture.Save(path, img, picture.Options{}); err != nil {
 		return err
 	}
-	return show.Print(cmd.OutOrStdout(), fmt.Sprintf("%s (seed %d)", path, f.firstSeed()))
+	return show.Print(f.names.tell(cmd), fmt.Sprintf("%s (seed %d)", path, f.firstSeed()))
 }
 
 func labels(a axis) []string {

@@ -29,6 +29,9 @@ func (f *maskFlags) registerBlend(cmd *cobra.Command, blur float64) {
 	cmd.Flags().StringVar(&f.fill, "fill", "original", "what the hole begins with: original, fill (the colours around it), noise or zeros")
 }
 
+// What takes too long is refused.
+const maxBlur, maxGrow = 256, 512
+
 // fills are what a hole begins with, in the latent.
 var fills = map[string]ldm.Fill{"original": ldm.FillStart, "fill": ldm.FillStart, "noise": ldm.FillNoise, "zeros": ldm.FillZeros}
 
@@ -37,8 +40,8 @@ func (f *maskFlags) checkBlend() error {
 	if _, ok := fills[f.fill]; !ok {
 		return fault.Inputf("--fill %s: want original, fill, noise or zeros", f.fill)
 	}
-	if !(f.blur >= 0 && f.blur <= 1000) {
-		return fault.Inputf("--mask-blur %g: want 0 to 1000 pixels", f.blur)
+	if !(f.blur >= 0 && f.blur <= maxBlur) {
+		return fault.Inputf("--mask-blur %g: want 0 to %d pixels", f.blur, maxBlur)
 	}
 	return nil
 }
@@ -116,8 +119,8 @@ func (f *maskFlags) readMasked() (*image.NRGBA, *image.Gray, error) {
 			img.Pix[i] = 255 // the colours under the hole, if there are any, count
 		}
 	}
-	if f.grow < -4096 || f.grow > 4096 {
-		return nil, nil, fault.Inputf("--mask-grow %d: want at most 4096 pixels", f.grow)
+	if f.grow < -maxGrow || f.grow > maxGrow {
+		return nil, nil, fault.Inputf("--mask-grow %d: want %d to %d pixels", f.grow, -maxGrow, maxGrow)
 	}
 	if f.invert {
 		mask = retouch.Invert(mask)
@@ -227,6 +230,9 @@ know pictures of their training's size best.`,
 			img, err := f.read()
 			if err != nil {
 				return err
+			}
+			if w, h := img.Rect.Dx()+s.Left+s.Right, img.Rect.Dy()+s.Top+s.Bottom; !sane(w, h) {
+				return fault.Inputf("a canvas of %dx%d pixels: want at most %d", w, h, maxPixels)
 			}
 			return f.run(cmd, func(m *ldm.Model, r *ldm.Request) ([]finish, error) {
 				canvas, mask := retouch.Extend(img, s)

@@ -101,7 +101,16 @@ func (f *inputFlags) fitted(img image.Image) *image.RGBA {
 }
 
 // read reads the picture.
-func (f *inputFlags) read() (*image.NRGBA, error) { return picture.Decode(f.image) }
+func (f *inputFlags) read() (*image.NRGBA, error) {
+	img, err := picture.Decode(f.image)
+	if err != nil {
+		return nil, err
+	}
+	if size := f.size(img); !sane(size.X, size.Y) {
+		return nil, fault.Inputf("-W and -H: %dx%d pixels: want at most %d", size.X, size.Y, maxPixels)
+	}
+	return img, nil
+}
 
 // img2img changes a picture by what it should show.
 func img2img() *cobra.Command {

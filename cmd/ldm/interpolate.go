@@ -56,7 +56,7 @@ where the name is a pattern (frames/%03d.png).`,
 	cmd.Flags().StringVar(&f.negative, "negative-prompt", "", "what to lead away from")
 	cmd.Flags().IntVar(&f.clipSkip, "clip-skip", 0, "layers of CLIP's text encoder counted from the end (default: the model's)")
 	cmd.Flags().StringSliceVar(&f.seeds, "seeds", nil, "seeds to go through, as 1,2,3 (default: --seed alone)")
-	cmd.Flags().IntVar(&f.frames, "frames", 16, "pictures from each stop to the next, the first of both among them")
+	cmd.Flags().IntVar(&f.frames, "frames", 16, "steps from each stop to the next; the last stop is one more picture")
 	cmd.Flags().IntVar(&f.perSecond, "fps", 12, "pictures a second of what moves")
 	cmd.Flags().BoolVar(&f.loop, "loop", false, "go back to the first stop at the end")
 	for _, name := range []string{"n", "grid", "from-image"} {
@@ -238,6 +238,10 @@ func (f *wayFlags) animate(cmd *cobra.Command, m *ldm.Model, r ldm.Request, seed
 	defer show.Close()
 	var frames []image.Image
 	batch := f.atOnce(m, r)
+	w, h := f.sizeOf(m, r)
+	if most := 1 << 29; !f.names.pattern() && len(r.Seeds) > most/(w*h) {
+		return fault.Inputf("%d frames of %dx%d are too many for one file: want a pattern, as frames/%%04d.png", len(r.Seeds), w, h)
+	}
 	for first := 0; first < len(r.Seeds); first += batch {
 		part := slice(r, first, min(first+batch, len(r.Seeds)))
 		part.OnStep = show.step(first, len(part.Seeds))
@@ -254,7 +258,7 @@ func (f *wayFlags) animate(cmd *cobra.Command, m *ldm.Model, r ldm.Request, seed
 			if err := picture.Save(path, img, picture.Options{}); err != nil {
 				return err
 			}
-			if err := show.Print(cmd.OutOrStdout(), path); err != nil {
+			if err := show.Print(f.names.tell(cmd), path); err != nil {
 				return err
 			}
 		}
@@ -265,5 +269,5 @@ func (f *wayFlags) animate(cmd *cobra.Command, m *ldm.Model, r ldm.Request, seed
 	if err := picture.SaveAnimation(f.names.out, frames, f.perSecond); err != nil {
 		return err
 	}
-	return show.Print(cmd.OutOrStdout(), fmt.Sprintf("%s (%d frames)", f.names.out, len(frames)))
+	return show.Print(f.names.tell(cmd), fmt.Sprintf("%s (%d frames)", f.names.out, len(frames)))
 }

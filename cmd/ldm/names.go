@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -98,6 +99,14 @@ func (n *names) check(count int, seed uint64) error {
 		}
 	}
 	return nil
+}
+
+// tell is where results are named: not among the bytes of a picture that goes there.
+func (n *names) tell(cmd *cobra.Command) io.Writer {
+	if output.Stream(n.out) {
+		return cmd.ErrOrStderr()
+	}
+	return cmd.OutOrStdout()
 }
 
 // taken tells whether a regular file is there, which writing would replace.

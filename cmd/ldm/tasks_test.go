@@ -58,6 +58,7 @@ var (
 	byLayout   = append(slices.Clone(crossed), tinyParams+"cond_stage_key=coordinates_bbox", tinyParams+"cond_stage_config={target: "+config.TargetTransformer+", params: {n_embed: 32, n_layer: 1, vocab_size: 8192, max_seq_len: 92, use_tokenizer: false}}")
 	enlarging  = []string{tinyUNet + "in_channels=7", tinyParams + "cond_stage_config={target: " + config.TargetIdentity + "}"}
 	mapping    = []string{tinyUNet + "in_channels=7", tinyParams + "cond_stage_config={target: " + config.TargetSpatialRescaler + ", params: {n_stages: 2, in_channels: 4, out_channels: 3}}"}
+	nine       = append(slices.Clone(crossed), tinyParams+"conditioning_key=hybrid", tinyUNet+"in_channels=9", tinyParams+"cond_stage_config={target: "+config.TargetTransformer+", params: {n_embed: 32, n_layer: 1, max_seq_len: 6}}")
 	inpainting = []string{tinyUNet + "in_channels=9", tinyParams + "cond_stage_config=" + config.FirstStageAsCond}
 )
 
@@ -154,6 +155,7 @@ func TestInpaint(t *testing.T) {
 		{"-p", "a red heart", "--only-masked", "--mask-blur", "2", "--padding", "4"},
 		{"-m", trained, "--mask-blur", "2"},
 		{"-m", trained, "--only-masked", "--mask-blur", "2"},
+		{"-m", tinyModel(t, nil, nine...), "-p", "a red hat", "--cfg-scale", "2", "--mask-blur", "2"},
 		{"-m", plain, "--mask-blur", "0", "--mask-grow", "3"},
 	} {
 		out, again := filepath.Join(dir, fmt.Sprint(i, ".png")), filepath.Join(dir, fmt.Sprint(i, "again.png"))
@@ -201,6 +203,64 @@ func TestImageToImage(t *testing.T) {
 	}
 	if err := ldmCommand("img2img", in, "-p", "x", "-o", filepath.Join(dir, "x.png")); err == nil || !strings.Contains(err.Error(), "multiples of 16") {
 		t.Errorf("a size that is not legal: %v", err)
+	}
+}
+
+// TestInputForms: pictures are read as a person sees them.
+func TestInputForms(t *testing.T) {
+	dir := t.TempDir()
+	plain, deep, clear := filepath.Join(dir, "plain.png"), filepath.Join(dir, "deep.png"), filepath.Join(dir, "clear.png")
+	a, b, c := image.NewRGBA(image.Rect(0, 0, 64, 64)), image.NewNRGBA64(image.Rect(0, 0, 64, 64)), image.NewNRGBA(image.Rect(0, 0, 64, 64))
+	for i := range 64 * 64 {
+		x, y := i%64, i/64
+		v := color.RGBA{byte(4 * x), byte(4 * y), 9, 255}
+		if x < 8 {
+			v = color.RGBA{255, 255, 255, 255}
+		} else {
+			c.Set(x, y, v)
+		}
+		a.Set(x, y, v)
+		b.Set(x, y, v)
+	}
+	for path, img := range map[string]image.Image{plain: a, deep: b, clear: c} {
+		if err := picture.Save(path, img, picture.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []byte
+	for _, in := range []string{plain, deep, clear} {
+		out := in + ".out.png"
+		printed(t, "img2img", in, "-p", "a red heart", "--steps", "2", "--seed", "1", "-o", out)
+		if got := pixelsOf(t, out); want == nil {
+			want = got
+		} else if !bytes.Equal(got, want) {
+			t.Errorf("%s gives another picture", filepath.Base(in))
+		}
+	}
+}
+
+// TestOtherFiles: recipes in JPEG and WebP, and the settings of other programs.
+func TestOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, ext := range []string{"jpg", "webp"} {
+		first, again := filepath.Join(dir, "a."+ext), filepath.Join(dir, "b."+ext)
+		printed(t, quick("txt2img", "a red heart, \"é\"", "--seed", "4", "-o", first)...)
+		printed(t, "txt2img", "--from-image", first, "-o", again)
+		if !bytes.Equal(pixelsOf(t, first), pixelsOf(t, again)) {
+			t.Errorf("%s is not repeated", ext)
+		}
+	}
+	theirs := filepath.Join(dir, "theirs.png")
+	text := "a red heart\nNegative prompt: a cat\nSteps: 3, Sampler: Euler a, Schedule type: Karras, CFG scale: 2, Seed: 7, Size: 64x64, Model: other, Hires upscale: 2, Version: v1.10.1"
+	if err := picture.Save(theirs, disc(8, color.Black), picture.Options{Notes: []picture.Note{{Keyword: "parameters", Text: text}}}); err != nil {
+		t.Fatal(err)
+	}
+	taken, same := filepath.Join(dir, "taken.png"), filepath.Join(dir, "same.png")
+	printed(t, "txt2img", "--from-image", theirs, "-o", taken)
+	printed(t, "txt2img", "a red heart", "--negative-prompt", "a cat", "--steps", "3", "--sampler", "k_euler_a", "--scheduler", "karras", "--cfg-scale", "2",
+		"--seed", "7", "--rng", "torch-cuda", "-o", same)
+	if !bytes.Equal(pixelsOf(t, taken), pixelsOf(t, same)) {
+		t.Error("the settings of another program are not taken over")
 	}
 }
 
