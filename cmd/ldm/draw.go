@@ -20,9 +20,10 @@ const defaultSteps = 50
 
 // drawFlags are what all commands that make pictures have in common.
 type drawFlags struct {
-	model                   modelFlags
-	adapters                adapterFlags
-	names                   names
+	model    modelFlags
+	adapters adapterFlags
+	names    names
+	serverFlags
 	n, steps, width, height int
 	seed                    seedFlag
 	scale, eta, rescale     float64
@@ -42,6 +43,7 @@ func (f *drawFlags) register(cmd *cobra.Command) {
 	f.model.register(cmd)
 	f.adapters.register(cmd)
 	f.names.register(cmd)
+	f.serverFlags.register(cmd)
 	f.seed.random = true
 	flags := cmd.Flags()
 	flags.IntVarP(&f.n, "n", "n", 1, "number of pictures; picture i has seed + i")
@@ -99,6 +101,9 @@ type builder func(m *ldm.Model, r *ldm.Request) ([]finish, error)
 
 // run opens the model and makes pictures: one request's, or a grid's.
 func (f *drawFlags) run(cmd *cobra.Command, build builder) error {
+	if f.server != "" {
+		return f.remote(cmd)
+	}
 	axes, err := f.axes(cmd)
 	if err != nil {
 		return err

@@ -22,21 +22,11 @@ import (
 	"github.com/ldm-go/ldm/weights/emoji"
 )
 
-// recipe is all that it takes to make a picture again: a command with its flags,
-// and what it read. It is the JSON that a picture carries.
-type recipe struct {
-	Task    string              `json:"task"`
-	Flags   map[string][]string `json:"flags"`
-	Model   file                `json:"model"`
-	Inputs  map[string]file     `json:"inputs,omitempty"` // by the flag that names it
-	Version string              `json:"version"`
-}
-
-// file is one that was read.
-type file struct {
-	Name   string `json:"name"`
-	SHA256 string `json:"sha256,omitempty"`
-}
+// recipe is what a picture carries to be made again.
+type (
+	recipe = metadata.Recipe
+	file   = metadata.File
+)
 
 // boxName stands for the model in the program.
 const boxName = "emoji"
@@ -45,7 +35,7 @@ const boxName = "emoji"
 // its own.
 var elsewhere = map[string]bool{
 	"out": true, "force": true, "model": true, "threads": true, "max-memory": true, "preview": true, "from-image": true,
-	"no-metadata": true, "help": true, "grid": true,
+	"no-metadata": true, "help": true, "grid": true, "server": true, "server-key": true,
 }
 
 // recipe is that of a picture of a request.
@@ -57,7 +47,7 @@ func (f *drawFlags) recipe(cmd *cobra.Command, r ldm.Request, i int) recipe {
 		case f.inputs[flag.Name]:
 			out.Flags[flag.Name] = values
 			if digest, err := digest(values[0]); err == nil {
-				out.Inputs[flag.Name] = file{filepath.Base(values[0]), digest}
+				out.Inputs[flag.Name] = file{Name: filepath.Base(values[0]), SHA256: digest}
 			}
 		default:
 			out.Flags[flag.Name] = values
@@ -167,7 +157,7 @@ func (h *modelHash) file() file {
 			status(fmt.Sprintf("the model %s is not the one that the picture was made with: SHA-256 %.10s, not %.10s", h.name, h.sum, h.want))
 		}
 	}
-	return file{h.name, h.sum}
+	return file{Name: h.name, SHA256: h.sum}
 }
 
 // digest is the SHA-256 of a file.

@@ -27,7 +27,7 @@ trained with one (cin256-v2, and those of ldm train diffusion).`,
 			if err := f.check(cmd); err != nil {
 				return err
 			}
-			if f.model.path == "" {
+			if f.model.path == "" && f.server == "" {
 				return fault.Inputf("which model? want --model FILE; the emoji model in this program is one of texts: ldm txt2img")
 			}
 			return f.run(cmd, func(m *ldm.Model, r *ldm.Request) (_ []finish, err error) {

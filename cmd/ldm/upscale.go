@@ -33,7 +33,7 @@ for memory is computed in patches; see --max-memory.`,
 				return fault.Inputf("--passes %d: want 1 to 4", passes)
 			case f.width != 0 || f.height != 0:
 				return fault.Inputf("-W and -H: the size follows from the picture and the model")
-			case f.model.path == "":
+			case f.model.path == "" && f.server == "":
 				return fault.Inputf("which model? want --model FILE of super-resolution; the emoji model in this program is one of texts")
 			}
 			img, err := f.read()

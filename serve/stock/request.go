@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/container"
 	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
@@ -93,6 +94,40 @@ func settings(m catalog.Model, r job.Request, seed int64, version string) metada
 	}
 	add("Version", version)
 	return p
+}
+
+// notesOf are the texts that a picture carries: A1111's, and for work without a
+// picture that it began with the recipe by which ldm --from-image makes it again.
+func notesOf(p metadata.Parameters, m catalog.Model, r job.Request, seed int64, version string) ([]picture.Note, error) {
+	task := map[job.Type]string{job.TextToImage: "txt2img", job.ClassToImage: "sample", job.Uncond: "sample"}[r.Type]
+	file := metadata.File{Name: m.FileName(), SHA256: m.SHA256}
+	if m.File == "" {
+		file = metadata.File{Name: m.ID, SHA256: m.SHA256}
+	}
+	recipe := metadata.Recipe{Task: task, Model: file, Version: strings.TrimPrefix(version, "ldm "), Flags: map[string][]string{
+		"seed": {strconv.FormatInt(seed, 10)}, "n": {"1"}, "steps": {strconv.Itoa(r.Steps)}, "rng": {"ldm"}, "sampler": {r.Sampler},
+		"cfg-scale": {number(r.CFGScale)}, "width": {strconv.Itoa(r.Width)}, "height": {strconv.Itoa(r.Height)},
+	}}
+	set := func(flag, value string, want bool) {
+		if want {
+			recipe.Flags[flag] = []string{value}
+		}
+	}
+	set("prompt", r.Prompt, r.Type == job.TextToImage)
+	set("negative-prompt", r.NegativePrompt, r.NegativePrompt != "")
+	set("scheduler", r.Scheduler, r.Scheduler != "")
+	set("clip-skip", strconv.Itoa(r.ClipSkip), r.ClipSkip > 1)
+	if r.Class != nil {
+		set("class", strconv.Itoa(*r.Class), true)
+	}
+	if r.Eta != nil {
+		set("eta", number(*r.Eta), true)
+	}
+	notes, err := metadata.Notes(p, recipe)
+	if err == nil && (task == "" || r.CFGScale == 0) { // what it began with is not at hand
+		notes = notes[:1]
+	}
+	return notes, err
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -9,7 +9,6 @@ import (
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
-	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/serve/bus"
 	"github.com/ldm-go/ldm/serve/job"
 	"github.com/ldm-go/ldm/serve/worker"
@@ -111,10 +110,8 @@ func (s *Stock) keep(ctx context.Context, k *kind, t *worker.Task, i int, img im
 	p := settings(k.Model, r, r.Seed+int64(i), s.opt.Version)
 	var notes []picture.Note
 	if s.opt.Text {
-		own := r // as another picture's seed, with its own: a job of one picture
-		own.Seed, own.N, own.InitImage, own.Mask, own.Metadata = r.Seed+int64(i), 1, "", "", nil
 		var err error
-		if notes, err = metadata.Notes(p, own); err != nil {
+		if notes, err = notesOf(p, k.Model, r, r.Seed+int64(i), s.opt.Version); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"image/png"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/ldm-go/ldm/serve/store"
 	"github.com/ldm-go/ldm/serve/store/sqlite"
 	"github.com/ldm-go/ldm/serve/worker"
+	"github.com/ldm-go/ldm/weights/emoji"
 )
 
 // samplers is how a server checks names.
@@ -123,4 +126,46 @@ func pixels(t *testing.T, data []byte) []byte {
 		}
 	}
 	return out
+}
+
+// TestUnload: of two models only one fits; the other is unloaded when it is wanted,
+// and what is no model is left out.
+func TestUnload(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.safetensors", "b.safetensors"} {
+		if err := os.WriteFile(filepath.Join(dir, name), emoji.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "c.safetensors"), []byte("nothing"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := stock.Open(stock.Options{Folder: dir, Cache: filepath.Join(dir, "hashes"), MaxMemory: 100 << 20, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if list := s.List(); len(list) != 2 || list[0].SHA256 != list[1].SHA256 || list[0].Bytes < 50<<20 {
+		t.Fatalf("%+v", list)
+	}
+	db, err := sqlite.Open(t.TempDir(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	w := &worker.Worker{
+		Name: "w", Store: db, Blobs: store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: s,
+		Alive: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler), MaxRows: 1,
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go w.Run(ctx)
+	for i, want := range []string{"a", "b", "a"} {
+		m, _ := catalog.Find(s.List(), want)
+		wait(t, w, accept(t, w, m, intake.Input{Prompt: "x", Steps: ptr[int64](1)}))
+		other := map[string]string{"a": "b", "b": "a"}[want]
+		if !s.Loaded(want) || s.Loaded(other) {
+			t.Errorf("after job %d: a loaded %v, b loaded %v", i, s.Loaded("a"), s.Loaded("b"))
+		}
+	}
 }
