@@ -136,7 +136,7 @@ func (f *drawFlags) text(cmd *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case cmd.Flags().Lookup("prompt") == nil:
-		return fault.Inputf("%q: ldm %s takes no argument", args[0], cmd.Name())
+		return usagef("%q: ldm %s takes no argument", args[0], cmd.Name())
 	case len(args) > 1:
 		return fault.Inputf("two prompts: %q and %q", args[0], args[1])
 	case given:

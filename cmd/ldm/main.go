@@ -40,8 +40,8 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if out := cmd.Flags().Lookup("out"); out != nil && out.Changed && out.Value.String() == "" {
-				return usagef("%s is empty: want a name (%s)", flagName(out), out.Usage)
+			if err := checkCommon(cmd.Flags()); err != nil {
+				return err
 			}
 			return isa.Err()
 		},

@@ -60,6 +60,18 @@ func strict(cmd *cobra.Command) {
 	}
 }
 
+// checkCommon checks the flags that many commands have.
+func checkCommon(flags *pflag.FlagSet) error {
+	if out := flags.Lookup("out"); out != nil && out.Changed && out.Value.String() == "" {
+		return usagef("%s is empty: want a name (%s)", flagName(out), out.Usage)
+	}
+	const most = 4096 // more than any machine has; each has memory of its own
+	if n, err := flags.GetInt("threads"); err == nil && (n < 0 || n > most) {
+		return usagef("--threads %d: want 0 (all processors) to %d", n, most)
+	}
+	return nil
+}
+
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
