@@ -33,6 +33,11 @@ func wrap(where string, err error) error { return fmt.Errorf("%s: %w", where, er
 // where that is not a published one, and the names of its classes, if it has
 // any. The scale factor and the heads are those in use.
 func Save(ctx context.Context, path string, net *model.Network, target config.Target, tok token.Tokenizer, classes []string, vars engine.Vars, d checkpoint.DType) error {
+	return SaveNoted(ctx, path, nil, net, target, tok, classes, vars, d)
+}
+
+// SaveNoted is Save with notes among the metadata of the file.
+func SaveNoted(ctx context.Context, path string, notes map[string]string, net *model.Network, target config.Target, tok token.Tokenizer, classes []string, vars engine.Vars, d checkpoint.DType) error {
 	specs, err := net.AllParams()
 	if err != nil {
 		return err
@@ -54,7 +59,9 @@ func Save(ctx context.Context, path string, net *model.Network, target config.Ta
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{metaConfig: text}
+	meta := map[string]string{}
+	maps.Copy(meta, notes)
+	meta[metaConfig] = text
 	if tok, ok := tok.(*token.WordPiece); ok && tok != token.BERT() {
 		meta[metaVocab] = strings.Join(tok.Vocab, "\n")
 	}
