@@ -35,6 +35,7 @@ type Engine struct {
 	env     map[string]any // options of the compiler
 	cache   *cache
 	log     func(string)
+	scores  int // see lower.Options; set by tests
 }
 
 // Open starts the plugin of a device: "cuda", "rocm", "tpu", "cpu", or the path of a

@@ -49,7 +49,7 @@ func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, w engine.Weights
 	nodes := lower.Live(g, outputs)
 	p := &program{
 		engine: e, weights: own, nodes: nodes, outputs: outputs, plan: lower.PlanOf(nodes), inputs: map[string]*tensor.Tensor{},
-		opt: lower.Options{Round: e.rounding(opt.Precision), Devices: len(e.devices)},
+		opt: lower.Options{Round: e.rounding(opt.Precision), Devices: len(e.devices), Scores: e.scores},
 	}
 	shapes := map[string]tensor.Shape{}
 	var ports int64

@@ -17,12 +17,13 @@ func headsOf(q, k graph.Shape, op graph.Attention) heads {
 	return heads{q[0], q[1], k[1], op.Heads, q[2] / op.Heads, float64(op.Scale), op.Causal}
 }
 
-// most is how many scores there are at a time: 64 MiB of them. Where a layer has more,
-// queries are taken in blocks.
-const most = 1 << 24
-
-// block is the number of queries that are taken together.
-func (a heads) block() int {
+// block is the number of queries that are taken together: all, or as many as have the
+// scores that may be held at a time.
+func (l *lowering) block(a heads) int {
+	most := l.opt.Scores
+	if most == 0 {
+		most = 1 << 23
+	}
 	row := a.n * a.h * a.s
 	if row*a.t <= most {
 		return a.t
@@ -68,7 +69,7 @@ func (l *lowering) attend(a heads, q, k, v, start val) (y, lse val) {
 func (l *lowering) attention(n *graph.Node, op graph.Attention) {
 	a := headsOf(n.Inputs[0].Shape(), n.Inputs[1].Shape(), op)
 	q, k, v := l.split(l.in(n, 0), a.h), l.split(l.in(n, 1), a.h), l.split(l.in(n, 2), a.h)
-	b := a.block()
+	b := l.block(a)
 	if b == a.t {
 		y, lse := l.attend(a, q, k, v, l.scalar(0, "i32"))
 		l.set(n, 0, y)
@@ -104,7 +105,7 @@ func (l *lowering) attentionGrad(n *graph.Node, op graph.AttentionGrad) {
 	q, k, v := l.split(l.in(n, 0), a.h), l.split(l.in(n, 1), a.h), l.split(l.in(n, 2), a.h)
 	lse, dy := l.in(n, 4), l.split(l.in(n, 5), a.h)
 	var dq, dk, dv val
-	if b := a.block(); b == a.t {
+	if b := l.block(a); b == a.t {
 		dq, dk, dv = l.attendGrad(a, q, k, v, lse, dy, l.scalar(0, "i32"))
 	} else {
 		padded := (a.t + b - 1) / b * b // what is added has dy = 0, and changes nothing

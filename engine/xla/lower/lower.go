@@ -30,6 +30,7 @@ const (
 type Options struct {
 	Round   Rounding
 	Devices int // share inputs out by their first axis
+	Scores  int // that a layer of attention may hold at a time; 0: 8 million, 32 MiB
 	// Checks makes a program that tells of every value whether it is finite, and
 	// carries out no update.
 	Checks bool
