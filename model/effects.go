@@ -36,6 +36,7 @@ var Elsewhere = map[string]string{
 
 	"first_stage_config.params.monitor":          "which number of training a checkpoint is chosen by",
 	"first_stage_config.params.image_key":        "name of the picture in a batch",
+	"first_stage_config.params.remap":            "a smaller vocabulary for the codebook's indices, which are not given out; training a first stage counts its share",
 	"first_stage_config.params.sane_index_shape": "shape of the codebook's indices, which are not given out",
 
 	"cond_stage_config.params.device": "the device: see --device",
