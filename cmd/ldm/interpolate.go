@@ -172,6 +172,9 @@ func (f *wayFlags) toldOf(m *ldm.Model, text string) (ldm.Condition, error) {
 	net := m.Network()
 	switch {
 	case net.TextLength() > 0 && !net.LayoutTokens():
+		if plain(text) != text {
+			return nil, fault.Inputf("%q: adapters cannot change on the way between prompts: want --lora", text)
+		}
 		f.remark(m, text)
 		return ldm.Prompt(text), nil
 	case text == "":
