@@ -17,6 +17,8 @@ var Training = map[string]string{
 	"first_stage_config.params.lr_g_factor":      "factor of its generator's learning rate",
 	"first_stage_config.params.use_ema":          "averages of its weights",
 
+	"first_stage_config.params.remap": "the vocabulary that the use of its codebook is measured by",
+
 	"first_stage_config.params.batch_resize_range": "sizes of the pictures of its training",
 }
 

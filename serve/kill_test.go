@@ -87,7 +87,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	random := rand.New(rand.NewSource(1))
 	accepted := map[string]bool{}
-	for range kills {
+	for k := 0; k < kills || len(accepted) < kills/2 && k < 20*kills; k++ { // a busy machine accepts few in a moment
 		c := spawn(t, dir)
 		end := time.Now().Add(time.Duration(1+random.Intn(80)) * time.Millisecond)
 		go func() {
