@@ -36,7 +36,9 @@ type drawFlags struct {
 
 	inputs map[string]bool // the flags that name a picture or another file to read
 	told   map[string]bool // remarks that were made
-	model_ modelHash
+
+	skipIsTheirs bool // clip skip comes from another program's picture
+	model_       modelHash
 }
 
 func (f *drawFlags) register(cmd *cobra.Command) {
@@ -265,6 +267,10 @@ func parseInterval(text string) (out [2]float64, err error) {
 func (f *drawFlags) texts(cmd *cobra.Command, m *ldm.Model, r *ldm.Request) {
 	r.Condition = ldm.Prompt(plain(f.prompt))
 	r.ClipSkip = f.clipSkip
+	if f.skipIsTheirs && f.clipSkip > 0 && m.Network().CLIP == nil {
+		f.remarkOnce(fmt.Sprintf("%s: clip skip %d is left out: the model's text encoder is not CLIP", f.from, f.clipSkip))
+		r.ClipSkip = 0
+	}
 	f.negativeText(cmd, m, r)
 	f.remark(m, plain(f.prompt))
 }

@@ -95,6 +95,7 @@ func (f *drawFlags) found(path string, want file) (string, error) {
 // repeatOther takes over what this program and others have in common, and says what
 // it cannot repeat.
 func (f *drawFlags) repeatOther(cmd *cobra.Command, s metadata.Settings) error {
+	f.skipIsTheirs = !cmd.Flags().Changed("clip-skip")
 	say := func(text string, args ...any) { status(f.from + ": " + fmt.Sprintf(text, args...)) }
 	take := func(name, value string) {
 		flag := cmd.Flags().Lookup(name)

@@ -251,7 +251,7 @@ func TestOtherFiles(t *testing.T) {
 		}
 	}
 	theirs := filepath.Join(dir, "theirs.png")
-	text := "a red heart\nNegative prompt: a cat\nSteps: 3, Sampler: Euler a, Schedule type: Karras, CFG scale: 2, Seed: 7, Size: 64x64, Model: other, Hires upscale: 2, Version: v1.10.1"
+	text := "a red heart\nNegative prompt: a cat\nSteps: 3, Sampler: Euler a, Schedule type: Karras, CFG scale: 2, Seed: 7, Size: 64x64, Model: other, Hires upscale: 2, Clip skip: 2, Version: v1.10.1"
 	if err := picture.Save(theirs, disc(8, color.Black), picture.Options{Notes: []picture.Note{{Keyword: "parameters", Text: text}}}); err != nil {
 		t.Fatal(err)
 	}
