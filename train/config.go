@@ -70,6 +70,8 @@ func (l Loop) validate() error {
 		}
 	}
 	switch {
+	case l.Threads > 4096:
+		return fault.Inputf("train.threads is %d: want 0 (all processors) to 4096", l.Threads)
 	case l.Schedule != "constant" && l.Schedule != "linear" && l.Schedule != "cosine":
 		return fault.Inputf("train.schedule is %q: want constant, linear or cosine", l.Schedule)
 	case !(l.EMA >= 0 && l.EMA < 1):

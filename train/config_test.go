@@ -22,6 +22,7 @@ func TestRanges(t *testing.T) {
 		"train.steps=0":                "train.steps is 0: want at least 1",
 		"train.warmup=-3":              "train.warmup is -3",
 		"train.threads=-1":             "train.threads is -1",
+		"train.threads=1000000":        "to 4096",
 		"train.batch_size=0":           "train.batch_size is 0",
 		"train.accumulate=0":           "train.accumulate is 0",
 		"train.learning_rate=-1":       "train.learning_rate is -1",

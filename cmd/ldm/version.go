@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"runtime"
@@ -23,8 +24,10 @@ func version() *cobra.Command {
 			if !ok {
 				b = &debug.BuildInfo{}
 			}
-			printVersion(cmd.OutOrStdout(), b)
-			return nil
+			var text bytes.Buffer
+			printVersion(&text, b)
+			_, err := text.WriteTo(cmd.OutOrStdout())
+			return err
 		},
 	}
 }

@@ -13,6 +13,12 @@ func TestVersion(t *testing.T) {
 	if text := printed(t, "version"); !strings.HasPrefix(text, "ldm ") || !strings.Contains(text, "instructions ") {
 		t.Errorf("ldm version prints\n%s", text)
 	}
+	cmd := root()
+	cmd.SetOut(full{})
+	cmd.SetArgs([]string{"version"})
+	if err := cmd.Execute(); err == nil {
+		t.Error("no error on a full disk")
+	}
 	var out bytes.Buffer
 	printVersion(&out, &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}, {Key: "vcs.modified", Value: "true"}}})
