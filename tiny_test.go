@@ -149,9 +149,8 @@ func writeFile(t *testing.T, path, text string) {
 
 // What tests of networks share.
 var (
-	random  = nettest.Random
-	compute = nettest.Compute
-	near    = nettest.Near
+	random = nettest.Random
+	near   = nettest.Near
 )
 
 func sortedNames[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }

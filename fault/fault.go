@@ -8,6 +8,8 @@ import (
 	"fmt"
 )
 
+//lint:file-ignore ST1012 the package's name says that they are errors: fault.Input
+
 // The kinds of errors.
 var (
 	Input       = errors.New("bad input")                 // a value, shape or setting that is not legal

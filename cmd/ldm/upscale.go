@@ -50,7 +50,7 @@ for memory is computed in patches; see --max-memory.`,
 						next := *r
 						next.Seeds = r.Seeds[:1]
 						next.OnStep = nil
-						cut := []finish{}
+						var cut []finish
 						next.Condition, cut = small(m, &next, img)
 						out, err := m.Generate(cmd.Context(), next)
 						if err != nil {

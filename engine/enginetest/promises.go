@@ -208,7 +208,7 @@ func (s *suite) halves(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := results(t, s.linear(t, w), 1)[0].F32; !slices.Equal(got, want) {
-				t.Error(fmt.Sprintf("%s held as %s: error %g", f, hold, RelErr(got, Floats(want))))
+				t.Errorf("%s held as %s: error %g", f, hold, RelErr(got, Floats(want)))
 			}
 		}
 	}
