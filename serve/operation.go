@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -88,7 +89,7 @@ func (m *metrics) reject(reason string) { m.rejected.WithLabelValues(reason).Inc
 // request counts an answered request under the pattern that it met.
 func (m *metrics) request(r *http.Request, code int, took time.Duration) {
 	route := front.Route(r)
-	m.requests.WithLabelValues(route, method(r.Method), itoa(code)).Inc()
+	m.requests.WithLabelValues(route, method(r.Method), strconv.Itoa(code)).Inc()
 	m.durations.WithLabelValues(route).Observe(took.Seconds())
 }
 
@@ -99,10 +100,6 @@ func method(m string) string {
 		return m
 	}
 	return "other"
-}
-
-func itoa(code int) string {
-	return string([]byte{byte('0' + code/100%10), byte('0' + code/10%10), byte('0' + code%10)})
 }
 
 // measured is a runner whose jobs are counted.

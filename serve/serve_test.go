@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -259,4 +260,36 @@ func (r *running) gone(ctx context.Context, path, body string) {
 		resp.Body.Close()
 		r.t.Fatal("there was an answer before the client went")
 	}
+}
+
+// TestPromptsInTheLog: only where that was asked for.
+func TestPromptsInTheLog(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		var log safeBuffer
+		cfg := config(t)
+		cfg.Log, cfg.LogPrompts = slog.New(slog.NewTextHandler(&log, nil)), asked
+		r := start(t, cfg)
+		r.expect(202, "POST", "/v1/jobs", `{"prompt":"a secret wish"}`, nil)
+		if strings.Contains(log.String(), "a secret wish") != asked {
+			t.Errorf("asked %v: %s", asked, log.String())
+		}
+	}
+}
+
+// safeBuffer is a buffer for several goroutines.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

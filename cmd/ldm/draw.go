@@ -12,11 +12,10 @@ import (
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/sampler"
 )
-
-const defaultSteps = 50
 
 // drawFlags are what all commands that make pictures have in common.
 type drawFlags struct {
@@ -50,7 +49,7 @@ func (f *drawFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVarP(&f.n, "n", "n", 1, "number of pictures; picture i has seed + i")
 	flags.VarP(&f.seed, "seed", "s", "seed; -1: a random one, which is printed")
-	flags.IntVar(&f.steps, "steps", defaultSteps, "steps of the sampler")
+	flags.IntVar(&f.steps, "steps", model.DefaultSteps, "steps of the sampler")
 	flags.StringVar(&f.sampler, "sampler", "DDIM", "sampler, with or without a schedule after it, as \"DPM++ 2M Karras\"; ldm samplers lists them")
 	flags.StringVar(&f.schedule, "scheduler", "", "schedule of the noise levels (default: the sampler's own)")
 	flags.StringVar(&f.rng, "rng", "ldm", "random numbers: ldm, or torch-cpu or torch-cuda for those that PyTorch's programs draw from the same seed")

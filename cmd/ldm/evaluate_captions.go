@@ -12,6 +12,7 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/perceptual"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -81,7 +82,7 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 	f.register(cmd)
 	cmd.Flags().IntVar(&count, "count", 200, "number of captions")
 	cmd.Flags().IntVar(&nearest, "nearest", 5, "how many of the nearest pictures count")
-	cmd.Flags().IntVar(&steps, "steps", defaultSteps, "steps of DDIM")
+	cmd.Flags().IntVar(&steps, "steps", model.DefaultSteps, "steps of DDIM")
 	cmd.Flags().Float64Var(&scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's)")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the first caption; the others follow")
 	return cmd

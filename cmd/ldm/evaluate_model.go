@@ -48,7 +48,7 @@ measured by evaluate pairs.`,
 	cmd.Flags().Lookup("count").Usage = "samples"
 	cmd.Flags().Lookup("count").DefValue = "1000"
 	f.count = 1000
-	cmd.Flags().IntVar(&f.steps, "steps", defaultSteps, "steps of DDIM")
+	cmd.Flags().IntVar(&f.steps, "steps", model.DefaultSteps, "steps of DDIM")
 	cmd.Flags().Float64Var(&f.scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's)")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the first sample; the others follow")
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "folder to keep the samples in, as PNG")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/ldm-go/ldm/serve/catalog"
@@ -32,7 +33,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET sd-models": a.models, "GET samplers": a.samplers, "GET schedulers": a.schedulers, "GET upscalers": a.upscalers,
 		"GET memory": a.memory, "POST unload-checkpoint": empty, "POST reload-checkpoint": empty,
 	} {
-		method, name := split(path)
+		method, name, _ := strings.Cut(path, " ")
 		mux.HandleFunc(method+" /sdapi/v1/"+name, h)
 	}
 	for name, answer := range lists {
@@ -43,15 +44,6 @@ func (a *API) Register(mux *http.ServeMux) {
 	}
 	mux.HandleFunc("GET /internal/ping", empty)
 	mux.HandleFunc("GET /queue/status", a.queueStatus)
-}
-
-func split(path string) (method, name string) {
-	for i := range path {
-		if path[i] == ' ' {
-			return path[:i], path[i+1:]
-		}
-	}
-	return "", path
 }
 
 // lists are answers that are always the same: what this program has none of.

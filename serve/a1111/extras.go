@@ -5,6 +5,7 @@ import (
 	"image"
 	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/container"
@@ -108,7 +109,7 @@ func (a *API) extraBatch(w http.ResponseWriter, r *http.Request) {
 	}
 	list, ok := f.Any("imageList").([]any)
 	if !ok || len(list) == 0 || len(list) > a.Check.Limits.MaxImages {
-		a.refuse(w, r, &fields.Error{Field: "imageList", Code: fields.InvalidValue, Message: "want a list of 1 to " + itoa(a.Check.Limits.MaxImages) + " pictures"})
+		a.refuse(w, r, &fields.Error{Field: "imageList", Code: fields.InvalidValue, Message: "want a list of 1 to " + strconv.Itoa(a.Check.Limits.MaxImages) + " pictures"})
 		return
 	}
 	images := []string{}

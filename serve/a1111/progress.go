@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/ldm-go/ldm/serve/bus"
 	"github.com/ldm-go/ldm/serve/core"
@@ -67,7 +68,7 @@ func (a *API) progress(w http.ResponseWriter, r *http.Request) {
 			s.Job = "img2img"
 		}
 		if s.JobCount > 1 {
-			s.Job = "Batch " + itoa(min(s.JobNo+1, s.JobCount)) + " out of " + itoa(s.JobCount)
+			s.Job = "Batch " + strconv.Itoa(min(s.JobNo+1, s.JobCount)) + " out of " + strconv.Itoa(s.JobCount)
 		}
 		answer.State = s
 		answer.Progress = min(1, .01+(float64(s.JobNo)+float64(s.SamplingStep)/float64(s.SamplingSteps))/float64(s.JobCount))
@@ -78,11 +79,6 @@ func (a *API) progress(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	core.JSON(w, http.StatusOK, answer)
-}
-
-func itoa(n int) string {
-	b, _ := json.Marshal(n)
-	return string(b)
 }
 
 // interrupt ends what runs, with the pictures as far as they are.

@@ -87,6 +87,9 @@ func (c *Core) Submit(ctx context.Context, j job.Job, blobs intake.Blobs) (job.J
 	}
 	c.feeds.open(c, j)
 	accepted, err := c.Store.Accept(ctx, j)
+	if err == nil && c.Prompts {
+		c.Log.Info("accepted", "job", accepted.ID, "prompt", j.Request.Prompt, "negative_prompt", j.Request.NegativePrompt)
+	}
 	if err != nil || accepted.ID != j.ID {
 		c.feeds.close(j.ID)
 		c.Blobs.DeleteAll(context.WithoutCancel(ctx), j.ID)

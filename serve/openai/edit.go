@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strconv"
 
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/serve/core"
@@ -46,7 +47,7 @@ func (q *query) edit(c *core.Core, f *fields.Fields, files map[string][]*multipa
 		return &fields.Error{Field: "image", Code: fields.Missing, Message: "want a picture"}
 	case 1:
 	default:
-		return &fields.Error{Field: "image", Code: fields.InvalidImage, Message: itoa(len(images)) + " pictures: this server takes one"}
+		return &fields.Error{Field: "image", Code: fields.InvalidImage, Message: strconv.Itoa(len(images)) + " pictures: this server takes one"}
 	}
 	data, img, err := decode(c, images[0], "image", fields.InvalidImage)
 	if err != nil {

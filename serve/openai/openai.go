@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,7 +155,7 @@ func (a API) answer(w http.ResponseWriter, r *http.Request, q *query) {
 	for _, img := range done.Images {
 		d := datum{Seed: img.Seed}
 		if q.url {
-			d.URL = a.base(r) + "/v1/jobs/" + done.ID + "/images/" + itoa(img.Index)
+			d.URL = a.base(r) + "/v1/jobs/" + done.ID + "/images/" + strconv.Itoa(img.Index)
 		} else if d.B64, err = a.base64(r.Context(), done.ID, img.Index); err != nil {
 			a.Refuse(w, r, err)
 			return
@@ -211,7 +212,7 @@ func usageOf(j job.Job) usage {
 
 func sizeOf(j job.Job) string {
 	if len(j.Images) > 0 {
-		return itoa(j.Images[0].Width) + "x" + itoa(j.Images[0].Height)
+		return strconv.Itoa(j.Images[0].Width) + "x" + strconv.Itoa(j.Images[0].Height)
 	}
-	return itoa(j.Request.Width) + "x" + itoa(j.Request.Height)
+	return strconv.Itoa(j.Request.Width) + "x" + strconv.Itoa(j.Request.Height)
 }

@@ -10,8 +10,6 @@ import (
 	"github.com/ldm-go/ldm/serve/intake"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // query is a request of this interface, read.
 type query struct {
 	model    catalog.Model

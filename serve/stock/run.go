@@ -31,6 +31,9 @@ func (s *Stock) Run(ctx context.Context, t *worker.Task) error {
 	if err != nil {
 		return err
 	}
+	if m.Network().TextLength() > 0 {
+		t.Job.Warnings = append(t.Job.Warnings, m.Remarks(t.Job.Request.Prompt)...)
+	}
 	for i := range t.Job.Request.N {
 		r.Seeds = []uint64{uint64(t.Job.Request.Seed) + uint64(i)}
 		img, err := s.one(ctx, m, t, r.Request, i)

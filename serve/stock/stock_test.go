@@ -76,6 +76,13 @@ func TestBox(t *testing.T) {
 	if !bytes.Contains(alone, []byte("parameters\x00a red apple\nSteps: 4, Sampler: DDIM")) {
 		t.Errorf("the settings are not in the PNG; text %q", a.Images[0].Infotext)
 	}
+	if strings.Join(a.Warnings, "") != "" {
+		t.Errorf("warnings %v", a.Warnings)
+	}
+	long := wait(t, w, accept(t, w, m, intake.Input{Prompt: strings.Repeat("red apple ", 300), Steps: ptr[int64](1)}))
+	if !strings.Contains(strings.Join(long.Warnings, " "), "cut") {
+		t.Errorf("nothing is said of a text that is cut: %v", long.Warnings)
+	}
 	if previews != 2 {
 		t.Errorf("%d previews, want one for each picture", previews)
 	}
