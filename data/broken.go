@@ -79,10 +79,20 @@ func (s *Set) Broken() []error {
 // missing or none; too many are an error.
 func (s *Set) checkHeaders() error {
 	errs := make([]error, len(s.Items))
+	cancelled := s.options.Err
+	if cancelled == nil {
+		cancelled = func() error { return nil }
+	}
 	parallel(len(s.Items), func(i int) {
+		if cancelled() != nil {
+			return
+		}
 		item := &s.Items[i]
 		item.Width, item.Height, errs[i] = size(item)
 	})
+	if err := cancelled(); err != nil {
+		return err
+	}
 	s.broken.of = len(s.Items)
 	kept := s.Items[:0]
 	var tooMany error

@@ -57,7 +57,7 @@ func Check(ctx context.Context, place string, o CheckOptions) (*Report, error) {
 	r := &Report{Place: place}
 	var sets []*Set
 	for _, split := range []string{"train", "validation", "test"} {
-		s, err := OpenSet(place, Options{Size: 1, Split: split, MaxBroken: 1})
+		s, err := OpenSet(place, Options{Size: 1, Split: split, MaxBroken: 1, Err: ctx.Err})
 		if err != nil && errors.Is(err, errNoSplit) {
 			continue
 		}
@@ -68,7 +68,7 @@ func Check(ctx context.Context, place string, o CheckOptions) (*Report, error) {
 		sets = append(sets, s)
 	}
 	if len(sets) == 0 {
-		s, err := OpenSet(place, Options{Size: 1, MaxBroken: 1})
+		s, err := OpenSet(place, Options{Size: 1, MaxBroken: 1, Err: ctx.Err})
 		if err != nil {
 			return nil, err
 		}

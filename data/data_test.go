@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"image"
 	"image/color"
 	"os"
@@ -99,5 +100,16 @@ func TestLoader(t *testing.T) {
 		if p != steps[3][i] {
 			t.Errorf("step 3 is %v and %v", p, steps[3][i])
 		}
+	}
+}
+
+// TestOpenCancelled: a large set does not keep a person waiting.
+func TestOpenCancelled(t *testing.T) {
+	dir := t.TempDir()
+	paint(t, filepath.Join(dir, "x.png"))
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if _, err := OpenSet(dir, Options{Size: 4, Err: ctx.Err}); err != context.Canceled {
+		t.Errorf("error %v, want the context's", err)
 	}
 }

@@ -70,6 +70,9 @@ type Options struct {
 	Outlines   bool     // keep the shapes of what boxes hold, for Instances
 	RandomCrop bool     // cut anywhere, not in the centre
 	NoHeaders  bool     // do not read the pictures' headers: for lists of files that are read one by one
+	// Err, if set, is asked between two headers; an error of it ends OpenSet, as that of
+	// a context does, whose Err this is meant to be.
+	Err func() error
 }
 
 // Open lists the pictures at a place for training at size x size: see OpenSet.
@@ -138,6 +141,9 @@ func (s *Set) assemble(place string) error {
 	}
 	if !s.options.NoHeaders {
 		if err := s.checkHeaders(); err != nil {
+			if s.options.Err != nil && s.options.Err() != nil {
+				return err // the caller's own
+			}
 			return fmt.Errorf("%s: %w", place, err)
 		}
 	}

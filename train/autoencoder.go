@@ -49,7 +49,7 @@ func Autoencoder(ctx context.Context, cfg AutoencoderConfig, run Run) error {
 	if err != nil {
 		return err
 	}
-	if err := s.openData(cfg.Data, run); err != nil {
+	if err := s.openData(ctx, cfg.Data, run); err != nil {
 		return err
 	}
 	if err := s.initialize(before == nil); err != nil {
@@ -178,8 +178,8 @@ func (s *firstStage) checkSizes() error {
 	return nil
 }
 
-func (s *firstStage) openData(d Data, run Run) (err error) {
-	if s.train, s.valid, err = d.open(s.loop, run, false, nil); err != nil {
+func (s *firstStage) openData(ctx context.Context, d Data, run Run) (err error) {
+	if s.train, s.valid, err = d.open(ctx, s.loop, run, false, nil); err != nil {
 		return err
 	}
 	s.known = facts{kind: kindAutoencoder, count: s.train.Set.Len()}

@@ -103,7 +103,7 @@ func Diffusion(ctx context.Context, cfg DiffusionConfig, run Run) error {
 	if err != nil {
 		return err
 	}
-	if s.train, s.valid, err = cfg.Data.open(s.cfg.Train, run, s.classed(), before.classNames()); err != nil {
+	if s.train, s.valid, err = cfg.Data.open(ctx, s.cfg.Train, run, s.classed(), before.classNames()); err != nil {
 		return err
 	}
 	if err := s.assemble(ctx, before); err != nil {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
@@ -38,8 +39,8 @@ func (d Data) validate() error {
 
 // open reads the sets, and says what is in them. Where classes matter, those of
 // the checkpoint are given; held-out pictures have those of the training ones.
-func (d Data) open(l Loop, run Run, classed bool, classes []string) (train, valid *feed, err error) {
-	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes, RandomCrop: d.Crop == cropRandom})
+func (d Data) open(ctx context.Context, l Loop, run Run, classed bool, classes []string) (train, valid *feed, err error) {
+	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes, RandomCrop: d.Crop == cropRandom, Err: ctx.Err})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,7 +49,7 @@ func (d Data) open(l Loop, run Run, classed bool, classes []string) (train, vali
 	if d.Validation == "" {
 		return train, nil, nil
 	}
-	held := data.Options{Size: d.Size}
+	held := data.Options{Size: d.Size, Err: ctx.Err}
 	if d.Validation == d.Train && set.Summary.Split != "" { // the other part of the same set
 		held.Split = "validation"
 	}
