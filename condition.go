@@ -28,6 +28,8 @@ type Encoding struct {
 	Context *tensor.Tensor // [L, D], for the cross-attention
 	Joined  *tensor.Tensor // [h, w, C], joined to the channels of the latent
 	Label   *tensor.Tensor // int32 [1], added to the time embedding
+
+	Guidance float64 // the scale, for models that are told it (Network.ToldGuidance)
 }
 
 // Each is a condition for each picture of a request, in their order.

@@ -9,6 +9,7 @@ import (
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/tiles"
+	"github.com/ldm-go/ldm/unet"
 )
 
 // row is one latent for the denoiser, with its own time and condition.
@@ -141,6 +142,8 @@ func (m *Model) checkRow(r row) error {
 		return fault.Inputf("the denoiser wants a condition of shape %v, joined to the latent", tensor.Shape{h, w, joined})
 	case (key == model.KeyCrossAttn || key == model.KeyHybrid) && !isContext(c.Context, m.net.UNet.ContextDim):
 		return fault.Inputf("the denoiser wants a context of shape [L, %d]", m.net.UNet.ContextDim)
+	case m.net.ToldGuidance() && !(c.Guidance > 0):
+		return fault.Inputf("the denoiser wants the scale of the guidance, more than 0")
 	case key == model.KeyADM && (c.Label == nil || len(c.Label.I32) != 1):
 		return fault.Inputf("the denoiser wants a label")
 	}
@@ -180,17 +183,22 @@ func (m *Model) predictPart(ctx context.Context, rows []row, group []int, k kind
 // conditions are the inputs of the denoiser that a row's condition fills.
 func (m *Model) conditions(r row) map[string]*tensor.Tensor {
 	c := r.condition
+	out := map[string]*tensor.Tensor{}
 	switch m.net.Key {
 	case model.KeyConcat:
-		return map[string]*tensor.Tensor{"condition": c.Joined}
+		out["condition"] = c.Joined
 	case model.KeyCrossAttn:
-		return map[string]*tensor.Tensor{"condition": c.Context}
+		out["condition"] = c.Context
 	case model.KeyHybrid:
-		return map[string]*tensor.Tensor{"condition": c.Context, "joined": c.Joined}
+		out["condition"], out["joined"] = c.Context, c.Joined
 	case model.KeyADM:
-		return map[string]*tensor.Tensor{"condition": {I32: c.Label.I32}} // a scalar for each
+		out["condition"] = &tensor.Tensor{I32: c.Label.I32} // a scalar for each
 	}
-	return nil
+	if m.net.ToldGuidance() {
+		out["guidance"] = tensor.New(m.net.UNet.TimeCondProjDim)
+		unet.GuidanceEmbedding(out["guidance"].F32, c.Guidance)
+	}
+	return out
 }
 
 // batchOf is room for n tensors like t.

@@ -21,13 +21,13 @@ func (p *part) denoiser(ctx context.Context) (sampler.Denoiser, error) {
 		for _, place := range want {
 			for i := range x.Shape[0] {
 				for _, c := range conditions[place][i] {
-					rows = append(rows, row{x.Row(i), t, c.at(step)})
+					rows = append(rows, row{x.Row(i), t, p.told(c.at(step))})
 				}
 			}
 		}
 		told := len(rows)
 		for _, i := range incomplete(conditions, want) {
-			rows = append(rows, row{x.Row(i), t, conditions[0][i][0].at(step)})
+			rows = append(rows, row{x.Row(i), t, p.told(conditions[0][i][0].at(step))})
 		}
 		y, err := p.predict(ctx, rows, p.rows*len(want))
 		if err != nil {
@@ -38,8 +38,19 @@ func (p *part) denoiser(ctx context.Context) (sampler.Denoiser, error) {
 	return sampler.Guided(network, p.net.Schedule, p.guidance()), nil
 }
 
+// told is a condition with the scale of the guidance, for models that are told it.
+func (g *generation) told(e Encoding) Encoding {
+	if g.net.ToldGuidance() {
+		e.Guidance = g.Guidance
+	}
+	return e
+}
+
 // guidance joins the outputs under the conditions at their places.
 func (g *generation) guidance() sampler.Guidance {
+	if g.net.ToldGuidance() {
+		return sampler.Guidance{Scale: 1}
+	}
 	out := sampler.Guidance{Scale: g.Guidance}
 	if g.net.Edits() {
 		out = sampler.TextAndPicture(g.Guidance, g.PictureGuidance)
@@ -54,6 +65,8 @@ func (g *generation) guidance() sampler.Guidance {
 // places is the number of conditions that a picture goes through the network under.
 func (g *generation) places() int {
 	switch {
+	case g.net.ToldGuidance():
+		return 1
 	case g.net.Edits() && (g.Guidance != 1 || g.PictureGuidance != 1):
 		return 3
 	case g.Guidance != 1:

@@ -105,7 +105,7 @@ func checkAttentionHeads(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := graph.New()
-		net.Denoise(nn.NewBuilder(g), g.Input("x", 1, 4, 4, 4), g.Input("t", 1), g.Input("context", 1, 1, 32))
+		net.Denoise(nn.NewBuilder(g), net.DenoiserInputs(g, 1, 4, 4, 1))
 		count := 0
 		for _, n := range g.Nodes() {
 			if op, ok := n.Op.(graph.Attention); ok {

@@ -136,8 +136,7 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine.Weights, opt Options) *Model {
 	pool := programs.NewPool(opt.Keep)
 	denoiser := cache(pool, opt, w, func(g *graph.Graph, s programs.Batch[kind]) graph.Value {
-		x := g.Input("x", s.Rows, s.Kind.h, s.Kind.w, net.LatentChannels())
-		return net.Denoise(nn.NewBuilder(g), x, g.Input("t", s.Rows), net.ConditionInput(g, s.Rows, s.Kind.h, s.Kind.w, s.Kind.tokens)...)
+		return net.Denoise(nn.NewBuilder(g), net.DenoiserInputs(g, s.Rows, s.Kind.h, s.Kind.w, s.Kind.tokens))
 	})
 	stage := newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, pool)
 	stage.part = true

@@ -36,8 +36,8 @@ type Request struct {
 	Mask image.Image
 	Fill Fill // what the white part begins with
 
-	Steps    int              // 0: 50
-	Sampler  sampler.Method   // the zero value: DDIM; sampler.Parse finds the others by name
+	Steps    int              // 0: 50, or 4 for a model that is told its guidance
+	Sampler  sampler.Method   // the zero value: DDIM, or LCM for such a model; sampler.Parse finds the others by name
 	Schedule sampler.Schedule // of the noise levels; the zero value: the sampler's own
 	Eta      *float64         // share of fresh noise, from 0; nil: the sampler's default
 	Guidance float64          // scale of classifier-free guidance; 1: none; 0: the model's default
@@ -97,9 +97,11 @@ func (m *Model) resolve(r Request) (Request, error) {
 		return r, err
 	}
 	if r.Steps == 0 {
-		r.Steps = model.DefaultSteps
+		r.Steps = m.net.DefaultSteps()
 	}
-	r.Sampler = r.Sampler.Or()
+	if r.Sampler.Run == nil {
+		r.Sampler = m.net.DefaultSampler()
+	}
 	switch {
 	case r.Eta == nil:
 		r.Eta = new(r.Sampler.Eta)
@@ -140,7 +142,7 @@ func (m *Model) resolveConditions(r *Request) error {
 	if err := m.resolveGuidance(r); err != nil {
 		return err
 	}
-	if r.Guidance == 1 && !m.net.Edits() || r.Negative != nil {
+	if r.Guidance == 1 && !m.net.Edits() || r.Negative != nil || m.net.ToldGuidance() {
 		return nil
 	}
 	switch {
@@ -171,6 +173,10 @@ func (m *Model) resolveGuidance(r *Request) error {
 		return fault.Inputf("rescaling of the guidance %g: want 0 to 1", r.Rescale)
 	case r.Interval != [2]float64{} && !(from >= 0 && from < to && to <= 1):
 		return fault.Inputf("interval of the guidance %g to %g: want two shares of the steps, from 0 to 1, the first one less", from, to)
+	case m.net.ToldGuidance() && r.Negative != nil && r.Negative != Condition(Prompt("")):
+		return fault.Unsupportedf("a negative condition: this model is told the guidance, and what it leads away from was fixed when it was distilled")
+	case m.net.ToldGuidance() && (r.Rescale != 0 || r.Interval != [2]float64{}):
+		return fault.Unsupportedf("rescaling of the guidance, or an interval of it: this model is told the guidance, which is no sum of outputs")
 	case r.Guidance == 1 && r.Negative != nil && r.Negative != Condition(Prompt("")) && !m.net.Edits():
 		return fault.Inputf("a negative condition without guidance has no effect: want a guidance other than 1")
 	}

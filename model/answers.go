@@ -5,6 +5,11 @@ import "math"
 // LatentChannels is the number of channels that are diffused.
 func (n *Network) LatentChannels() int { return n.UNet.OutChannels }
 
+// ToldGuidance tells whether the scale of the guidance is something that the network
+// is told, as consistency models are that were distilled from guided ones: it goes
+// through the network once, under the condition alone.
+func (n *Network) ToldGuidance() bool { return n.UNet.TimeCondProjDim > 0 }
+
 // TextLength is the number of tokens of a text; 0 where the model takes none.
 func (n *Network) TextLength() int {
 	switch {

@@ -192,7 +192,7 @@ func effects(yaml string, overrides ...string) (string, error) {
 	fmt.Fprintln(&out, n.Key, n.Kind, n.ScaleFactor, n.Params.ImageSize, n.Classes(), n.TextLength(), n.TakesText(), n.LayoutTokens(), n.LatentFirst(), n.DefaultGuidance())
 	for _, build := range []func(b nn.Builder){
 		func(b nn.Builder) {
-			n.Denoise(b, b.G.Input("x", 1, 8, 8, n.LatentChannels()), b.G.Input("t", 1), n.ConditionInput(b.G, 1, 8, 8, 4)...)
+			n.Denoise(b, n.DenoiserInputs(b.G, 1, 8, 8, 4))
 		},
 		func(b nn.Builder) { n.Condition(b, 1, min(max(n.TextLength(), 1), 8)) },
 		func(b nn.Builder) {

@@ -56,7 +56,7 @@ func TestHybrid(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := graph.New()
-		y := net.Denoise(nn.NewBuilder(g), g.Input("x", 1, 8, 8, 4), g.Input("t", 1), net.ConditionInput(g, 1, 8, 8, 77)...)
+		y := net.Denoise(nn.NewBuilder(g), net.DenoiserInputs(g, 1, 8, 8, 77))
 		if g.Err() != nil || net.Key != model.KeyHybrid || !y.Shape().Equal([]int{1, 8, 8, 4}) {
 			t.Errorf("%s: %v, %v", c.target, y.Shape(), g.Err())
 		}

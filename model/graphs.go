@@ -70,46 +70,55 @@ func (n *Network) PictureChannels() int {
 	return n.FirstStage.PictureChannels()
 }
 
-// ConditionInput declares the input "condition" of a denoiser of n latents of
-// height h and width w, in the shape in which the U-Net wants it: what is joined
-// to the latent [n, h, w, C'], contexts [n, tokens, D], or labels int32 [n]. A
-// hybrid has contexts, and a second input "joined" [n, h, w, C'].
-func (n *Network) ConditionInput(g *graph.Graph, batch, h, w, tokens int) []graph.Value {
-	joined := func(name string) graph.Value { return g.Input(name, batch, h, w, n.UNet.InChannels-n.LatentChannels()) }
+// DenoiserInputs declares what a denoiser of a batch of latents of height h and width
+// w reads: "x" [batch, h, w, C], the timesteps "t" [batch], and "condition" in the
+// shape in which the U-Net wants it: what is joined to the latent [batch, h, w, C'],
+// contexts [batch, tokens, D], or labels int32 [batch]. A hybrid has contexts, and
+// "joined" [batch, h, w, C'] too; a student has "guidance" [batch, D'] too, each row
+// of unet.GuidanceEmbedding.
+func (n *Network) DenoiserInputs(g *graph.Graph, batch, h, w, tokens int) unet.Inputs {
+	in := unet.Inputs{X: g.Input("x", batch, h, w, n.LatentChannels()), T: g.Input("t", batch)}
+	if n.ToldGuidance() {
+		in.Guidance = g.Input("guidance", batch, n.UNet.TimeCondProjDim)
+	}
+	joined := func(name string) graph.Value {
+		return g.Input(name, batch, h, w, n.UNet.InChannels-n.LatentChannels())
+	}
 	switch n.Key {
 	case KeyConcat:
-		return []graph.Value{joined("condition")}
+		in.Concat = joined("condition")
 	case KeyCrossAttn:
-		return []graph.Value{g.Input("condition", batch, tokens, n.UNet.ContextDim)}
+		in.Context = g.Input("condition", batch, tokens, n.UNet.ContextDim)
 	case KeyHybrid:
-		return []graph.Value{g.Input("condition", batch, tokens, n.UNet.ContextDim), joined("joined")}
+		in.Context, in.Concat = g.Input("condition", batch, tokens, n.UNet.ContextDim), joined("joined")
 	case KeyADM:
-		return []graph.Value{g.IntInput("condition", batch)}
+		in.Y = g.IntInput("condition", batch)
 	}
-	return nil
+	return in
 }
 
-// Denoise adds the U-Net for latents x, timesteps t and the condition, which
-// goes where the conditioning key says: one value, of a hybrid the context and
-// what is joined, or none.
-func (n *Network) Denoise(b nn.Builder, x, t graph.Value, condition ...graph.Value) graph.Value {
-	in := unet.Inputs{X: x, T: t}
-	if len(condition) == 0 {
-		return n.UNet.Build(b.In(PrefixUNet), in)
-	}
-	switch n.Key {
-	case KeyConcat:
+// Place puts a condition where the conditioning key says: one value, of a hybrid the
+// context and what is joined, or none.
+func (n *Network) Place(in unet.Inputs, condition ...graph.Value) unet.Inputs {
+	switch {
+	case len(condition) == 0:
+	case n.Key == KeyConcat:
 		in.Concat = condition[0]
-	case KeyADM:
+	case n.Key == KeyADM:
 		in.Y = condition[0]
-	case KeyHybrid:
-		if len(condition) < 2 {
-			b.G.Fail("this model wants pictures joined to the latent, besides its context")
-			return x
-		}
+	case n.Key == KeyHybrid && len(condition) > 1:
 		in.Context, in.Concat = condition[0], condition[1]
 	default:
 		in.Context = condition[0]
+	}
+	return in
+}
+
+// Denoise adds the U-Net.
+func (n *Network) Denoise(b nn.Builder, in unet.Inputs) graph.Value {
+	if n.Key == KeyHybrid && !in.Concat.Valid() {
+		b.G.Fail("this model wants pictures joined to the latent, besides its context")
+		return in.X
 	}
 	return n.UNet.Build(b.In(PrefixUNet), in)
 }

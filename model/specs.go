@@ -4,6 +4,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/nn"
+	"github.com/ldm-go/ldm/unet"
 )
 
 // DiffusionParams lists the parameters of the second stage: U-Net and
@@ -21,7 +22,13 @@ func (n *Network) smallest() (nn.Builder, error) {
 	c := n.LatentChannels()
 	condition := n.Condition(b, 1, 1)
 	joined := func() graph.Value { return g.Input("joined", 1, f, f, max(n.UNet.InChannels-c, 1)) }
-	inputs := func(values ...graph.Value) { n.Denoise(b, g.Input("x", 1, f, f, c), g.Input("t", 1), values...) }
+	inputs := func(values ...graph.Value) {
+		in := unet.Inputs{X: g.Input("x", 1, f, f, c), T: g.Input("t", 1)}
+		if n.ToldGuidance() {
+			in.Guidance = g.Input("guidance", 1, n.UNet.TimeCondProjDim)
+		}
+		n.Denoise(b, n.Place(in, values...))
+	}
 	switch {
 	case n.Rescaler != nil: // its parameters do not depend on the size
 		n.Rescaler.Build(b.In(PrefixConditioner), g.Input("picture", 1, 1<<min(n.Rescaler.NStages, 12), 1<<min(n.Rescaler.NStages, 12), n.Rescaler.InChannels))

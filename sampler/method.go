@@ -172,6 +172,12 @@ var methods = []Method{
 		Aliases: []string{"tcdscheduler"}, Doc: "for trajectory consistency models: 2 to 8 steps, and more without loss"},
 }
 
+// Consistency is the sampler of consistency models, LCM.
+func Consistency() Method {
+	m, _ := method("lcm")
+	return m
+}
+
 // consistent is a sampler for consistency models.
 func consistent(f Func) Func {
 	return func(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Options) iter.Seq2[State, error] {

@@ -14,6 +14,7 @@ import (
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/unet"
 )
 
 // split reads the case's split_input_params.
@@ -99,7 +100,8 @@ func (n *network) denoise(t *tensor.Tensor, given *tensor.Tensor) func(context.C
 			cond = p.X[1]
 		}
 		return n.run("denoise", x, func(g *graph.Graph, b nn.Builder) graph.Value {
-			return n.net.Denoise(b, g.Input("x", x.Shape...), timesteps(g, x.Shape[0]), g.Input("condition", cond.Shape...))
+			in := unet.Inputs{X: g.Input("x", x.Shape...), T: timesteps(g, x.Shape[0])}
+			return n.net.Denoise(b, n.net.Place(in, g.Input("condition", cond.Shape...)))
 		}, func(prog engine.Program) {
 			copy(prog.Input("condition").F32, cond.F32)
 			setTimesteps(prog, t.I32)

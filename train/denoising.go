@@ -7,6 +7,7 @@ import (
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
+	"github.com/ldm-go/ldm/unet"
 )
 
 // denoising is the second stage's objective (equations 2 and 3): how far the
@@ -34,7 +35,7 @@ func (d *denoising) build(b nn.Builder, n int) Loss {
 	g := b.G
 	c := d.net.LatentChannels()
 	x := g.Input("x", n, d.h, d.w, c)
-	predicted := d.net.Denoise(b, x, g.Input("t", n), d.context(b, n)...)
+	predicted := d.net.Denoise(b, d.net.Place(unet.Inputs{X: x, T: g.Input("t", n)}, d.context(b, n)...))
 	target := g.Input("target", n, d.h, d.w, c)
 	if d.plain() {
 		loss := g.ReduceAll(graph.ReduceMean, d.distance(g, predicted, target))

@@ -34,8 +34,9 @@ type Config struct {
 	UseSpatialTransformer bool    `yaml:"use_spatial_transformer"`
 	TransformerDepth      int     `yaml:"transformer_depth"` // default 1
 	ContextDim            int     `yaml:"context_dim"`
-	NEmbed                int     `yaml:"n_embed"` // predict codebook ids
-	Legacy                *bool   `yaml:"legacy"`  // default true
+	NEmbed                int     `yaml:"n_embed"`            // predict codebook ids
+	Legacy                *bool   `yaml:"legacy"`             // default true
+	TimeCondProjDim       int     `yaml:"time_cond_proj_dim"` // of the guidance's embedding, for students that are told it
 }
 
 // Default is the configuration whose fields a YAML may leave out.
@@ -60,6 +61,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("unet: one of num_heads and num_head_channels has to be set")
 	case c.UseSpatialTransformer && c.ContextDim < 1:
 		return fmt.Errorf("unet: use_spatial_transformer wants context_dim")
+	case c.TimeCondProjDim < 0 || c.TimeCondProjDim%2 != 0:
+		return fmt.Errorf("unet: time_cond_proj_dim %d: want an even number of sines and cosines, or 0", c.TimeCondProjDim)
 	case c.ContextDim > 0 && !c.UseSpatialTransformer:
 		return fmt.Errorf("unet: context_dim wants use_spatial_transformer")
 	}

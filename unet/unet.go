@@ -11,11 +11,12 @@ const eps = 1e-5 // of group norms, except in spatial transformers
 
 // Inputs are what the denoiser sees.
 type Inputs struct {
-	X       graph.Value // [N, H, W, C]
-	T       graph.Value // int32 [N], timesteps
-	Concat  graph.Value // [N, H, W, InChannels - C], joined to X (conditioning key concat), or none
-	Context graph.Value // [N, S, ContextDim], for cross-attention (crossattn), or none
-	Y       graph.Value // int32 [N], labels (adm), or none
+	X        graph.Value // [N, H, W, C]
+	T        graph.Value // [N], timesteps
+	Concat   graph.Value // [N, H, W, InChannels - C], joined to X (conditioning key concat), or none
+	Context  graph.Value // [N, S, ContextDim], for cross-attention (crossattn), or none
+	Y        graph.Value // int32 [N], labels (adm), or none
+	Guidance graph.Value // [N, TimeCondProjDim], see GuidanceEmbedding, or none
 }
 
 // network is a U-Net being built.
@@ -58,10 +59,19 @@ func (c Config) Build(b nn.Builder, in Inputs) graph.Value {
 	return out
 }
 
-// timeEmbed is linear(SiLU(linear(sinusoids of t))), plus the label's embedding.
+// timeEmbed is linear(SiLU(linear(sinusoids of t))), plus the label's embedding. A
+// student's sinusoids have a linear map of the guidance's added to them.
 func (n *network) timeEmbed(b nn.Builder, in Inputs) {
 	mc := n.ModelChannels
-	e := nn.Linear(b.In("time_embed").In("0"), b.G.TimestepEmbedding(in.T, mc), 4*mc)
+	sinusoids := b.G.TimestepEmbedding(in.T, mc)
+	if n.TimeCondProjDim > 0 {
+		if !in.Guidance.Valid() {
+			b.G.Fail("unet: time_cond_proj_dim is %d: the guidance is needed", n.TimeCondProjDim)
+			return
+		}
+		sinusoids = b.G.Add(sinusoids, nn.LinearNoBias(b.In("time_embed").In("cond_proj"), in.Guidance, mc))
+	}
+	e := nn.Linear(b.In("time_embed").In("0"), sinusoids, 4*mc)
 	e = nn.Linear(b.In("time_embed").In("2"), b.G.Unary(graph.SiLU, e), 4*mc)
 	if n.NumClasses > 0 {
 		if !in.Y.Valid() {

@@ -76,7 +76,8 @@ func BERTNames(layers int) func(ours string) []string { return bertNames(layers)
 func unetNames(n int, attends []bool) table {
 	t := table{
 		"time_embed.0": {name: "time_embedding.linear_1"}, "time_embed.2": {name: "time_embedding.linear_2"},
-		"input_blocks.0.0": {name: "conv_in"}, "out.0": {name: "conv_norm_out"}, "out.2": {name: "conv_out"},
+		"time_embed.cond_proj": {name: "time_embedding.cond_proj"},
+		"input_blocks.0.0":     {name: "conv_in"}, "out.0": {name: "conv_norm_out"}, "out.2": {name: "conv_out"},
 		"middle_block.0": {"mid_block.resnets.0", unetResnet}, "middle_block.2": {"mid_block.resnets.1", unetResnet},
 		"middle_block.1": {name: "mid_block.attentions.0"},
 	}

@@ -37,7 +37,6 @@ var unetFixed = []struct {
 	{"time_embedding_dim", []any{nil}},
 	{"time_embedding_act_fn", []any{nil}},
 	{"timestep_post_act", []any{nil}},
-	{"time_cond_proj_dim", []any{nil}},
 	{"resnet_time_scale_shift", []any{"default"}},
 	{"resnet_skip_time_act", []any{false}},
 	{"resnet_out_scale_factor", []any{1.0}},
@@ -87,6 +86,9 @@ func readUNet(d directory, folder string) (u unetFile, err error) {
 		// The field has always held the number of heads, whatever it is called.
 		"num_heads":               o.uniform("attention_head_dim", 1, first),
 		"use_spatial_transformer": true, "transformer_depth": depth, "context_dim": u.context, "legacy": false,
+	}
+	if o.has("time_cond_proj_dim") {
+		u.params["time_cond_proj_dim"] = o.integer("time_cond_proj_dim", 2, maxWidth)
 	}
 	u.names = unetNames(layers, attends)
 	for _, harmless := range []string{"upcast_attention", "addition_embed_type_num_heads", "addition_time_embed_dim"} {

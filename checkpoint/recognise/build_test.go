@@ -70,6 +70,9 @@ func (p parts) shapes(t *testing.T) map[string][]int {
 	if p.unet.UseSpatialTransformer {
 		in.Context = g.Input("context", 1, 1, p.unet.ContextDim)
 	}
+	if p.unet.TimeCondProjDim > 0 {
+		in.Guidance = g.Input("guidance", 1, p.unet.TimeCondProjDim)
+	}
 	if p.unet.NumClasses > 0 {
 		in.Y = g.IntInput("y", 1)
 	}

@@ -44,6 +44,7 @@ func TestBack(t *testing.T) {
 		"updown, attn": func(p *parts) { p.unet.ResblockUpdown = true; p.unet.AttentionResolutions = []int{1, 2, 4} },
 		"pooling":      func(p *parts) { p.unet.ConvResample = new(bool) },
 		"labels":       func(p *parts) { p.unet.NumClasses = 7; p.cond.Target = "torch.nn.Identity" },
+		"a student":    func(p *parts) { p.unet.TimeCondProjDim = 64 },
 		"codebook ids": func(p *parts) { p.unet.NEmbed = 11 },
 		"vq":           func(p *parts) { p.stage.Kind, p.stage.NEmbed, p.stage.DD.DoubleZ = autoencoder.VQ, 64, false },
 		"no mid":       func(p *parts) { p.stage.DD.AttnType, p.stage.DD.AttnResolutions = autoencoder.AttnNone, []int{} },

@@ -35,6 +35,9 @@ func readUNet(r *reader) (unet.Config, error) {
 	if r.has("label_emb.weight") {
 		c.NumClasses = r.shape("label_emb.weight", 2)[0]
 	}
+	if r.has("time_embed.cond_proj.weight") {
+		c.TimeCondProjDim = r.shape("time_embed.cond_proj.weight", 2)[1]
+	}
 	if r.has("id_predictor.1.weight") {
 		c.NEmbed = r.shape("id_predictor.1.weight", 4)[0]
 	}
@@ -100,6 +103,9 @@ func unetParams(c unet.Config, p published) map[string]any {
 	if c.NumClasses > 0 {
 		m["num_classes"] = c.NumClasses
 	}
+	if c.TimeCondProjDim > 0 {
+		m["time_cond_proj_dim"] = c.TimeCondProjDim
+	}
 	if c.NEmbed > 0 {
 		m["n_embed"] = c.NEmbed
 	}
@@ -128,6 +134,9 @@ func checkUNet(t config.Target, names []string, shapes map[string][]int) error {
 	in := unet.Inputs{X: g.Input("x", 1, f, f, c.InChannels), T: g.Input("t", 1)}
 	if c.UseSpatialTransformer {
 		in.Context = g.Input("context", 1, 1, c.ContextDim)
+	}
+	if c.TimeCondProjDim > 0 {
+		in.Guidance = g.Input("guidance", 1, c.TimeCondProjDim)
 	}
 	if c.NumClasses > 0 {
 		in.Y = g.IntInput("y", 1)

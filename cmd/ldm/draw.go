@@ -12,7 +12,6 @@ import (
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
-	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/sampler"
 )
@@ -49,11 +48,11 @@ func (f *drawFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVarP(&f.n, "n", "n", 1, "number of pictures; picture i has seed + i")
 	flags.VarP(&f.seed, "seed", "s", "seed; -1: a random one, which is printed")
-	flags.IntVar(&f.steps, "steps", model.DefaultSteps, "steps of the sampler")
-	flags.StringVar(&f.sampler, "sampler", "DDIM", "sampler, with or without a schedule after it, as \"DPM++ 2M Karras\"; ldm samplers lists them")
+	flags.IntVar(&f.steps, "steps", 0, "steps of the sampler (default: 50; 4 for consistency models that are told their guidance)")
+	flags.StringVar(&f.sampler, "sampler", "", "sampler, with or without a schedule after it, as \"DPM++ 2M Karras\"; ldm samplers lists them (default: DDIM; LCM for consistency models that are told their guidance)")
 	flags.StringVar(&f.schedule, "scheduler", "", "schedule of the noise levels (default: the sampler's own)")
 	flags.StringVar(&f.rng, "rng", "ldm", "random numbers: ldm, or torch-cpu or torch-cuda for those that PyTorch's programs draw from the same seed")
-	flags.Float64Var(&f.scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's: 5 for texts, 7.5 for Stable Diffusion, 1 for others)")
+	flags.Float64Var(&f.scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's: 5 for texts, 7.5 for Stable Diffusion, 8.5 for consistency models that are told it, 1 for others)")
 	flags.Float64Var(&f.rescale, "cfg-rescale", 0, "0 to 1: how far guided pictures are brought back to the contrast of unguided ones")
 	flags.StringVar(&f.interval, "cfg-interval", "", "guidance in a share of the steps alone, as 0.2,0.8 (default: in all)")
 	flags.Float64Var(&f.eta, "eta", 0, "fresh noise in every step, 0 to 1, for samplers that have it (default: the sampler's own)")
@@ -117,7 +116,7 @@ func (f *drawFlags) run(cmd *cobra.Command, build builder) error {
 	if len(axes) > 0 {
 		return f.drawGrid(cmd, m, axes, build)
 	}
-	r, err := f.request(cmd)
+	r, err := f.requestTo(cmd, m)
 	if err != nil {
 		return err
 	}
@@ -179,7 +178,7 @@ func (f *drawFlags) legal(cmd *cobra.Command) error {
 		return fault.Inputf("-n %d: want at least 1", f.n)
 	case f.n > 1<<20:
 		return fault.Inputf("-n %d: want at most %d", f.n, 1<<20)
-	case f.steps < 1:
+	case f.steps < 0 || f.steps == 0 && cmd.Flags().Changed("steps"):
 		return fault.Inputf("--steps %d: want at least 1", f.steps)
 	case cmd.Flags().Changed("cfg-scale") && !(f.scale > 0 && !math.IsInf(f.scale, 0)):
 		return fault.Inputf("--cfg-scale %g: want more than 0; 1 is no guidance", f.scale)
@@ -217,14 +216,28 @@ func (f *drawFlags) open() (*ldm.Model, error) {
 	return m, nil
 }
 
+// requestTo is request with the model's own steps and sampler where no flag names them.
+func (f *drawFlags) requestTo(cmd *cobra.Command, m *ldm.Model) (ldm.Request, error) {
+	r, err := f.request(cmd)
+	if r.Steps == 0 {
+		r.Steps = m.Network().DefaultSteps()
+	}
+	if r.Sampler.Run == nil {
+		r.Sampler = m.Network().DefaultSampler()
+	}
+	return r, err
+}
+
 // request has the flags' settings; the command adds what the picture is of.
 func (f *drawFlags) request(cmd *cobra.Command) (r ldm.Request, err error) {
 	r = ldm.Request{Seeds: ldm.Seeds(f.firstSeed(), f.n), Steps: f.steps, Guidance: f.scale, Rescale: f.rescale, Width: f.width, Height: f.height}
 	if cmd.Flags().Changed("eta") {
 		r.Eta = &f.eta
 	}
-	if r.Sampler, r.Schedule, err = sampler.Parse(f.sampler); err != nil {
-		return r, err
+	if f.sampler != "" {
+		if r.Sampler, r.Schedule, err = sampler.Parse(f.sampler); err != nil {
+			return r, err
+		}
 	}
 	if f.schedule != "" {
 		if r.Schedule, err = sampler.ParseSchedule(f.schedule); err != nil {

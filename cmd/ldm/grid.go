@@ -154,7 +154,7 @@ func labels(a axis) []string {
 
 // cell makes one picture of a grid.
 func (f *drawFlags) cell(cmd *cobra.Command, m *ldm.Model, build builder, onStep func(ldm.Step)) (image.Image, error) {
-	r, err := f.request(cmd)
+	r, err := f.requestTo(cmd, m)
 	if err != nil {
 		return nil, err
 	}

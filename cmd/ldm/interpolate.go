@@ -126,7 +126,7 @@ func (f *wayFlags) checkWay(cmd *cobra.Command) error {
 
 // travel makes all frames and writes them.
 func (f *wayFlags) travel(cmd *cobra.Command, m *ldm.Model, stops []stop) error {
-	r, err := f.request(cmd)
+	r, err := f.requestTo(cmd, m)
 	if err != nil {
 		return err
 	}

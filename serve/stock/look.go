@@ -105,7 +105,7 @@ func (k *kind) describe(f *modelfile.File) error {
 	side := net.Params.ImageSize * net.FirstStage.Factor()
 	k.Width, k.Height, k.Unit = side, side, net.FirstStage.Factor()*net.UNet.Factor()
 	k.Timesteps = len(net.Schedule.Betas)
-	k.Steps, k.CFGScale, k.Sampler = min(model.DefaultSteps, k.Timesteps), net.DefaultGuidance(), "DDIM"
+	k.Steps, k.CFGScale, k.Sampler = min(net.DefaultSteps(), k.Timesteps), net.DefaultGuidance(), net.DefaultSampler().Name
 	k.Classes, k.Names = net.Classes(), f.Classes()
 	k.CLIP, k.Tasks = net.CLIP != nil, tasks(net)
 	if len(k.Tasks) == 0 {
