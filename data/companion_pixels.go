@@ -87,7 +87,8 @@ func (s *Set) window(size image.Point, p Pick) picture.Window {
 	part := picture.Covered(whole, w, h)
 	if s.options.RandomCrop {
 		r := image.Rectangle{Max: whole}
-		sw, sh := scaled(whole.X, r, w, h), scaled(whole.Y, r, w, h)
+		zoom := zoomWithin(p.Zoom, whole, w, h)
+		sw, sh := scaled(whole.X, r, w, h, zoom), scaled(whole.Y, r, w, h, zoom)
 		left, top := float64(place(sw-w, p.X)), float64(place(sh-h, p.Y))
 		fx, fy := float64(whole.X)/float64(sw), float64(whole.Y)/float64(sh)
 		part = picture.Window{X0: left * fx, Y0: top * fy, X1: (left + float64(w)) * fx, Y1: (top + float64(h)) * fy}

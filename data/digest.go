@@ -24,6 +24,9 @@ func (s *Set) Key(p Pick) ([32]byte, error) {
 	}
 	d := sha256.New()
 	fmt.Fprintf(d, "%s\n%d %d %t %t %g %g\n", preparation, w, h, s.options.RandomCrop, p.Mirror, x, y)
+	if p.Zoom > 1 {
+		fmt.Fprintf(d, "zoom %g\n", p.Zoom)
+	}
 	d.Write(raw)
 	return [32]byte(d.Sum(nil)), nil
 }
@@ -34,6 +37,12 @@ func (s *Set) Key(p Pick) ([32]byte, error) {
 func (s *Set) Digest() string {
 	d := sha256.New()
 	fmt.Fprintf(d, "%s\n%d %t\n%q\n%q\n", preparation, s.Size, s.options.RandomCrop, s.Classes, s.Categories)
+	if o := s.options; o.Zoom > 1 || o.Crops > 0 {
+		fmt.Fprintf(d, "zoom %g, %d crops\n", o.Zoom, o.Crops)
+	}
+	if s.buckets != nil {
+		fmt.Fprintf(d, "%v\n", s.buckets)
+	}
 	for _, it := range s.Items {
 		fmt.Fprintf(d, "%q %d %d %d %q", it.source.Name, it.source.Size, it.Class, it.Repeats, it.Texts)
 		for _, b := range it.Boxes {

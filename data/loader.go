@@ -37,6 +37,8 @@ type Pick struct {
 	Mirror bool
 	Text   string      // one of its captions
 	X, Y   float64     // where it is cut, 0 left or top to 1; 0.5 the centre
+	Zoom   float64     // how many times as large as it just covers; 0: 1
+	Crop   int         // which of the set's crops of the picture this is, from 1; 0: none of them
 	Bucket image.Point // width and height; zero: the set's size
 }
 
@@ -53,12 +55,24 @@ func (l *Loader) Picks(step int) []Pick {
 		p.Mirror = l.Mirror && tensor.NewStream(l.Seed, drawMirror, uint64(at)).IntN(2) == 1
 		p.Text = l.text(l.Set.Items[p.Index].Texts, at)
 		if l.Set.options.RandomCrop {
-			s := tensor.NewStream(l.Seed, drawCrop, uint64(at))
-			p.X, p.Y = s.Float64(), s.Float64()
+			l.crop(&p, at)
 		}
 		picks[i] = p
 	}
 	return picks
+}
+
+// crop draws where a picture is cut.
+func (l *Loader) crop(p *Pick, at int) {
+	s := tensor.NewStream(l.Seed, drawCrop, uint64(at))
+	if n := l.Set.options.Crops; n > 0 {
+		p.Crop = 1 + s.IntN(n)
+		s = tensor.NewStream(l.Seed, drawCrop, uint64(p.Index), uint64(p.Crop))
+	}
+	p.X, p.Y = s.Float64(), s.Float64()
+	if z := l.Set.options.Zoom; z > 1 {
+		p.Zoom = 1 + (z-1)*s.Float64()
+	}
 }
 
 // at is the picture at place i of a step.

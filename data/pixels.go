@@ -94,7 +94,13 @@ func (s *Set) FillPick(dst []float32, p Pick) error {
 	if len(dst) != 3*w*h {
 		return fault.Inputf("%d values for a picture of %dx%d: want %d", len(dst), w, h, 3*w*h)
 	}
-	left, top := place(x.w-w, p.X), place(x.h-h, p.Y)
+	left, top := 0, 0
+	switch {
+	case s.zooms():
+		x = x.part(s.window(image.Pt(x.w, x.h), p), w, h)
+	default:
+		left, top = place(x.w-w, p.X), place(x.h-h, p.Y)
+	}
 	for y := range h {
 		from := x.pix[3*((top+y)*x.w+left):][:3*w]
 		to := dst[3*w*y:][:3*w]
@@ -106,6 +112,25 @@ func (s *Set) FillPick(dst []float32, p Pick) error {
 		}
 	}
 	return nil
+}
+
+// part is what a window shows, w x h pixels.
+func (x *rgb) part(window picture.Window, w, h int) *rgb {
+	img := image.NewRGBA(image.Rect(0, 0, x.w, x.h))
+	for i := range x.w * x.h {
+		copy(img.Pix[4*i:][:3], x.pix[3*i:][:3])
+		img.Pix[4*i+3] = 255
+	}
+	return opaque(picture.ResizeWindow(img, w, h, picture.Bicubic, window))
+}
+
+// opaque takes the colours of a picture without transparent parts.
+func opaque(img *image.RGBA) *rgb {
+	x := &rgb{w: img.Rect.Dx(), h: img.Rect.Dy(), pix: make([]byte, 0, 3*img.Rect.Dx()*img.Rect.Dy())}
+	for i := 0; i < len(img.Pix); i += 4 {
+		x.pix = append(x.pix, img.Pix[i], img.Pix[i+1], img.Pix[i+2])
+	}
+	return x
 }
 
 // place is a whole number of pixels: a share of the room that is left.
@@ -143,22 +168,27 @@ func (s *Set) prepare(p Pick) (*rgb, error) {
 	w, h := s.shape(p)
 	flat := picture.OnWhite(img)
 	if s.options.RandomCrop {
-		flat = picture.Resize(flat, scaled(img.Rect.Dx(), img.Rect, w, h), scaled(img.Rect.Dy(), img.Rect, w, h), picture.Bicubic)
+		zoom := zoomWithin(s.options.Zoom, img.Rect.Size(), w, h)
+		flat = picture.Resize(flat, scaled(img.Rect.Dx(), img.Rect, w, h, zoom), scaled(img.Rect.Dy(), img.Rect, w, h, zoom), picture.Bicubic)
 	} else {
 		flat = picture.Cover(flat, w, h)
 	}
-	x := &rgb{w: flat.Rect.Dx(), h: flat.Rect.Dy()}
-	x.pix = make([]byte, 0, 3*x.w*x.h)
-	for i := 0; i < len(flat.Pix); i += 4 {
-		x.pix = append(x.pix, flat.Pix[i], flat.Pix[i+1], flat.Pix[i+2])
-	}
-	return x, nil
+	return opaque(flat), nil
 }
 
-// scaled is a side of a picture once it just covers w x h.
-func scaled(side int, r image.Rectangle, w, h int) int {
+// scaled is a side of a picture once it covers w x h, zoom times as large as it must.
+func scaled(side int, r image.Rectangle, w, h int, zoom float64) int {
 	scale := max(float64(w)/float64(r.Dx()), float64(h)/float64(r.Dy()))
-	return int(float64(side)*scale + 0.5)
+	return int(float64(side)*scale*zoom + 0.5)
+}
+
+// zooms tells whether pictures are kept larger than picks show them.
+func (s *Set) zooms() bool { return s.options.Zoom > 1 }
+
+// zoomWithin is a zoom of at least 1 that does not enlarge a picture of that size.
+func zoomWithin(zoom float64, size image.Point, w, h int) float64 {
+	most := min(float64(size.X)/float64(w), float64(size.Y)/float64(h))
+	return max(min(zoom, most), 1)
 }
 
 // Decode returns picture i as it is in its file, upright.

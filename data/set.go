@@ -69,11 +69,16 @@ type Options struct {
 	MaxBroken  float64  // the share of pictures that may be broken; 0: a tenth. One always may
 	Outlines   bool     // keep the shapes of what boxes hold, for Instances
 	RandomCrop bool     // cut anywhere, not in the centre
+	Zoom       float64  // random crops show a picture up to so many times as large as it just covers, never enlarged; 0: 1
+	Crops      int      // random crops of a picture that there are, drawn once; 0: a new one each time
 	NoHeaders  bool     // do not read the pictures' headers: for lists of files that are read one by one
 	// Err, if set, is asked between two headers; an error of it ends OpenSet, as that of
 	// a context does, whose Err this is meant to be.
 	Err func() error
 }
+
+// What Options.Zoom and Options.Crops may be at most.
+const maxZoom, maxCrops = 16, 1 << 16
 
 // Open lists the pictures at a place for training at size x size: see OpenSet.
 func Open(place string, size int) (*Set, error) { return OpenSet(place, Options{Size: size}) }
@@ -95,6 +100,9 @@ func Open(place string, size int) (*Set, error) { return OpenSet(place, Options{
 func OpenSet(place string, o Options) (*Set, error) {
 	if o.Size < 1 {
 		return nil, fault.Inputf("pictures of %d pixels: want at least 1", o.Size)
+	}
+	if (o.Zoom != 0 || o.Crops != 0) && !o.RandomCrop || !(o.Zoom == 0 || o.Zoom >= 1 && o.Zoom <= maxZoom) || o.Crops < 0 || o.Crops > maxCrops {
+		return nil, fault.Inputf("zoom %g and %d crops: want 1 to %d and 0 to %d, with random crops", o.Zoom, o.Crops, maxZoom, maxCrops)
 	}
 	if o.MaxBroken < 0 || o.MaxBroken > 1 {
 		return nil, fault.Inputf("a share of %g broken pictures: want 0 to 1", o.MaxBroken)

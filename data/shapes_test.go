@@ -116,6 +116,46 @@ func TestRandomCrop(t *testing.T) {
 	}
 }
 
+// TestZoom: crops show between all of a picture's width and its own pixels, the
+// few that there are of each come again, and companions are cut alike.
+func TestZoom(t *testing.T) {
+	dir := lay(t, map[string]string{"images/x.png": encode(ramp(160, 100)), "input/x.png": encode(ramp(160, 100))})
+	s, err := OpenSet(dir, Options{Size: 40, RandomCrop: true, Zoom: 4, Crops: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Loader{Set: s, Batch: 60}
+	seen := map[Pick]bool{}
+	for _, p := range l.Picks(0) {
+		x, y := make([]float32, 40*40*3), make([]float32, 40*40*3)
+		if err := s.FillPick(x, p); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.FillCompanion(y, p, "input"); err != nil {
+			t.Fatal(err)
+		}
+		span := float64(x[39*3]-x[0]) * 127.5 // pixels of the file between the first and the last
+		want := 39 * 2.5 / min(p.Zoom, 2.5)
+		if math.Abs(span-want) > 3 {
+			t.Errorf("zoom %g shows %g pixels, want %g", p.Zoom, span, want)
+		}
+		for i := range x {
+			if d := math.Abs(float64(x[i] - y[i])); d > 3/127.5 {
+				t.Fatalf("pick %+v: value %d differs by %g", p, i, d)
+			}
+		}
+		seen[p] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d different crops, want 3", len(seen))
+	}
+	for _, o := range []Options{{Size: 8, Zoom: 2}, {Size: 8, RandomCrop: true, Zoom: .5}, {Size: 8, RandomCrop: true, Crops: -1}} {
+		if _, err := OpenSet(dir, o); err == nil {
+			t.Errorf("%+v was accepted", o)
+		}
+	}
+}
+
 func TestBoxesOfPick(t *testing.T) {
 	s := &Set{Size: 50, Items: []Item{{Width: 200, Height: 100, Boxes: []Box{{0, .4, .5, .2, .25, false, nil}, {1, 0, 0, .3, 1, false, nil}, {2, 0, 0, .1, 1, false, nil}}}}}
 	got := s.BoxesOf(Pick{X: .5, Y: .5}) // pixels 50 to 150 of 200

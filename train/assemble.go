@@ -91,7 +91,7 @@ func (s *secondStage) assemble(ctx context.Context, before *previous) error {
 	if s.frozen, err = s.run.Engine.Load(maps.Clone(stageVars), engine.LoadOptions{}); err != nil {
 		return err
 	}
-	stage := ldm.NewFirstStage(stageConfig, s.frozen, ldm.Options{Engine: s.run.Engine})
+	stage := ldm.NewFirstStage(stageConfig, s.frozen, ldm.Options{Engine: s.run.Engine, Precision: s.cfg.Train.Precision})
 	s.latents = newLatents(stage, s.train)
 	if s.valid != nil {
 		s.held = newLatents(stage, s.valid)

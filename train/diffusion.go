@@ -229,8 +229,12 @@ func (s *secondStage) loaded(w engine.Weights) (err error) {
 	if s.contexts = frozenIn(s.condition); s.contexts != nil {
 		s.contexts.place(w, s.cfg.openCache(s.run, "conditioner "+s.known.conditioner))
 	}
-	if s.cfg.Data.Crop != cropRandom {
-		s.latents.cache = s.cfg.openCache(s.run, "first stage "+s.known.firstStage)
+	if s.cfg.Data.Crop != cropRandom || s.cfg.Data.Crops > 0 {
+		depends := "first stage " + s.known.firstStage
+		if s.cfg.Train.Precision != engine.F32 {
+			depends += " " + s.cfg.Train.Precision.String()
+		}
+		s.latents.cache = s.cfg.openCache(s.run, depends)
 		if s.held != nil {
 			s.held.cache = s.latents.cache
 		}

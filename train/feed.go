@@ -13,7 +13,13 @@ type Data struct {
 	Validation string `yaml:"validation"` // folder; none: no validation
 	Size       int    `yaml:"size"`       // pixels of a side
 	Crop       string `yaml:"crop"`       // center, or random: another part of a picture at every step
-	Flip       bool   `yaml:"flip"`       // mirror half of the pictures
+	// Zoom has random crops show a picture up to so many times as large as it just
+	// covers the size, though never enlarged; 1: as it covers.
+	Zoom float64 `yaml:"zoom,omitempty"`
+	// Crops is how many random crops of a picture there are, whose latents are then
+	// kept; 0: a new one at every step.
+	Crops int  `yaml:"crops,omitempty"`
+	Flip  bool `yaml:"flip"` // mirror half of the pictures
 }
 
 // Parts of a picture that a step shows.
@@ -31,6 +37,12 @@ func (d Data) validate() error {
 		return fault.Inputf("data.train is empty: name a folder of pictures")
 	case d.Crop != cropCenter && d.Crop != cropRandom:
 		return fault.Inputf("data.crop is %q: want %s or %s", d.Crop, cropCenter, cropRandom)
+	case d.Crop != cropRandom && (d.Zoom != 0 || d.Crops != 0):
+		return fault.Inputf("data.zoom is %g and data.crops %d: they go with data.crop=%s", d.Zoom, d.Crops, cropRandom)
+	case d.Zoom != 0 && !(d.Zoom >= 1 && d.Zoom <= 16):
+		return fault.Inputf("data.zoom is %g: want 1 to 16", d.Zoom)
+	case d.Crops < 0 || d.Crops > 1<<16:
+		return fault.Inputf("data.crops is %d: want 0 (a new one at every step) to %d", d.Crops, 1<<16)
 	case d.Size < 1 || d.Size > 1<<14:
 		return fault.Inputf("data.size is %d: want 1 to %d", d.Size, 1<<14)
 	}
@@ -40,7 +52,7 @@ func (d Data) validate() error {
 // open reads the sets, and says what is in them. Where classes matter, those of
 // the checkpoint are given; held-out pictures have those of the training ones.
 func (d Data) open(ctx context.Context, l Loop, run Run, classed bool, classes []string) (train, valid *feed, err error) {
-	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes, RandomCrop: d.Crop == cropRandom, Err: ctx.Err})
+	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes, RandomCrop: d.Crop == cropRandom, Zoom: d.Zoom, Crops: d.Crops, Err: ctx.Err})
 	if err != nil {
 		return nil, nil, err
 	}

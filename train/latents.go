@@ -15,20 +15,23 @@ import (
 // latents keeps the posteriors of a set's pictures, each computed at its first
 // use: the first stage is frozen, and a picture's moments do not depend on its
 // batch, so keeping them changes no bit. What has no room in memory is kept in
-// the run's folder. Random crops are encoded anew each time.
+// the run's folder. Random crops are encoded anew each time,
+// unless there are few of a picture.
 type latents struct {
 	stage *ldm.FirstStage
 	feed  *feed
-	cache *cache.Cache   // none for random crops
-	keys  [2][]cache.Key // of the pictures, plain and mirrored; zero: not known yet
+	cache *cache.Cache // none for random crops without number
+	keys  map[shown]cache.Key
 }
 
 func newLatents(stage *ldm.FirstStage, f *feed) *latents {
-	l := &latents{stage: stage, feed: f}
-	for i := range l.keys {
-		l.keys[i] = make([]cache.Key, f.Set.Len())
-	}
-	return l
+	return &latents{stage: stage, feed: f, keys: map[shown]cache.Key{}}
+}
+
+// shown is what a pick shows, of the picks that are dealt again and again.
+type shown struct {
+	index, crop int
+	mirror      bool
 }
 
 // openCache makes a cache of a run that was accepted, of what follows from a
@@ -104,19 +107,16 @@ func (l *latents) key(pick data.Pick) (cache.Key, bool) {
 	if l.cache == nil {
 		return cache.Key{}, false
 	}
-	side := 0
-	if pick.Mirror {
-		side = 1
-	}
-	at := &l.keys[side][pick.Index]
-	if *at == (cache.Key{}) {
-		k, err := l.feed.Set.Key(pick)
-		if err != nil { // filling says what is wrong
+	of := shown{pick.Index, pick.Crop, pick.Mirror}
+	key, known := l.keys[of]
+	if !known {
+		var err error
+		if key, err = l.feed.Set.Key(pick); err != nil { // filling says what is wrong
 			return cache.Key{}, false
 		}
-		*at = k
+		l.keys[of] = key
 	}
-	return *at, true
+	return key, true
 }
 
 // std is the standard deviation of the latents of a sample of the pictures.
