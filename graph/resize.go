@@ -3,10 +3,45 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// ResizeMethods are the legal methods of Resize.
-var ResizeMethods = []string{"nearest", "bilinear", "bicubic", "area"}
+// ResizeMethod is how a pixel of Resize follows from those around it.
+type ResizeMethod uint8
+
+// The methods of Resize.
+const (
+	ResizeNearest ResizeMethod = iota
+	ResizeBilinear
+	ResizeBicubic
+	ResizeArea
+)
+
+// ResizeMethods lists the methods of Resize.
+var ResizeMethods = []ResizeMethod{ResizeNearest, ResizeBilinear, ResizeBicubic, ResizeArea}
+
+var resizeNames = []string{"nearest", "bilinear", "bicubic", "area"}
+
+// String is PyTorch's name of the method.
+func (m ResizeMethod) String() string {
+	if int(m) < len(resizeNames) {
+		return resizeNames[m]
+	}
+	return fmt.Sprintf("ResizeMethod(%d)", uint8(m))
+}
+
+// MarshalText writes the name.
+func (m ResizeMethod) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads a name.
+func (m *ResizeMethod) UnmarshalText(b []byte) error {
+	i := slices.Index(resizeNames, string(b))
+	if i < 0 {
+		return fmt.Errorf("%q: want %s", b, strings.Join(resizeNames, ", "))
+	}
+	*m = ResizeMethod(i)
+	return nil
+}
 
 // Resize samples pictures anew at Scale times their size, rounded down, as
 // PyTorch's interpolate does with a scale factor and align_corners false: pixel
@@ -17,7 +52,7 @@ var ResizeMethods = []string{"nearest", "bilinear", "bicubic", "area"}
 //	x  [N, H, W, C]
 //	y  [N, ⌊Scale·H⌋, ⌊Scale·W⌋, C]
 type Resize struct {
-	Method string
+	Method ResizeMethod
 	Scale  float64
 }
 
@@ -27,7 +62,7 @@ func (op Resize) infer(in []Type) ([]Type, error) {
 	}
 	s := in[0].Shape
 	if !slices.Contains(ResizeMethods, op.Method) {
-		return nil, fmt.Errorf("method %q: want one of %v", op.Method, ResizeMethods)
+		return nil, fmt.Errorf("method %v: want one of %v", op.Method, ResizeMethods)
 	}
 	if len(s) != 4 || !(op.Scale > 0) || op.Scale > 64 || float64(s[1])*op.Scale < 1 || float64(s[2])*op.Scale < 1 {
 		return nil, fmt.Errorf("%v at %g times its size", s, op.Scale)
@@ -36,6 +71,6 @@ func (op Resize) infer(in []Type) ([]Type, error) {
 }
 
 // Resize samples x [N, H, W, C] anew at scale times its size.
-func (g *Graph) Resize(x Value, method string, scale float64) Value {
+func (g *Graph) Resize(x Value, method ResizeMethod, scale float64) Value {
 	return g.one(Resize{method, scale}, x)
 }

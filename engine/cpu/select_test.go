@@ -49,15 +49,15 @@ func TestNearest(t *testing.T) {
 func TestResize(t *testing.T) {
 	x := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} // 3 rows of 5
 	for _, c := range []struct {
-		method string
+		method graph.ResizeMethod
 		scale  float64
 		want   []float32
 	}{
-		{"nearest", .5, []float32{1, 3}},
-		{"bilinear", .5, []float32{4, 6}},
-		{"area", .5, []float32{7, 9}},
-		{"nearest", 2, []float32{1, 1, 2, 2, 3, 3, 4, 4, 5, 5}},
-		{"bilinear", 2, []float32{1, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, 5}},
+		{graph.ResizeNearest, .5, []float32{1, 3}},
+		{graph.ResizeBilinear, .5, []float32{4, 6}},
+		{graph.ResizeArea, .5, []float32{7, 9}},
+		{graph.ResizeNearest, 2, []float32{1, 1, 2, 2, 3, 3, 4, 4, 5, 5}},
+		{graph.ResizeBilinear, 2, []float32{1, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, 5}},
 	} {
 		g := graph.New()
 		y := g.Resize(g.Param("x", 1, 3, 5, 1), c.method, c.scale)
@@ -74,7 +74,7 @@ func TestResize(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []graph.Resize{{Method: "linear", Scale: .5}, {Method: "area", Scale: 0}, {Method: "area", Scale: .1}} {
+	for _, bad := range []graph.Resize{{Method: 9, Scale: .5}, {Method: graph.ResizeArea, Scale: 0}, {Method: graph.ResizeArea, Scale: .1}} {
 		g := graph.New()
 		if g.Resize(g.Param("x", 1, 3, 5, 1), bad.Method, bad.Scale); g.Err() == nil {
 			t.Errorf("%+v: no error", bad)

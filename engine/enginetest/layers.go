@@ -195,13 +195,13 @@ func samples(op graph.Resize, i, in, out int) (all []sample) {
 	center := (float64(i)+.5)/op.Scale - .5
 	low := int(math.Floor(center))
 	switch op.Method {
-	case "nearest":
+	case graph.ResizeNearest:
 		return []sample{{inside(int(float64(i) / op.Scale)), 1}}
-	case "bilinear":
+	case graph.ResizeBilinear:
 		center = max(center, 0)
 		low = int(center)
 		return []sample{{inside(low), 1 - (center - float64(low))}, {inside(low + 1), center - float64(low)}}
-	case "bicubic": // Keys' kernel with a = -3/4
+	case graph.ResizeBicubic: // Keys' kernel with a = -3/4
 		for k := low - 1; k <= low+2; k++ {
 			d, w := math.Abs(center-float64(k)), 0.
 			if d <= 1 {
@@ -211,7 +211,7 @@ func samples(op graph.Resize, i, in, out int) (all []sample) {
 			}
 			all = append(all, sample{inside(k), w})
 		}
-	case "area":
+	case graph.ResizeArea:
 		from, to := i*in/out, ((i+1)*in+out-1)/out
 		for k := from; k < to; k++ {
 			all = append(all, sample{k, 1 / float64(to-from)})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/engine/cpu/vec"
+	"github.com/ldm-go/ldm/graph"
 )
 
 // Resize samples pictures anew, rows and columns apart: x [N, H, W, C] to
@@ -21,28 +22,28 @@ type tap struct {
 }
 
 // NewResize makes the taps; see graph.Resize.
-func NewResize(n, h, w, c, oh, ow int, method string, scale float64) Resize {
+func NewResize(n, h, w, c, oh, ow int, method graph.ResizeMethod, scale float64) Resize {
 	return Resize{n, h, w, c, taps(h, oh, method, scale), taps(w, ow, method, scale)}
 }
 
-func taps(in, out int, method string, scale float64) [][]tap {
+func taps(in, out int, method graph.ResizeMethod, scale float64) [][]tap {
 	all := make([][]tap, out)
 	for i := range all {
 		x := (float64(i)+.5)/scale - .5
 		switch method {
-		case "nearest":
+		case graph.ResizeNearest:
 			all[i] = []tap{{min(int(float64(i)/scale), in-1), 1}}
-		case "bilinear":
+		case graph.ResizeBilinear:
 			x = max(x, 0)
 			low := min(int(x), in-1)
 			f := x - float64(low)
 			all[i] = []tap{{low, 1 - f}, {min(low+1, in-1), f}}
-		case "bicubic":
+		case graph.ResizeBicubic:
 			low := int(math.Floor(x))
 			for k := -1; k <= 2; k++ {
 				all[i] = append(all[i], tap{min(max(low+k, 0), in-1), cubic(x - float64(low+k))})
 			}
-		case "area":
+		case graph.ResizeArea:
 			from, to := i*in/out, ((i+1)*in+out-1)/out
 			for k := from; k < to; k++ {
 				all[i] = append(all[i], tap{k, 1 / float64(to-from)})

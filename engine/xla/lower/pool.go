@@ -79,19 +79,19 @@ func taps(op graph.Resize, in, out int) []float64 {
 		put := func(at int, weight float64) { m[i*in+min(max(at, 0), in-1)] += weight }
 		center := (float64(i)+.5)/op.Scale - .5
 		switch op.Method {
-		case "nearest":
+		case graph.ResizeNearest:
 			put(int(float64(i)/op.Scale), 1)
-		case "bilinear":
+		case graph.ResizeBilinear:
 			low := math.Floor(max(center, 0))
 			f := max(center, 0) - low
 			put(int(low), 1-f)
 			put(int(low)+1, f)
-		case "bicubic":
+		case graph.ResizeBicubic:
 			low := math.Floor(center)
 			for k := low - 1; k <= low+2; k++ {
 				put(int(k), keys(center-k))
 			}
-		case "area":
+		case graph.ResizeArea:
 			from, to := i*in/out, ((i+1)*in+out-1)/out
 			for k := from; k < to; k++ {
 				put(k, 1/float64(to-from))
