@@ -7,44 +7,51 @@ import (
 	"github.com/ldm-go/ldm/nn"
 )
 
-// attention is the kind of attention that the configuration asks for.
-func (n *network) attention(b nn.Builder, x graph.Value, numHeads int) graph.Value {
+// attention is the kind of attention that the configuration asks for, at the level with ds
+// pixels of the latent for each of x.
+func (n *network) attention(b nn.Builder, x graph.Value, numHeads, ds int) graph.Value {
 	heads, dim, err := n.heads(x.Dim(3), numHeads)
 	if err != nil {
 		b.G.Fail("%w", err)
 		return x
 	}
 	if n.UseSpatialTransformer {
-		return SpatialTransformer(b, x, n.context, heads, dim, max(n.TransformerDepth, 1))
+		return spatialTransformer(b, x, n.context, heads, dim, max(n.TransformerDepth, 1), n.merges(ds))
 	}
-	return attentionBlock(b, x, heads, n.UseNewAttentionOrder)
+	return attentionBlock(b, x, heads, n.UseNewAttentionOrder, n.merges(ds))
 }
 
 // attentionBlock is self-attention over pixels: x + proj(attention(qkv(norm(x)))).
 // In the reference's first order the channels of qkv are [q, k, v] of the first
 // head, then of the second, and so on; in the new order all q, all k, all v.
-func attentionBlock(b nn.Builder, x graph.Value, heads int, newOrder bool) graph.Value {
+func attentionBlock(b nn.Builder, x graph.Value, heads int, newOrder bool, merging *merging) graph.Value {
 	g := b.G
 	n, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
-	tokens := g.Reshape(nn.GroupNorm(b.In("norm"), x, eps, false), n, h*w, c)
+	merge, part := merging.of(g, x, h, w)
+	tokens := merge(g.Reshape(nn.GroupNorm(b.In("norm"), x, eps, false), n, h*w, c))
 	qkv := nn.Linear1(b.In("qkv"), tokens, 3*c, 1, false)
 	var parts []graph.Value
 	if newOrder {
 		parts = g.Split(qkv, 2, 3)
 	} else {
-		parts = g.Split(g.Reshape(qkv, n, h*w, heads, 3, c/heads), 3, 3)
+		parts = g.Split(g.Reshape(qkv, n, qkv.Dim(1), heads, 3, c/heads), 3, 3)
 		for i := range parts {
-			parts[i] = g.Reshape(parts[i], n, h*w, c)
+			parts[i] = g.Reshape(parts[i], n, qkv.Dim(1), c)
 		}
 	}
 	y := g.Attention(parts[0], parts[1], parts[2], graph.Attention{Heads: heads, Scale: invSqrt(c / heads)})
-	y = nn.Linear1(b.In("proj_out"), y, c, 1, true)
+	y = part(nn.Linear1(b.In("proj_out"), y, c, 1, true))
 	return g.Add(x, g.Reshape(y, n, h, w, c))
 }
 
 // SpatialTransformer runs depth transformer blocks over the pixels of x
 // [N, H, W, C], with cross-attention to context [N, S, D] (none: to itself).
 func SpatialTransformer(b nn.Builder, x, context graph.Value, heads, dim, depth int) graph.Value {
+	return spatialTransformer(b, x, context, heads, dim, depth, &merging{})
+}
+
+// spatialTransformer is SpatialTransformer with tokens merged.
+func spatialTransformer(b nn.Builder, x, context graph.Value, heads, dim, depth int, merging *merging) graph.Value {
 	g := b.G
 	n, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
 	y := nn.GroupNorm(b.In("norm"), x, 1e-6, false)
@@ -52,22 +59,24 @@ func SpatialTransformer(b nn.Builder, x, context graph.Value, heads, dim, depth 
 	y = nn.Linear1(b.In("proj_in"), y, heads*dim, 2, false)
 	block := numbered(b.In("transformer_blocks"))
 	for range depth {
-		y = transformerBlock(block(), y, context, heads, dim)
+		merge, part := merging.of(g, y, h, w)
+		y = transformerBlock(block(), y, context, heads, dim, merge, part)
 	}
 	y = nn.Linear1(b.In("proj_out"), y, c, 2, true)
 	return g.Add(x, g.Reshape(y, n, h, w, c))
 }
 
 // transformerBlock: self-attention, cross-attention, feed-forward, each behind
-// a layer norm and with a residual.
-func transformerBlock(b nn.Builder, x, context graph.Value, heads, dim int) graph.Value {
+// a layer norm and with a residual. Self-attention is over merged tokens, which are taken
+// apart behind it.
+func transformerBlock(b nn.Builder, x, context graph.Value, heads, dim int, merge, part func(graph.Value) graph.Value) graph.Value {
 	g := b.G
 	width := x.Dim(2)
 	attend := func(b nn.Builder, x, context graph.Value) graph.Value {
 		return nn.Linear(b.In("to_out").In("0"), nn.Attend(b, x, context, heads, dim), width)
 	}
-	h := nn.LayerNorm(b.In("norm1"), x)
-	x = g.Add(attend(b.In("attn1"), h, h), x)
+	h := merge(nn.LayerNorm(b.In("norm1"), x))
+	x = g.Add(part(attend(b.In("attn1"), h, h)), x)
 	h = nn.LayerNorm(b.In("norm2"), x)
 	if !context.Valid() {
 		context = h

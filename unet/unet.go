@@ -17,6 +17,10 @@ type Inputs struct {
 	Context  graph.Value // [N, S, ContextDim], for cross-attention (crossattn), or none
 	Y        graph.Value // int32 [N], labels (adm), or none
 	Guidance graph.Value // [N, TimeCondProjDim], see GuidanceEmbedding, or none
+
+	// Merge is the share of tokens, up to MostMerged, that self-attention takes together
+	// with others which they are like; 0: none. The network is then no more than sampled.
+	Merge float64
 }
 
 // network is a U-Net being built.
@@ -24,18 +28,26 @@ type network struct {
 	Config
 	emb     graph.Value // [N, 4·ModelChannels]
 	context graph.Value
+	merging merging
+	deep    deep
 }
 
 // Build adds the U-Net and returns its output [N, H, W, OutChannels] (or
 // [N, H, W, NEmbed] logits). H and W must be multiples of Factor.
 func (c Config) Build(b nn.Builder, in Inputs) graph.Value {
+	y, _ := c.build(b, in, deep{})
+	return y
+}
+
+// build gives the deep features besides.
+func (c Config) build(b nn.Builder, in Inputs, d deep) (y, features graph.Value) {
 	if err := c.Validate(); err != nil {
 		b.G.Fail("%w", err)
-		return in.X
+		return in.X, in.X
 	}
 	if f := c.Factor(); in.X.Dim(1)%f != 0 || in.X.Dim(2)%f != 0 {
 		b.G.Fail("latents of %dx%d: width and height must be multiples of %d", in.X.Dim(2), in.X.Dim(1), f)
-		return in.X
+		return in.X, in.X
 	}
 	x := in.X
 	if in.Concat.Valid() {
@@ -43,20 +55,22 @@ func (c Config) Build(b nn.Builder, in Inputs) graph.Value {
 	}
 	if x.Dim(3) != c.InChannels {
 		b.G.Fail("unet: %d channels with those of the condition: want in_channels, %d", x.Dim(3), c.InChannels)
-		return in.X
+		return in.X, in.X
 	}
-	n := &network{Config: c, context: in.Context}
+	n := &network{Config: c, context: in.Context, merging: merging{share: in.Merge}, deep: d}
 	n.timeEmbed(b, in)
 	h, skips := n.down(b, x)
-	h = n.middle(b.In("middle_block"), h)
+	if !d.given {
+		h = n.middle(b.In("middle_block"), h)
+	}
 	h = n.up(b, h, skips)
 	g := nn.GroupNorm(b.In("out").In("0"), h, eps, true)
 	out := nn.Conv2D(b.In("out").In("2"), g, c.OutChannels, nn.Conv3.Zeroed())
 	if c.NEmbed > 0 {
 		h = nn.GroupNorm(b.In("id_predictor").In("0"), h, eps, false)
-		return nn.Conv2D(b.In("id_predictor").In("1"), h, c.NEmbed, nn.Conv1)
+		return nn.Conv2D(b.In("id_predictor").In("1"), h, c.NEmbed, nn.Conv1), n.deep.kept
 	}
-	return out
+	return out, n.deep.kept
 }
 
 // timeEmbed is linear(SiLU(linear(sinusoids of t))), plus the label's embedding. A
@@ -92,7 +106,8 @@ func (n *network) attends(ds int) bool {
 	return false
 }
 
-// down runs the input blocks and keeps their outputs for the way up.
+// down runs the input blocks, of the shallow part alone where the deep features are given,
+// and keeps their outputs for the way up.
 func (n *network) down(b nn.Builder, x graph.Value) (graph.Value, []graph.Value) {
 	block := numbered(b.In("input_blocks"))
 	h := nn.Conv2D(block().In("0"), x, n.ModelChannels, nn.Conv3)
@@ -100,12 +115,18 @@ func (n *network) down(b nn.Builder, x graph.Value) (graph.Value, []graph.Value)
 	ds := 1
 	for level, mult := range n.ChannelMult {
 		for range n.NumResBlocks {
+			if n.deep.given && len(skips) == n.deep.branch {
+				return h, skips
+			}
 			bb := block()
 			h = n.resBlock(bb.In("0"), h, mult*n.ModelChannels, same)
 			if n.attends(ds) {
-				h = n.attention(bb.In("1"), h, n.NumHeads)
+				h = n.attention(bb.In("1"), h, n.NumHeads, ds)
 			}
 			skips = append(skips, h)
+		}
+		if n.deep.given && len(skips) == n.deep.branch {
+			return h, skips
 		}
 		if level < len(n.ChannelMult)-1 {
 			bb := block().In("0")
@@ -127,13 +148,15 @@ func (n *network) down(b nn.Builder, x graph.Value) (graph.Value, []graph.Value)
 func (n *network) middle(b nn.Builder, h graph.Value) graph.Value {
 	c := h.Dim(3)
 	h = n.resBlock(b.In("0"), h, c, same)
-	h = n.attention(b.In("1"), h, n.NumHeads)
+	h = n.attention(b.In("1"), h, n.NumHeads, n.Factor())
 	return n.resBlock(b.In("2"), h, c, same)
 }
 
-// up runs the output blocks, each on [h, skip].
+// up runs the output blocks, each on [h, skip], and begins the shallow part's with the deep
+// features where they are given.
 func (n *network) up(b nn.Builder, h graph.Value, skips []graph.Value) graph.Value {
 	block := numbered(b.In("output_blocks"))
+	left := len(n.ChannelMult) * (n.NumResBlocks + 1) // output blocks
 	heads := n.NumHeadsUpsample
 	if heads < 1 {
 		heads = n.NumHeads
@@ -141,11 +164,20 @@ func (n *network) up(b nn.Builder, h graph.Value, skips []graph.Value) graph.Val
 	for level := len(n.ChannelMult) - 1; level >= 0; level-- {
 		for i := range n.NumResBlocks + 1 {
 			bb, next := block(), 1
+			if left--; n.deep.given && left >= n.deep.branch {
+				continue
+			}
+			if left == n.deep.branch-1 {
+				if n.deep.given {
+					h = n.deep.kept
+				}
+				n.deep.kept = h
+			}
 			skip := skips[len(skips)-1]
 			skips = skips[:len(skips)-1]
 			h = n.resBlock(bb.In("0"), b.G.Concat(3, h, skip), n.ModelChannels*n.ChannelMult[level], same)
 			if n.attends(1 << level) {
-				h = n.attention(bb.In("1"), h, heads)
+				h = n.attention(bb.In("1"), h, heads, 1<<level)
 				next++
 			}
 			if level > 0 && i == n.NumResBlocks {

@@ -57,6 +57,8 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		book := in(1)
 		search := layer.Nearest{Rows: n.Out[0].Shape.Size(), K: book[0], D: book[1]}
 		return bound(func(b *binding) []par.Phase { return search.Forward(b.in[0], b.in[1], b.outInts[0]) }), nil
+	case graph.MatchTokens, graph.MergeTokens, graph.UnmergeTokens:
+		return c.lowerTokens(n), nil
 	case graph.Embedding:
 		return c.lowerEmbedding(n), nil
 	case graph.EmbeddingGrad:

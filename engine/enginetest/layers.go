@@ -87,6 +87,16 @@ func (t *evaluation) layer(n *graph.Node, y []float64) []float64 {
 		resize64(op, n, in(0), y)
 	case graph.Nearest:
 		nearest64(in(0), in(1), c, y)
+	case graph.MatchTokens:
+		match64(op, in(0), c, y)
+	case graph.MergeTokens:
+		merge64(op, n, in(0), in(1), y)
+	case graph.UnmergeTokens:
+		s := n.Inputs[0].Dim(1)
+		for i := range y {
+			token := i / c
+			y[i] = in(0)[(token/n.Out[0].Shape[1]*s+int(in(1)[token]))*c+i%c]
+		}
 	default:
 		panic(fmt.Sprintf("no definition of %T", n.Op))
 	}

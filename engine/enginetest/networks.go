@@ -148,6 +148,14 @@ func Networks() []Network {
 		z, book := g.Param("z", 3, 5, 7), g.Param("book", 11, 7)
 		return g.Sub(g.Detach(g.Embedding(book, g.Nearest(z, book))), z)
 	}})
+	for _, op := range []graph.MatchTokens{{H: 2, W: 2, Merged: 0}, {H: 6, W: 4, Merged: 7, Top: 1}, {H: 18, W: 20, Merged: 270, Left: 1}, {H: 48, W: 24, Merged: 500, Top: 1, Left: 1}} {
+		all = append(all, Network{Name: fmt.Sprint("MatchTokens", op), Flat: true, Build: func(g *graph.Graph) graph.Value {
+			x := g.Param("x", 2, op.H*op.W, 70)
+			place := g.MatchTokens(x, op)
+			merged := g.MergeTokens(x, place, op.H*op.W-op.Merged)
+			return g.Add(x, g.UnmergeTokens(g.Affine(merged, 3, 1), place))
+		}})
+	}
 	return all
 }
 

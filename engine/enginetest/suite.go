@@ -81,7 +81,7 @@ func (s *suite) operations(t *testing.T) {
 	for _, name := range strings.Fields("Input Param Fill Unary UnaryGrad Binary Reduce Broadcast SquaredNorm Reshape Transpose " +
 		"Slice Pad Concat MatMul Conv2D Conv2DGradX Conv2DGradW Upsample AvgPool MaxPool MaxPoolGrad GroupNorm GroupNormGrad " +
 		"LayerNorm LayerNormGrad Attention AttentionGrad GEGLU GEGLUGrad Softmax SoftmaxGrad Embedding EmbeddingGrad " +
-		"TimestepEmbedding Resize Nearest Detach") {
+		"TimestepEmbedding Resize Nearest Detach MatchTokens MergeTokens UnmergeTokens") {
 		if !s.seen[name] && !slices.Contains(s.opt.Lacks, name) {
 			t.Errorf("no network uses %s", name)
 		}

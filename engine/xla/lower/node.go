@@ -3,6 +3,7 @@ package lower
 import (
 	"fmt"
 
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 )
 
@@ -111,6 +112,8 @@ func (l *lowering) rare(n *graph.Node) (val, error) {
 		return l.timesteps(n, op), nil
 	case graph.Nearest:
 		return l.nearest(n), nil
+	case graph.MatchTokens, graph.MergeTokens, graph.UnmergeTokens:
+		return val{}, fault.Unsupportedf("tokens are merged by the processor's engine alone")
 	}
 	return val{}, fmt.Errorf("the operation %T cannot be written as StableHLO", n.Op)
 }
