@@ -21,6 +21,7 @@ import (
 	"github.com/ldm-go/ldm/serve/core"
 	"github.com/ldm-go/ldm/serve/front"
 	"github.com/ldm-go/ldm/serve/intake"
+	"github.com/ldm-go/ldm/serve/job"
 	"github.com/ldm-go/ldm/serve/jobsapi"
 	"github.com/ldm-go/ldm/serve/openai"
 	"github.com/ldm-go/ldm/serve/page"
@@ -162,14 +163,17 @@ func (s *Server) open(ctx context.Context) (bus.Transport, error) {
 	if s.cfg.NATS != "" {
 		return s.openNATS(ctx)
 	}
-	db, err := sqlite.Open(s.cfg.Data, s.cfg.Queue)
+	files := &store.Files{Dir: filepath.Join(s.cfg.Data, "pictures")}
+	if err := os.MkdirAll(files.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(s.cfg.Data, s.cfg.Queue, func(ctx context.Context, j job.Job) bool { return worker.Whole(ctx, files, j) })
 	if err != nil {
 		return nil, err
 	}
-	s.close = append(s.close, db.Close)
-	s.store, s.blobs = db, store.Files{Dir: filepath.Join(s.cfg.Data, "pictures")}
-	s.presence = alone{}
-	return &bus.Local{}, os.MkdirAll(filepath.Join(s.cfg.Data, "pictures"), 0o700)
+	s.close = append(s.close, files.Flush, db.Close)
+	s.store, s.blobs, s.presence = db, files, alone{}
+	return &bus.Local{}, nil
 }
 
 // Close gives back files and connections.

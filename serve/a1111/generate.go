@@ -75,6 +75,9 @@ func (a *API) read(f *fields.Fields, withImage bool) (j job.Job, blobs intake.Bl
 	x = extra{Iterations: count(f, "n_iter"), Batch: count(f, "batch_size")}
 	n := int64(x.Iterations) * int64(x.Batch)
 	in.N = &n
+	if x.Iterations > 1 { // what a skip ends, and what progress counts
+		in.Together = x.Batch
+	}
 	model, format := overrides(f, &in)
 	in.OutputFormat = format
 	if withImage {
@@ -97,8 +100,8 @@ func (a *API) read(f *fields.Fields, withImage bool) (j job.Job, blobs intake.Bl
 	return j, blobs, x, err
 }
 
-// previews: a picture of what is predicted, every few steps, for progress.
-var previews = ptr[int64](3)
+// previews: a picture of what is predicted, while somebody asks for the progress.
+var previews = ptr[int64](1)
 
 func ptr[T any](v T) *T { return &v }
 

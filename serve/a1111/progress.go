@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/ldm-go/ldm/serve/bus"
 	"github.com/ldm-go/ldm/serve/core"
@@ -60,6 +61,11 @@ func (a *API) progress(w http.ResponseWriter, r *http.Request) {
 		var x extra
 		json.Unmarshal(j.Extra, &x)
 		p, preview := a.Progress(j)
+		if skip, _ := strconv.ParseBool(strings.ToLower(r.URL.Query().Get("skip_current_image"))); skip {
+			preview = nil
+		} else {
+			p, preview = a.Seen(r.Context(), j)
+		}
 		s := state{
 			Job: "txt2img", JobCount: max(x.Iterations, 1), JobTimestamp: j.Created.Format("20060102150405"),
 			JobNo: p.Image / max(x.Batch, 1), SamplingStep: p.Step, SamplingSteps: max(p.Steps, 1),
@@ -73,7 +79,7 @@ func (a *API) progress(w http.ResponseWriter, r *http.Request) {
 		answer.State = s
 		answer.Progress = min(1, .01+(float64(s.JobNo)+float64(s.SamplingStep)/float64(s.SamplingSteps))/float64(s.JobCount))
 		answer.ETA = max(p.Left, 0)
-		if preview != nil && r.URL.Query().Get("skip_current_image") != "true" {
+		if preview != nil {
 			text := encode(preview.Data)
 			answer.CurrentImage = &text
 		}

@@ -32,15 +32,17 @@ const (
 	KindStatus    Kind = "status"
 	KindInterrupt Kind = "interrupt" // end with the pictures as far as they are
 	KindSkip      Kind = "skip"      // end the picture in work as it is, and go on with the next
+	KindLook      Kind = "look"      // somebody wants to see previews for a while
 )
 
 // Progress is how far a job is.
 type Progress struct {
-	Step   int     `json:"step"` // of the picture in work
-	Steps  int     `json:"steps"`
-	Image  int     `json:"image"` // the picture in work, from 0
-	Images int     `json:"images"`
-	Left   float64 `json:"left"` // seconds, or negative where it is not known
+	Step     int     `json:"step"` // of the pictures in work
+	Steps    int     `json:"steps"`
+	Image    int     `json:"image"` // the first picture in work, from 0
+	Images   int     `json:"images"`
+	Together int     `json:"together"` // pictures in work; < 1: one
+	Left     float64 `json:"left"`     // seconds, or negative where it is not known
 }
 
 // Fraction is the part of the job that is done.
@@ -48,7 +50,8 @@ func (p Progress) Fraction() float64 {
 	if p.Steps == 0 || p.Images == 0 {
 		return 0
 	}
-	return min((float64(p.Image)+float64(p.Step)/float64(p.Steps))/float64(p.Images), 1)
+	done := float64(max(p.Together, 1)) * float64(p.Step) / float64(p.Steps)
+	return min((float64(p.Image)+done)/float64(p.Images), 1)
 }
 
 // Preview is the picture that is predicted at a step.

@@ -79,8 +79,12 @@ func (c *Core) Submit(ctx context.Context, j job.Job, blobs intake.Blobs) (job.J
 	if c.Draining() {
 		return j, ErrDraining
 	}
+	put := c.Blobs.Put
+	if j.Attached != "" { // it ends with its client, who is gone with this machine
+		put = c.Blobs.Write
+	}
 	for name, data := range blobs {
-		if err := c.Blobs.Put(ctx, j.ID, name, data); err != nil {
+		if err := put(ctx, j.ID, name, data); err != nil {
 			c.Blobs.DeleteAll(context.WithoutCancel(ctx), j.ID)
 			return j, err
 		}

@@ -46,7 +46,7 @@ func (f *Feed) add(e bus.Event) {
 				break
 			}
 		}
-	case e.Kind == bus.KindInterrupt || e.Kind == bus.KindSkip:
+	case e.Kind == bus.KindInterrupt || e.Kind == bus.KindSkip || e.Kind == bus.KindLook:
 		return
 	}
 	id := 1
@@ -72,6 +72,16 @@ func (f *Feed) After(id int) ([]Message, <-chan struct{}) {
 		}
 	}
 	return list, f.more
+}
+
+// last is the number of the newest message.
+func (f *Feed) last() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.messages); n > 0 {
+		return f.messages[n-1].ID
+	}
+	return 0
 }
 
 // Progress is how far the job is, and its last preview, if there is one.
@@ -138,6 +148,46 @@ func (c *Core) Feed(j job.Job) *Feed {
 	}
 	return f
 }
+
+// Look asks the worker of a job for previews, for some seconds.
+func (c *Core) Look(j job.Job) {
+	if j.Request.PreviewEvery > 0 && !j.Status.Final() {
+		c.Bus.Send(j.ID, bus.Event{Kind: bus.KindLook})
+	}
+}
+
+// Seen is how far a job is, with its last preview. Where there is none yet, as nobody
+// has looked before, it waits a moment for the first.
+func (c *Core) Seen(ctx context.Context, j job.Job) (bus.Progress, *bus.Preview) {
+	c.Look(j)
+	p, preview := c.Progress(j)
+	if preview != nil || j.Status != job.Running || j.Request.PreviewEvery == 0 {
+		return p, preview
+	}
+	feed, end := c.Feed(j), time.After(firstPreview)
+	for last := feed.last(); preview == nil; {
+		messages, more := feed.After(last)
+		for _, m := range messages {
+			if last = m.ID; m.Status != nil && m.Status.Final() {
+				return feed.Progress()
+			}
+		}
+		if p, preview = feed.Progress(); preview != nil {
+			break
+		}
+		select {
+		case <-more:
+		case <-end:
+			return p, nil
+		case <-ctx.Done():
+			return p, nil
+		}
+	}
+	return p, preview
+}
+
+// firstPreview is how long Seen waits.
+const firstPreview = 250 * time.Millisecond
 
 // Progress is how far a job is, without following it.
 func (c *Core) Progress(j job.Job) (bus.Progress, *bus.Preview) {

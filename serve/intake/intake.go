@@ -40,6 +40,7 @@ type Input struct {
 	Prompt         string
 	NegativePrompt string
 	N              *int64
+	Together       int // pictures computed together at most; 0: any number
 	Seed           *int64
 	Width, Height  *int64
 	Steps          *int64
@@ -283,6 +284,7 @@ func Nearest(n, unit int) (low, high int) {
 
 // numbers settles counts, seed and strengths.
 func (k *check) numbers() {
+	k.r.Together = k.in.Together
 	k.r.N = k.whole("n", k.in.N, 1, 1, int64(k.Limits.MaxImages))
 	k.r.Steps = k.whole("steps", k.in.Steps, int64(k.m.Steps), 1, int64(min(k.Limits.MaxSteps, k.m.Timesteps)))
 	k.r.CFGScale = k.number("cfg_scale", k.in.CFGScale, k.m.CFGScale, 0, 100)

@@ -21,6 +21,15 @@ func (j *Job) requeue() {
 	j.Status, j.Worker, j.Lease, j.Started, j.Images = Queued, "", time.Time{}, time.Time{}, nil
 }
 
+// Redo gives a job that had succeeded back to the queue, as its pictures are lost; one
+// whose client has long had its answer is cancelled.
+func (j *Job) Redo(now time.Time) {
+	j.Finished = time.Time{}
+	if j.requeue(); j.Attached != "" {
+		j.Status, j.Finished = Cancelled, now
+	}
+}
+
 // Lapsed tells whether nobody works for a job any more: its worker's lease has
 // ended, or the server that its client waited at is gone.
 func (j *Job) Lapsed(now time.Time, alive func(owner string) bool) bool {

@@ -42,7 +42,8 @@ type Request struct {
 	Prompt         string            `json:"prompt"`
 	NegativePrompt string            `json:"negative_prompt"`
 	N              int               `json:"n"`
-	Seed           int64             `json:"seed"` // picture i has Seed + i
+	Together       int               `json:"together,omitempty"` // computed together at most; 0: any number
+	Seed           int64             `json:"seed"`               // picture i has Seed + i
 	Width          int               `json:"width"`
 	Height         int               `json:"height"`
 	Steps          int               `json:"steps"`

@@ -11,6 +11,9 @@ import (
 	"github.com/ldm-go/ldm/serve/job"
 )
 
+// lookEvery is well within the time that a look at previews lasts.
+const lookEvery = 4 * time.Second
+
 // events tells what happens to a job as it happens, from the event behind the
 // one that the client names as its last.
 func (a API) events(w http.ResponseWriter, r *http.Request) {
@@ -25,6 +28,9 @@ func (a API) events(w http.ResponseWriter, r *http.Request) {
 	stream := core.NewStream(w)
 	alive := time.NewTicker(core.KeepAlive)
 	defer alive.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	a.Look(j)
 	for {
 		messages, more := feed.After(last)
 		now, err := a.Store.Get(ctx, j.ID)
@@ -34,6 +40,9 @@ func (a API) events(w http.ResponseWriter, r *http.Request) {
 		for _, m := range messages {
 			last = m.ID
 			a.send(ctx, stream, now, m)
+			if m.Kind == bus.KindStatus {
+				a.Look(now)
+			}
 		}
 		if now.Status.Final() {
 			stream.Send(last+1, "done", a.view(ctx, now))
@@ -44,6 +53,8 @@ func (a API) events(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-more:
 		case <-changes:
+		case <-look.C:
+			a.Look(now)
 		case <-alive.C:
 			stream.Comment()
 		}

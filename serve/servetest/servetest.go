@@ -66,7 +66,7 @@ func (m *Models) Run(ctx context.Context, t *worker.Task) error {
 			case <-time.After(m.Step):
 			}
 			m.Steps.Add(1)
-			t.Step(step+1, r.Steps, i, r.N)
+			t.Step(step+1, r.Steps, i, 1)
 			if r.PreviewEvery > 0 && (step+1)%r.PreviewEvery == 0 && step+1 < r.Steps {
 				data, err := encode(r, r.Seed+int64(i))
 				if err != nil {

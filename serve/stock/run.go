@@ -14,9 +14,8 @@ import (
 	"github.com/ldm-go/ldm/serve/worker"
 )
 
-// Run implements worker.Runner: one picture after the other, so that each is kept
-// as soon as it is there. Pictures of jobs that run side by side are computed
-// together inside the model.
+// Run implements worker.Runner. Pictures of a job are computed together, as many as
+// the worker allows, and so are those of jobs that run side by side, inside the model.
 func (s *Stock) Run(ctx context.Context, t *worker.Task) error {
 	k := s.find(t.Job.Request.Model)
 	if k == nil {
@@ -34,63 +33,72 @@ func (s *Stock) Run(ctx context.Context, t *worker.Task) error {
 	if m.Network().TextLength() > 0 {
 		t.Job.Warnings = append(t.Job.Warnings, m.Remarks(t.Job.Request.Prompt)...)
 	}
-	for i := range t.Job.Request.N {
-		r.Seeds = []uint64{uint64(t.Job.Request.Seed) + uint64(i)}
-		img, err := s.one(ctx, m, t, r.Request, i)
+	n, rows := t.Job.Request.N, t.Rows()
+	for first := 0; first < n && !(first > 0 && t.Interrupted()); first += rows {
+		r.Seeds = ldm.Seeds(uint64(t.Job.Request.Seed)+uint64(first), min(rows, n-first))
+		images, err := s.some(ctx, m, t, r.Request, first)
 		if err != nil {
 			return err
 		}
-		if r.after != nil {
-			img = r.after(img)
-		}
-		if err := s.keep(ctx, k, t, i, img); err != nil {
-			return err
-		}
-		if t.Interrupted() {
-			return nil
+		for i, img := range images {
+			if r.after != nil {
+				img = r.after(img)
+			}
+			if err := s.keep(ctx, k, t, first+i, img); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// one makes a picture; told to stop, it is the picture as far as it is.
-func (s *Stock) one(ctx context.Context, m *ldm.Model, t *worker.Task, r ldm.Request, i int) (image.Image, error) {
+// some makes pictures together; told to stop, they are as far as they are.
+func (s *Stock) some(ctx context.Context, m *ldm.Model, t *worker.Task, r ldm.Request, first int) ([]image.Image, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	skips := t.Skips()
-	var unfinished image.Image
+	var parts []ldm.Step // where those are that go through the model together
+	var unfinished []image.Image
 	var failed error
 	r.OnStep = func(step ldm.Step) {
-		t.Step(step.Done, step.Total, i, t.Job.Request.N)
+		t.Step(step.Done, step.Total, first, len(r.Seeds))
+		if n := len(parts); n == 0 || parts[n-1].First != step.First {
+			parts = append(parts, step)
+		}
+		now := &parts[len(parts)-1]
+		*now = step
+		now.X0 = step.X0.Clone() // the sampler goes on with its own
 		switch {
 		case step.Done == step.Total:
 		case t.Interrupted() || t.Skips() > skips:
-			var images []image.Image
-			if images, failed = step.Decode(ctx); failed == nil {
-				unfinished = images[0]
+			for _, part := range parts {
+				var images []image.Image
+				if images, failed = part.Decode(ctx); failed != nil {
+					break
+				}
+				unfinished = append(unfinished, images...)
 			}
 			stop()
-		case t.Job.Request.PreviewEvery > 0 && step.Done%t.Job.Request.PreviewEvery == 0:
-			failed = s.preview(ctx, t, step, i)
-			if failed != nil {
+		case t.WantsPreview(step.Done):
+			if failed = s.preview(ctx, t, step, first); failed != nil {
 				stop()
 			}
 		}
 	}
 	out, err := m.Generate(ctx, r)
 	switch {
-	case unfinished != nil:
-		return unfinished, nil
 	case failed != nil:
 		return nil, failed
+	case unfinished != nil:
+		return unfinished, nil
 	case err != nil:
 		return nil, err
 	}
-	return out.Images[0], nil
+	return out.Images, nil
 }
 
 // preview sends what is predicted, small unless the whole size was asked for.
-func (s *Stock) preview(ctx context.Context, t *worker.Task, step ldm.Step, i int) error {
+func (s *Stock) preview(ctx context.Context, t *worker.Task, step ldm.Step, first int) error {
 	show := step.Preview
 	if t.Job.Request.FullPreview {
 		show = step.Decode
@@ -99,11 +107,13 @@ func (s *Stock) preview(ctx context.Context, t *worker.Task, step ldm.Step, i in
 	if err != nil {
 		return err
 	}
-	var buf bytes.Buffer
-	if err := png.Encode(&buf, images[0]); err != nil {
-		return err
+	for i, img := range images {
+		var buf bytes.Buffer
+		if err := png.Encode(&buf, img); err != nil {
+			return err
+		}
+		t.Preview(bus.Preview{Image: first + step.First + i, Step: step.Done, Media: "image/png", Data: buf.Bytes()})
 	}
-	t.Preview(bus.Preview{Image: i, Step: step.Done, Media: "image/png", Data: buf.Bytes()})
 	return nil
 }
 

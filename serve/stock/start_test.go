@@ -37,13 +37,13 @@ func TestStart(t *testing.T) {
 	}
 	defer s.Close()
 	m := s.List()[0]
-	db, err := sqlite.Open(t.TempDir(), 100)
+	db, err := sqlite.Open(t.TempDir(), 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	w := &worker.Worker{
-		Name: "w", Store: db, Blobs: store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: s,
+		Name: "w", Store: db, Blobs: &store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: s,
 		Alive: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler), MaxRows: 4,
 	}
 	ctx, stop := context.WithCancel(context.Background())

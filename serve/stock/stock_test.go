@@ -44,23 +44,31 @@ func TestBox(t *testing.T) {
 	if m.ID != "emoji" || m.Width != 64 || m.Unit%8 != 0 || len(m.SHA256) != 64 || !m.Can(job.TextToImage) || s.Loaded("emoji") {
 		t.Errorf("%+v", m)
 	}
-	db, err := sqlite.Open(t.TempDir(), 10)
+	db, err := sqlite.Open(t.TempDir(), 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	w := &worker.Worker{
-		Name: "w", Store: db, Blobs: store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: s,
+		Name: "w", Store: db, Blobs: &store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: s,
 		Alive: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler), MaxRows: 4,
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	first := accept(t, w, m, intake.Input{Prompt: "a red apple", Seed: ptr[int64](8), Steps: ptr[int64](4)})
+	first := accept(t, w, m, intake.Input{Prompt: "a red apple", Seed: ptr[int64](8), Steps: ptr[int64](4), PreviewEvery: ptr[int64](1)})
 	batch := accept(t, w, m, intake.Input{Prompt: "a red apple", Seed: ptr[int64](7), N: ptr[int64](2), Steps: ptr[int64](4), PreviewEvery: ptr[int64](2)})
-	previews := 0
+	previews, unwanted := 0, 0
 	w.Bus.Follow(ctx, batch, func(e bus.Event) {
 		if e.Preview != nil {
 			previews++
+		}
+		if e.Kind == bus.KindStatus && *e.Status == job.Running {
+			w.Bus.Send(batch, bus.Event{Kind: bus.KindLook})
+		}
+	})
+	w.Bus.Follow(ctx, first, func(e bus.Event) {
+		if e.Preview != nil {
+			unwanted++
 		}
 	})
 	go w.Run(ctx)
@@ -83,8 +91,8 @@ func TestBox(t *testing.T) {
 	if !strings.Contains(strings.Join(long.Warnings, " "), "cut") {
 		t.Errorf("nothing is said of a text that is cut: %v", long.Warnings)
 	}
-	if previews != 2 {
-		t.Errorf("%d previews, want one for each picture", previews)
+	if previews != 2 || unwanted > 0 {
+		t.Errorf("%d previews, want one for each picture; %d that nobody looked at", previews, unwanted)
 	}
 }
 
@@ -155,13 +163,13 @@ func TestUnload(t *testing.T) {
 	if list := s.List(); len(list) != 2 || list[0].SHA256 != list[1].SHA256 || list[0].Bytes < 50<<20 {
 		t.Fatalf("%+v", list)
 	}
-	db, err := sqlite.Open(t.TempDir(), 10)
+	db, err := sqlite.Open(t.TempDir(), 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	w := &worker.Worker{
-		Name: "w", Store: db, Blobs: store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: s,
+		Name: "w", Store: db, Blobs: &store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: s,
 		Alive: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler), MaxRows: 1,
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -24,9 +24,10 @@ var (
 // Store keeps jobs. All methods may be called by many goroutines, and, for
 // stores that are shared, by many processes.
 type Store interface {
-	// Accept makes a waiting job durable before it returns. A job with the same
-	// idempotency key and digest is returned in its place; with another digest
-	// it is ErrConflict. ErrFull: too many jobs wait.
+	// Accept makes a waiting job durable before it returns; workers may see it before.
+	// Of a job that ends with the client who waits for it nothing need outlive the
+	// machine. A job with the same idempotency key and digest is returned in its place;
+	// with another digest it is ErrConflict. ErrFull: too many jobs wait.
 	Accept(ctx context.Context, j job.Job) (job.Job, error)
 	// Get returns a job, or ErrNotFound.
 	Get(ctx context.Context, id string) (job.Job, error)
@@ -40,7 +41,8 @@ type Store interface {
 	// Renew extends the lease of a running job; ErrTaken if it was lost or cancelled.
 	Renew(ctx context.Context, id, worker string, until time.Time) error
 	// Save writes a job that j.Worker runs, also its end; ErrTaken if the job is no
-	// longer that worker's. The lease stays as it is stored.
+	// longer that worker's. The lease stays as it is stored. As with Claim, Renew and
+	// Release, the loss of power may undo it: the job is run once more then.
 	Save(ctx context.Context, j job.Job) error
 	// Release gives a claimed job back to the queue, and does not count the attempt.
 	Release(ctx context.Context, id, worker string) error
@@ -72,6 +74,9 @@ type Query struct {
 type Blobs interface {
 	// Put makes a blob durable before it returns.
 	Put(ctx context.Context, id, name string, data []byte) error
+	// Write keeps a blob from the end of the process, and soon after from the loss of
+	// power: enough for what can be made again.
+	Write(ctx context.Context, id, name string, data []byte) error
 	// Get returns a blob, or ErrNotFound.
 	Get(ctx context.Context, id, name string) ([]byte, error)
 	// DeleteAll removes the blobs of a job.

@@ -28,6 +28,8 @@ type Task struct {
 	interrupted atomic.Bool
 	skips       atomic.Int64
 	told        atomic.Int64 // when progress was last sent, in milliseconds
+	unseen      atomic.Int64 // from when on the next preview may be sent
+	watched     atomic.Int64 // until when previews are wanted
 }
 
 // Blob returns a picture that came with the job.
@@ -42,6 +44,8 @@ func (t *Task) control(e bus.Event) {
 		t.interrupted.Store(true)
 	case bus.KindSkip:
 		t.skips.Add(1)
+	case bus.KindLook:
+		t.watched.Store((time.Since(t.began) + lookFor).Milliseconds())
 	}
 }
 
@@ -54,32 +58,56 @@ func (t *Task) Skips() int { return int(t.skips.Load()) }
 // progressEvery is the least time between two reports, but for the last step's.
 const progressEvery = 100 * time.Millisecond
 
-// Step reports a step of a picture.
-func (t *Task) Step(step, steps, image, images int) {
+// Rows is how many of the job's pictures are computed together.
+func (t *Task) Rows() int {
+	rows := min(t.Job.Request.N, max(t.worker.MaxRows, 1))
+	if batch := t.Job.Request.Together; batch > 0 {
+		rows = min(rows, batch)
+	}
+	return rows
+}
+
+// Step reports a step of some pictures that are computed together, from number first on.
+func (t *Task) Step(step, steps, first, together int) {
 	now := time.Since(t.began).Milliseconds()
 	last := t.told.Load()
 	if step < steps && now-last < progressEvery.Milliseconds() || !t.told.CompareAndSwap(last, now) && step < steps {
 		return
 	}
-	p := bus.Progress{Step: step, Steps: steps, Image: image, Images: images, Left: -1}
+	p := bus.Progress{Step: step, Steps: steps, Image: first, Images: t.Job.Request.N, Together: together, Left: -1}
 	if f := p.Fraction(); f > 0 {
 		p.Left = time.Since(t.began).Seconds() * (1 - f) / f
 	}
 	t.worker.Bus.Send(t.Job.ID, bus.Event{Kind: bus.KindProgress, Progress: &p})
 }
 
+// lookFor is how long one look lasts.
+const lookFor = 10 * time.Second
+
+// WantsPreview tells whether to show what is predicted at a step: a client asked for
+// that, and somebody looks. Previews of the whole size are counted by who waits for
+// them, and are never left out.
+func (t *Task) WantsPreview(step int) bool {
+	r, now := t.Job.Request, time.Since(t.began).Milliseconds()
+	if r.PreviewEvery == 0 || step%r.PreviewEvery != 0 {
+		return false
+	}
+	return r.FullPreview || now < t.watched.Load() && now >= t.unseen.Load()
+}
+
 // Preview sends the picture that is predicted at a step.
 func (t *Task) Preview(p bus.Preview) {
+	t.unseen.Store((time.Since(t.began) + progressEvery).Milliseconds())
 	t.worker.Bus.Send(t.Job.ID, bus.Event{Kind: bus.KindPreview, Preview: &p})
 }
 
-// Picture keeps a finished picture: its bytes are durable and the job knows of
+// Picture keeps a finished picture: its bytes are kept and the job knows of
 // it when Picture returns. Index, seed, size, media type and infotext are given.
 func (t *Task) Picture(ctx context.Context, img job.Image, data []byte) error {
 	sum := sha256.Sum256(data)
 	img.SHA256, img.Bytes = hex.EncodeToString(sum[:]), int64(len(data))
 	w := t.worker
-	err := w.patiently(ctx, t.Job.ID, func() error { return w.Blobs.Put(ctx, t.Job.ID, BlobName(img.Index), data) })
+	err := w.patiently(ctx, t.Job.ID, func() error { return w.Blobs.Write(ctx, t.Job.ID, BlobName(img.Index), data) })
 	if err != nil {
 		return err
 	}
@@ -102,6 +130,17 @@ func (t *Task) Made() int {
 
 // BlobName is the name of a job's picture among its blobs.
 func BlobName(index int) string { return fmt.Sprintf("image-%d", index) }
+
+// Whole tells whether all pictures of a job are there as they were made.
+func Whole(ctx context.Context, b store.Blobs, j job.Job) bool {
+	for _, img := range j.Images {
+		data, err := b.Get(ctx, j.ID, BlobName(img.Index))
+		if sum := sha256.Sum256(data); err != nil || hex.EncodeToString(sum[:]) != img.SHA256 {
+			return false
+		}
+	}
+	return true
+}
 
 // safely runs a task; a panic is an error of this job alone.
 func (w *Worker) safely(ctx context.Context, t *Task) (err error) {

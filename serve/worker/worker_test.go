@@ -76,13 +76,13 @@ type setup struct {
 
 func start(t *testing.T, change func(w *worker.Worker)) *setup {
 	t.Helper()
-	s, err := sqlite.Open(t.TempDir(), 100)
+	s, err := sqlite.Open(t.TempDir(), 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &fake{step: 2 * time.Millisecond}
 	w := &worker.Worker{
-		Name: "w", Store: s, Blobs: store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: f,
+		Name: "w", Store: s, Blobs: &store.Files{Dir: t.TempDir()}, Bus: bus.Bus{Transport: &bus.Local{}}, Runner: f,
 		Alive: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler), MaxRows: 4, Grace: 5 * time.Second,
 	}
 	if change != nil {

@@ -26,6 +26,11 @@ func (b Blobs) Put(ctx context.Context, id, name string, data []byte) error {
 	})
 }
 
+// Write implements store.Blobs.
+func (b Blobs) Write(ctx context.Context, id, name string, data []byte) error {
+	return b.Put(ctx, id, name, data)
+}
+
 // Get implements store.Blobs.
 func (b Blobs) Get(ctx context.Context, id, name string) ([]byte, error) {
 	var data []byte

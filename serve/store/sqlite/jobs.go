@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ldm-go/ldm/serve/job"
@@ -51,7 +52,22 @@ func (s *Store) Accept(ctx context.Context, j job.Job) (accepted job.Job, err er
 		}
 		return put(ctx, tx, j)
 	})
-	return accepted, err
+	if err != nil || j.Attached != "" { // the client who waits is gone with the machine
+		return accepted, err
+	}
+	if err := s.log.Flush(); err != nil {
+		s.forget(context.WithoutCancel(ctx), j.ID)
+		return accepted, fmt.Errorf("%w: %w", store.ErrNoSpace, err)
+	}
+	return accepted, nil
+}
+
+// forget removes a job, whatever it does.
+func (s *Store) forget(ctx context.Context, id string) error {
+	return s.change(ctx, func(tx querier) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM jobs WHERE id = ?", id)
+		return known(err)
+	})
 }
 
 // Get implements store.Store.
@@ -118,10 +134,14 @@ func (s *Store) Renew(ctx context.Context, id, worker string, until time.Time) e
 
 // Save implements store.Store.
 func (s *Store) Save(ctx context.Context, j job.Job) error {
-	return s.own(ctx, j.ID, j.Worker, func(stored *job.Job) {
+	err := s.own(ctx, j.ID, j.Worker, func(stored *job.Job) {
 		j.Lease = stored.Lease
 		*stored = j
 	})
+	if err == nil && j.Status.Final() {
+		s.log.start() // nobody waits for it
+	}
+	return err
 }
 
 // Release implements store.Store.
@@ -143,12 +163,15 @@ func (s *Store) Cancel(ctx context.Context, id string) (cancelled job.Job, err e
 		cancelled = j
 		return err
 	})
+	if err == nil && cancelled.Attached == "" {
+		err = s.log.Flush()
+	}
 	return cancelled, err
 }
 
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, id string) error {
-	return s.change(ctx, func(tx querier) error {
+	err := s.change(ctx, func(tx querier) error {
 		j, err := get(ctx, tx, "id = ?", id)
 		if err != nil {
 			return err
@@ -159,6 +182,10 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 		_, err = tx.ExecContext(ctx, "DELETE FROM jobs WHERE id = ?", id)
 		return known(err)
 	})
+	if err != nil {
+		return err
+	}
+	return s.log.Flush() // before its pictures go
 }
 
 // Reap implements store.Store.

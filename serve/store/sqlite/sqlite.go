@@ -1,6 +1,8 @@
-// Package sqlite keeps jobs in a SQLite database in a folder: a write-ahead log
-// with full synchronisation, so that what was accepted survives the end of the
-// process at any moment, and a full disk is an error that passes by itself.
+// Package sqlite keeps jobs in a SQLite database in a folder, with a write-ahead log:
+// what was committed survives the end of the process at any moment, and a full disk
+// is an error that passes by itself. Against the loss of power the log is put on the
+// disk before a job counts as accepted, once for all that are accepted at that time;
+// what happens to a job later can be done again, and follows within a moment.
 package sqlite
 
 import (
@@ -47,13 +49,18 @@ type Store struct {
 	read  *sql.DB
 	lock  *flock.Flock
 	limit int
+	log   flusher
 	store.Broadcast
 }
 
+// Whole tells whether all pictures of a job are there.
+type Whole func(ctx context.Context, j job.Job) bool
+
 // Open opens or makes the database in a folder. At most limit jobs wait. Jobs
 // that were running when the last process ended go back to the queue, and those
-// that a client waited for are cancelled.
-func Open(dir string, limit int) (*Store, error) {
+// that a client waited for are cancelled. So it is with jobs that ended last, whose
+// pictures were lost with the power; a nil whole finds none of those.
+func Open(dir string, limit int, whole Whole) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -66,7 +73,11 @@ func Open(dir string, limit int) (*Store, error) {
 		return nil, fmt.Errorf("%s is in use by another server", dir)
 	}
 	s := &Store{lock: lock, limit: limit}
-	if err := s.open(filepath.Join(dir, "jobs.sqlite")); err != nil {
+	err = s.open(filepath.Join(dir, "jobs.sqlite"))
+	if err == nil && whole != nil {
+		err = s.redo(context.Background(), whole)
+	}
+	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -74,7 +85,7 @@ func Open(dir string, limit int) (*Store, error) {
 }
 
 func (s *Store) open(path string) (err error) {
-	uri := "file:" + escape(path) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)&_txlock=immediate"
+	uri := "file:" + escape(path) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)&_txlock=immediate"
 	if s.write, err = sql.Open("sqlite", uri); err != nil {
 		return err
 	}
@@ -95,6 +106,7 @@ func (s *Store) open(path string) (err error) {
 	default:
 		return fmt.Errorf("the database has version %d, this program knows %d", have, version)
 	}
+	s.log.path = path + "-wal"
 	end := time.Unix(1<<40, 0)
 	return s.Reap(context.Background(), end, func(string) bool { return false })
 }

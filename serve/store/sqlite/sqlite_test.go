@@ -16,7 +16,7 @@ import (
 
 func open(t *testing.T, dir string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(dir, storetest.Limit)
+	s, err := sqlite.Open(dir, storetest.Limit, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, filepath.Join(t.TempDir(), "a?b#c%20 ü")) })
 }
 
-func TestFiles(t *testing.T) { storetest.RunBlobs(t, store.Files{Dir: t.TempDir()}) }
+func TestFiles(t *testing.T) { storetest.RunBlobs(t, &store.Files{Dir: t.TempDir()}) }
 
 // TestReopen: what was accepted is there after a restart; what ran waits again,
 // and what a client waited for is cancelled.
@@ -46,7 +46,7 @@ func TestReopen(t *testing.T) {
 	if _, err := s.Claim(ctx, running.ID, "w", time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlite.Open(dir, 5); err == nil || !strings.Contains(err.Error(), "in use by another server") {
+	if _, err := sqlite.Open(dir, 5, nil); err == nil || !strings.Contains(err.Error(), "in use by another server") {
 		t.Errorf("a second server in the folder: error %v", err)
 	}
 	s.Close()
@@ -58,11 +58,45 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestLostPictures: a job that ended last, and whose picture is gone with the power, is
+// made again; one whose client has its answer is not.
+func TestLostPictures(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	ctx := context.Background()
+	whole, torn, attached := storetest.New("k"), storetest.New("k"), storetest.New("k")
+	attached.Attached = "me"
+	for _, j := range []job.Job{whole, torn, attached} {
+		if _, err := s.Accept(ctx, j); err != nil {
+			t.Fatal(err)
+		}
+		j, err := s.Claim(ctx, j.ID, "w", time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Status, j.Finished, j.Images = job.Succeeded, time.Now().UTC(), []job.Image{{SHA256: "x"}}
+		if err := s.Save(ctx, j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	s, err := sqlite.Open(dir, 5, func(_ context.Context, j job.Job) bool { return j.ID == whole.ID })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for id, want := range map[string]job.Status{whole.ID: job.Succeeded, torn.ID: job.Queued, attached.ID: job.Cancelled} {
+		if j, err := s.Get(ctx, id); err != nil || j.Status != want || len(j.Images) > 0 != (id == whole.ID) {
+			t.Errorf("after a loss of power %s with %d pictures, error %v; want %s", j.Status, len(j.Images), err, want)
+		}
+	}
+}
+
 // TestSweep: ended jobs go when they are old or the pictures are too many, and
 // so do pictures without a job.
 func TestSweep(t *testing.T) {
 	ctx := context.Background()
-	s, b := open(t, t.TempDir()), store.Files{Dir: t.TempDir()}
+	s, b := open(t, t.TempDir()), &store.Files{Dir: t.TempDir()}
 	var ids []string
 	for range 4 {
 		j := storetest.New("k")

@@ -319,11 +319,17 @@ func RunBlobs(t *testing.T, b store.Blobs) {
 			t.Errorf("%s/%s: %d bytes, error %v", c.id, c.name, len(got), err)
 		}
 	}
+	if err := b.Write(background, k, "written", []byte("w")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Get(background, k, "written"); err != nil || string(got) != "w" {
+		t.Errorf("a blob that was written: %q, error %v", got, err)
+	}
 	if _, err := b.Get(background, k, "1.png"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a blob that is not there: error %v", err)
 	}
 	sizes, err := b.Sizes(background)
-	if err != nil || sizes[j] != int64(len(big)+3) || sizes[k] != 1 {
+	if err != nil || sizes[j] != int64(len(big)+3) || sizes[k] != 2 {
 		t.Errorf("sizes %v, error %v", sizes, err)
 	}
 	if err := b.DeleteAll(background, j); err != nil {
