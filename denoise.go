@@ -17,11 +17,13 @@ type row struct {
 	x         *tensor.Tensor // [h, w, C]
 	t         float64
 	condition Encoding
+	variant
+	deep *tensor.Tensor // features: of a shallow variant those that it begins with, of others those that it gives
 }
 
 // kind is the shape of the row.
 func (r row) kind() kind {
-	k := kind{h: r.x.Shape[0], w: r.x.Shape[1]}
+	k := kind{h: r.x.Shape[0], w: r.x.Shape[1], variant: r.variant}
 	if r.condition.Context != nil {
 		k.tokens = r.condition.Context.Shape[0]
 	}
@@ -44,7 +46,7 @@ func (m *Model) Predict(ctx context.Context, x *tensor.Tensor, t float64, condit
 	}
 	rows := make([]row, x.Shape[0])
 	for i := range rows {
-		rows[i] = row{x.Row(i), t, conditions[i]}
+		rows[i] = row{x: x.Row(i), t: t, condition: conditions[i]}
 	}
 	y, err := m.predict(ctx, rows, 0)
 	if err != nil {
@@ -101,12 +103,15 @@ func (m *Model) predictFitting(ctx context.Context, rows []row, group []int, k k
 func (m *Model) predictPatches(ctx context.Context, split tiles.Split, rows []row, group []int, out []float32) error {
 	for _, i := range group {
 		r := rows[i]
+		if r.branch > 0 {
+			return fault.Unsupportedf("latents of %dx%d go through the denoiser patch by patch, which keeps no deep features", r.x.Shape[1], r.x.Shape[0])
+		}
 		inputs := []*tensor.Tensor{one(r.x)}
 		if r.condition.Joined != nil {
 			inputs = append(inputs, one(r.condition.Joined))
 		}
 		y, err := split.Apply(ctx, inputs, tiles.Same, func(ctx context.Context, p tiles.Patch) (*tensor.Tensor, error) {
-			part := row{p.X[0].Row(0), r.t, r.condition}
+			part := row{x: p.X[0].Row(0), t: r.t, condition: r.condition, variant: r.variant}
 			if len(p.X) > 1 {
 				part.condition.Joined = p.X[1].Row(0)
 			}
@@ -169,21 +174,28 @@ func (m *Model) predictPart(ctx context.Context, rows []row, group []int, k kind
 			copy(in[name].Row(k).I32, c.I32)
 		}
 	}
-	y, err := m.batcher.Run(ctx, k, in)
+	y, err := m.batcher.RunAll(ctx, k, in, k.outputs())
 	if err != nil {
 		return err
 	}
-	for k, i := range group {
-		row := y.Row(k).F32
+	for n, i := range group {
+		row := y[0].Row(n).F32
 		copy(out[i*len(row):], row)
+		if len(y) > 1 {
+			rows[i].deep = y[1].Row(n)
+		}
 	}
 	return nil
 }
 
-// conditions are the inputs of the denoiser that a row's condition fills.
+// conditions are the inputs of the denoiser that a row's condition fills, and the deep
+// features that a shallow one begins with.
 func (m *Model) conditions(r row) map[string]*tensor.Tensor {
 	c := r.condition
 	out := map[string]*tensor.Tensor{}
+	if r.shallow {
+		out["deep"] = r.deep
+	}
 	switch m.net.Key {
 	case model.KeyConcat:
 		out["condition"] = c.Joined

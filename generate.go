@@ -100,6 +100,9 @@ func (g *generation) latents(ctx context.Context) (*tensor.Tensor, error) {
 
 // batch is how many pictures go through the denoiser at once.
 func (g *generation) batch(h, w int) int {
+	if g.Sampler.Couples {
+		return 1
+	}
 	return max(maxRows(h*w)/g.places(), 1)
 }
 
@@ -161,7 +164,7 @@ func (p *part) noise() sampler.Noise {
 // prepare compiles the denoiser, whose weights are packed while the conditions are
 // computed.
 func (p *part) prepare(ctx context.Context) error {
-	s := programs.Batch[kind]{Rows: p.rows * p.places(), Kind: kind{h: p.x.Shape[1], w: p.x.Shape[2]}}
+	s := programs.Batch[kind]{Rows: p.rows * p.places(), Kind: kind{h: p.x.Shape[1], w: p.x.Shape[2], variant: p.Savings.variant()}}
 	if p.net.Key == model.KeyCrossAttn || p.net.Key == model.KeyHybrid {
 		s.Kind.tokens = max(p.net.TextLength(), 1) // classes have one
 	}

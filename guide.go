@@ -2,6 +2,7 @@ package ldm
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
@@ -15,25 +16,42 @@ func (p *part) denoiser(ctx context.Context) (sampler.Denoiser, error) {
 	if err != nil {
 		return nil, err
 	}
+	saver := newSaver(p.Savings, p.x.Shape[0])
 	network := func(ctx context.Context, x *tensor.Tensor, t float64, want ...int) ([]*tensor.Tensor, error) {
 		step := p.step(t)
+		alone, any := saver.alone(conditions, want, step)
 		var rows []row
+		var seats []seat
+		add := func(c Encoding, at seat) {
+			rows, seats = append(rows, row{x: x.Row(at.picture), t: t, condition: p.told(c)}), append(seats, at)
+		}
 		for _, place := range want {
 			for i := range x.Shape[0] {
-				for _, c := range conditions[place][i] {
-					rows = append(rows, row{x.Row(i), t, p.told(c.at(step))})
+				if place == 0 && alone[i] {
+					continue
+				}
+				for k, c := range conditions[place][i] {
+					add(c.at(step), seat{place, i, k})
 				}
 			}
 		}
 		told := len(rows)
 		for _, i := range incomplete(conditions, want) {
-			rows = append(rows, row{x.Row(i), t, p.told(conditions[0][i][0].at(step))})
+			add(conditions[0][i][0].at(step), seat{-1, i, 0})
 		}
-		y, err := p.predict(ctx, rows, p.rows*len(want))
+		atLeast := p.rows * len(want)
+		if any {
+			atLeast = 0
+		}
+		saver.prepare(rows, seats)
+		y, err := p.predict(ctx, rows, atLeast)
 		if err != nil {
 			return nil, err
 		}
-		return blended(y, x.Shape, conditions, want, told), nil
+		saver.keep(rows, seats)
+		out := blended(y, x.Shape, conditions, want, told, alone)
+		p.watch(saver, x, t, out, want)
+		return out, nil
 	}
 	return sampler.Guided(network, p.net.Schedule, p.guidance()), nil
 }
@@ -77,8 +95,9 @@ func (g *generation) places() int {
 
 // blended joins the outputs y of a network's rows, which follow each other by place,
 // picture and condition, to one for each place: of shape. From row told on are the
-// outputs under the negative conditions of pictures whose blends want them.
-func blended(y []float32, shape tensor.Shape, conditions [3][]mixture, want []int, told int) []*tensor.Tensor {
+// outputs under the negative conditions of pictures whose blends want them. Of pictures
+// that are alone there is none at place 0, where that at place 1 counts.
+func blended(y []float32, shape tensor.Shape, conditions [3][]mixture, want []int, told int, alone []bool) []*tensor.Tensor {
 	size := shape[1:].Size()
 	negative := map[int][]float32{}
 	for k, i := range incomplete(conditions, want) {
@@ -87,12 +106,15 @@ func blended(y []float32, shape tensor.Shape, conditions [3][]mixture, want []in
 	out := make([]*tensor.Tensor, len(want))
 	at := 0
 	for k, place := range want {
-		if told == len(want)*shape[0] && len(negative) == 0 { // one condition each
+		if told == len(want)*shape[0] && len(negative) == 0 && !slices.Contains(alone, true) { // one condition each
 			out[k] = tensor.Of(y[k*shape[0]*size:(k+1)*shape[0]*size], shape...)
 			continue
 		}
 		out[k] = tensor.New(shape...)
 		for i, b := range conditions[place] {
+			if place == 0 && alone[i] {
+				continue
+			}
 			row := out[k].Row(i).F32
 			if !b.whole() {
 				w := float32(1 - b.total())
@@ -107,6 +129,11 @@ func blended(y []float32, shape tensor.Shape, conditions [3][]mixture, want []in
 				}
 				at++
 			}
+		}
+	}
+	for i := range alone {
+		if alone[i] {
+			copy(out[0].Row(i).F32, out[1].Row(i).F32)
 		}
 	}
 	return out

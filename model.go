@@ -135,8 +135,8 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 // not closed with the model.
 func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine.Weights, opt Options) *Model {
 	pool := programs.NewPool(opt.Keep)
-	denoiser := cache(pool, opt, w, func(g *graph.Graph, s programs.Batch[kind]) graph.Value {
-		return net.Denoise(nn.NewBuilder(g), net.DenoiserInputs(g, s.Rows, s.Kind.h, s.Kind.w, s.Kind.tokens))
+	denoiser := cacheAll(pool, opt, w, func(g *graph.Graph, s programs.Batch[kind]) []graph.Value {
+		return s.Kind.build(net, g, s.Rows)
 	})
 	stage := newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, pool)
 	stage.part = true

@@ -15,16 +15,22 @@ type size struct {
 }
 
 // kind is the shape of one row of the denoiser's batch.
-type kind struct{ h, w, tokens int }
+type kind struct {
+	h, w, tokens int
+	variant
+}
 
 // cache keeps the programs of one network by shape.
 func cache[S comparable](pool *programs.Pool, opt Options, w engine.Weights, build func(g *graph.Graph, shape S) graph.Value) *programs.Cache[S] {
+	return cacheAll(pool, opt, w, func(g *graph.Graph, shape S) []graph.Value { return []graph.Value{build(g, shape)} })
+}
+
+// cacheAll is cache of a network of several outputs.
+func cacheAll[S comparable](pool *programs.Pool, opt Options, w engine.Weights, build func(g *graph.Graph, shape S) []graph.Value) *programs.Cache[S] {
 	if opt.Engine == nil {
 		opt.Engine = missing{}
 	}
-	return programs.NewCache(pool, opt.Engine, w, opt.compile(), func(g *graph.Graph, shape S) []graph.Value {
-		return []graph.Value{build(g, shape)}
-	})
+	return programs.NewCache(pool, opt.Engine, w, opt.compile(), build)
 }
 
 // missing stands for the engine that options do not name, where weights were loaded

@@ -47,6 +47,8 @@ type Request struct {
 	// there is guidance; zeros: in all.
 	PictureGuidance, Rescale float64
 	Interval                 [2]float64
+	// Savings buy speed for pictures that are not quite what they would be.
+	Savings Savings
 	// Options is what the sampler reads beside Eta and Noise, which have their own
 	// fields here; zeros mean its defaults.
 	Options sampler.Options
@@ -119,7 +121,10 @@ func (m *Model) resolve(r Request) (Request, error) {
 	if err := m.resolveClipSkip(&r); err != nil {
 		return r, err
 	}
-	return r, m.resolveConditions(&r)
+	if err := m.resolveConditions(&r); err != nil {
+		return r, err
+	}
+	return r, m.resolveSavings(&r)
 }
 
 // resolveConditions wants as many conditions as pictures, and a negative one where

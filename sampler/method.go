@@ -23,6 +23,7 @@ type Method struct {
 	UsesEta   bool     // Options.Eta has an effect
 	UsesChurn bool     // Options.Churn has
 	Random    bool     // Options.Noise is drawn from with the default options
+	Couples   bool     // the steps follow from all pictures of a batch together
 	Run       Func
 
 	order     bool     // Options.Order has an effect
@@ -152,7 +153,7 @@ var methods = []Method{
 		Doc: "three predictions in a step, with noise; wants 30 steps or more"},
 	{Name: "DPM fast", Schedule: own, Calls: 1, UsesEta: true, Run: DPMFast, only: []string{own},
 		Doc: "DPM-Solver with as many predictions as steps; of a schedule it takes the ends alone"},
-	{Name: "DPM adaptive", Schedule: own, UsesEta: true, order: true, adaptive: true, Run: DPMAdaptive, only: []string{own},
+	{Name: "DPM adaptive", Schedule: own, UsesEta: true, Couples: true, order: true, adaptive: true, Run: DPMAdaptive, only: []string{own},
 		Aliases: []string{"dpmad"}, Doc: "DPM-Solver that chooses its steps by their error, whatever number is asked for"},
 	{Name: "UniPC", Schedule: own, Calls: 1, order: true, Run: UniPC,
 		Aliases: []string{"unipcbh2", "unipcmultistepscheduler"}, Doc: "predictor and corrector of the third order: good pictures in 10 steps"},

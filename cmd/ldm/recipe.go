@@ -116,6 +116,7 @@ func (f *drawFlags) parameters(cmd *cobra.Command, r ldm.Request, i int, size im
 	add("Inpaint area", "Only masked", text("only-masked") == "true")
 	add("Masked area padding", text("padding"), text("only-masked") == "true")
 	add("CFG Rescale", number(f.rescale), f.rescale != 0)
+	add("Token merging ratio", number(f.savings.MergeTokens), f.savings.MergeTokens != 0)
 	if r.Eta != nil {
 		add("Eta", number(*r.Eta), *r.Eta != 0 && cmd.Flags().Changed("eta"))
 	}

@@ -53,14 +53,23 @@ type call struct {
 	rows   int
 	in     Rows
 	done   chan struct{}
-	output *tensor.Tensor
+	output []*tensor.Tensor
 	err    error
 }
 
 // Run computes the network's first output [N, ...] for rows of a kind. Cancelled, it
 // returns at once; a run that others share goes on for them.
 func (b *Batcher[K]) Run(ctx context.Context, kind K, in Rows) (*tensor.Tensor, error) {
-	c := &call{ctx: ctx, in: Rows{}, done: make(chan struct{})}
+	y, err := b.RunAll(ctx, kind, in, 1)
+	if err != nil {
+		return nil, err
+	}
+	return y[0], nil
+}
+
+// RunAll is Run of the first outputs, so many of them.
+func (b *Batcher[K]) RunAll(ctx context.Context, kind K, in Rows, outputs int) ([]*tensor.Tensor, error) {
+	c := &call{ctx: ctx, in: Rows{}, done: make(chan struct{}), output: make([]*tensor.Tensor, outputs)}
 	for name, t := range in {
 		if len(t.Shape) == 0 || t.Shape[0] < 1 || c.rows > 0 && t.Shape[0] != c.rows {
 			return nil, fault.Inputf("input %s is %v: want as many rows as the others, and at least one", name, t.Shape)
@@ -216,7 +225,7 @@ func (b *Batcher[K]) run(kind K, calls []*call) {
 		if err := p.Run(ctx); err != nil {
 			return err
 		}
-		takeRows(p.Output(0), calls, shape.Rows)
+		takeRows(p.Output, calls, shape.Rows)
 		return nil
 	})
 	if err != nil && ctx.Err() == nil && len(calls) > 1 { // the others are not to blame
@@ -254,14 +263,15 @@ func fillRows(p engine.Program, calls []*call, rows int) error {
 	return nil
 }
 
-// takeRows gives every call its rows of the output.
-func takeRows(y *tensor.Tensor, calls []*call, rows int) {
-	width := len(y.F32) / rows
+// takeRows gives every call its rows of the outputs.
+func takeRows(output func(int) *tensor.Tensor, calls []*call, rows int) {
 	at := 0
 	for _, c := range calls {
-		shape := append(tensor.Shape{c.rows}, y.Shape[1:]...)
-		c.output = tensor.New(shape...)
-		copy(c.output.F32, y.F32[at*width:])
+		for i := range c.output {
+			y := output(i)
+			c.output[i] = tensor.New(append(tensor.Shape{c.rows}, y.Shape[1:]...)...)
+			copy(c.output[i].F32, y.F32[at*len(y.F32)/rows:])
+		}
 		at += c.rows
 	}
 }
