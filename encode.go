@@ -5,7 +5,6 @@ import (
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
-	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -60,37 +59,21 @@ func (m *Model) encodePicture(ctx context.Context, x *tensor.Tensor) (*tensor.Te
 }
 
 // encodeMasked turns pictures x [N, H, W, 3] in [-1, 1] and masks [N, H, W, 1],
-// 1 in the hole and 0 elsewhere, into what an inpainting model joins to the
-// latent: the mask, shrunk to the latent's size by taking the nearest pixel, and
-// the latent of the picture with a hole. The paper's model has the latent first, a
-// black hole, and ±1 in the mask; Stable Diffusion's has the mask first, a grey
-// hole, 0 and 1 in the mask, and the latent scaled as the one that is diffused.
+// 1 in the hole and 0 elsewhere, into what an inpainting model joins to the latent:
+// see model.Network.JoinHole.
 func (m *Model) encodeMasked(ctx context.Context, x, mask *tensor.Tensor) (*tensor.Tensor, error) {
-	ground, scale := float32(-1), float32(1)
-	if m.net.Key == model.KeyHybrid {
-		ground, scale = 0, m.net.ScaleFactor
-	}
-	masked := tensor.New(x.Shape...)
-	for i, v := range x.F32 {
-		masked.F32[i] = (1-mask.F32[i/x.Shape[3]])*(v-ground) + ground
+	masked := x.Clone()
+	for i := range x.Shape[0] {
+		m.net.CutHole(masked.Row(i).F32, mask.Row(i).F32)
 	}
 	z, err := m.encodePicture(ctx, masked)
 	if err != nil {
 		return nil, err
 	}
-	d := z.Shape[3]
-	out := tensor.New(z.Shape[0], z.Shape[1], z.Shape[2], d+1)
-	for i, hole := range nearest(mask, m.stage.Factor()).F32 {
-		cell, latent := out.F32[i*(d+1):(i+1)*(d+1)], z.F32[i*d:(i+1)*d]
-		if m.net.LatentFirst() {
-			copy(cell, latent)
-			cell[d] = 2*hole - 1
-			continue
-		}
-		cell[0] = hole
-		for k, v := range latent {
-			cell[k+1] = scale * v
-		}
+	n, h, w := z.Shape[0], z.Shape[1], z.Shape[2]
+	out := tensor.New(n, h, w, z.Shape[3]+1)
+	for i := range n {
+		m.net.JoinHole(out.Row(i).F32, z.Row(i).F32, mask.Row(i).F32, h, w)
 	}
 	return out, nil
 }

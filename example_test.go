@@ -173,7 +173,11 @@ train: {steps: 20, batch_size: 4, learning_rate: 1.0e-3, warmup: 5}
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("pictures of 32x32 become", stage.Mode(moments).Shape)
+	z, err := stage.Mode(moments)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("pictures of 32x32 become", z.Shape)
 	// Output: pictures of 32x32 become [1 16 16 4]
 }
 

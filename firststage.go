@@ -120,9 +120,16 @@ func (f *FirstStage) Moments(ctx context.Context, x *tensor.Tensor) (*tensor.Ten
 
 // Mode is the latent [..., D] that an encoding stands for: the mean of a
 // posterior's moments [..., 2·D] (KL), or the encoding itself.
-func (f *FirstStage) Mode(moments *tensor.Tensor) *tensor.Tensor {
+func (f *FirstStage) Mode(moments *tensor.Tensor) (*tensor.Tensor, error) {
+	want := f.Config.LatentChannels()
+	if f.Config.Kind == autoencoder.KL {
+		want *= 2
+	}
+	if moments == nil || len(moments.Shape) == 0 || moments.Shape[len(moments.Shape)-1] != want || len(moments.F32) != moments.Shape.Size() {
+		return nil, fault.Inputf("an encoding of shape %v: want float32 with %d channels", shapeOf(moments), want)
+	}
 	if f.Config.Kind != autoencoder.KL {
-		return moments
+		return moments, nil
 	}
 	shape := slices.Clone(moments.Shape)
 	last := len(shape) - 1
@@ -132,7 +139,7 @@ func (f *FirstStage) Mode(moments *tensor.Tensor) *tensor.Tensor {
 	for i := range mean.F32 {
 		mean.F32[i] = moments.F32[i/d*2*d+i%d]
 	}
-	return mean
+	return mean, nil
 }
 
 // Decode turns latents [N, h, w, D] (not scaled) into pictures [N, f·h, f·w, C],
@@ -185,22 +192,30 @@ func (f *FirstStage) Reconstruct(ctx context.Context, x *tensor.Tensor) (*tensor
 	if err != nil {
 		return nil, err
 	}
-	return f.Decode(ctx, f.Mode(moments))
+	z, err := f.Mode(moments)
+	if err != nil {
+		return nil, err
+	}
+	return f.Decode(ctx, z)
 }
 
 // checkPictures wants [N, H, W, channels] of which unit divides height and width.
 func checkPictures(x *tensor.Tensor, channels, unit int) error {
 	if x == nil || len(x.Shape) != 4 || x.Shape[3] != channels || len(x.F32) == 0 || len(x.F32) != x.Shape.Size() {
-		shape := tensor.Shape(nil)
-		if x != nil {
-			shape = x.Shape
-		}
-		return fault.Inputf("an array of shape %v: want [N, H, W, %d], at least one of at least one pixel", shape, channels)
+		return fault.Inputf("an array of shape %v: want [N, H, W, %d], at least one of at least one pixel", shapeOf(x), channels)
 	}
 	if x.Shape[1]%unit != 0 || x.Shape[2]%unit != 0 {
 		return fault.Inputf("pictures of %dx%d pixels: want multiples of %d", x.Shape[2], x.Shape[1], unit)
 	}
 	return nil
+}
+
+// shapeOf is a tensor's shape; of none that is given it is nil.
+func shapeOf(x *tensor.Tensor) tensor.Shape {
+	if x == nil {
+		return nil
+	}
+	return x.Shape
 }
 
 // Close frees the programs, and the weights if they were opened with it.

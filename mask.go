@@ -59,17 +59,6 @@ func shrink(mask *tensor.Tensor, f int) *tensor.Tensor {
 	return out
 }
 
-// nearest takes every f-th pixel of masks [N, H, W, 1].
-func nearest(mask *tensor.Tensor, f int) *tensor.Tensor {
-	n, h, w := mask.Shape[0], mask.Shape[1]/f, mask.Shape[2]/f
-	out := tensor.New(n, h, w, 1)
-	for i := range out.F32 {
-		y, x := i/w%h, i%w
-		out.F32[i] = mask.F32[(i/(w*h)*mask.Shape[1]+y*f)*mask.Shape[2]+x*f]
-	}
-	return out
-}
-
 // paste puts the black part of a mask of the pictures [1, H, W, 3] in known back
 // into made, which has several.
 func paste(made, known, mask *tensor.Tensor) {

@@ -16,8 +16,13 @@ import (
 func TestMode(t *testing.T) {
 	stage := NewFirstStage(autoencoder.Config{Kind: autoencoder.KL, EmbedDim: 4}, nil, Options{})
 	moments := tensor.Of([]float32{1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, 0, 0, 0, 0}, 1, 1, 2, 8)
-	if got := stage.Mode(moments).F32; !slices.Equal(got, []float32{1, 2, 3, 4, -1, -2, -3, -4}) {
-		t.Errorf("mean %v", got)
+	if got, err := stage.Mode(moments); err != nil || !slices.Equal(got.F32, []float32{1, 2, 3, 4, -1, -2, -3, -4}) {
+		t.Errorf("mean %v, %v", got, err)
+	}
+	for _, bad := range []*tensor.Tensor{nil, {}, tensor.New(1, 1, 1, 4), {Shape: tensor.Shape{1, 8}}} {
+		if _, err := stage.Mode(bad); err == nil {
+			t.Errorf("an encoding of shape %v was taken", shapeOf(bad))
+		}
 	}
 	m := tinyModel(t, tinyParams+"cond_stage_config="+config.FirstStageAsCond, tinyParams+"conditioning_key=concat", tinyParams+"scale_factor=0.5",
 		tinyUNet+"in_channels=8", tinyUNet+"use_spatial_transformer=false", tinyUNet+"context_dim=0")
@@ -30,7 +35,11 @@ func TestMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "condition", condition.F32, m.stage.Mode(encoded).F32)
+	mode, err := m.stage.Mode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "condition", condition.F32, mode.F32)
 }
 
 // TestGuidance: e = e_u + s·(e_c - e_u), so that 0 gives the unconditional half.

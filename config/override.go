@@ -98,6 +98,17 @@ func typeAt(t reflect.Type, path []string) reflect.Type {
 	return t
 }
 
+// wanted names what a type is set to.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
+}
+
 // overriding is the value that a text stands for where t is wanted.
 func overriding(t reflect.Type, text string) (any, error) {
 	if t != nil && (t.Kind() == reflect.String || reflect.PointerTo(t).Implements(textType)) {
@@ -111,6 +122,13 @@ func overriding(t reflect.Type, text string) (any, error) {
 			}
 		}
 		return text, nil
+	}
+	if t != nil && text == "" {
+		switch t.Kind() {
+		case reflect.Slice, reflect.Map, reflect.Struct, reflect.Interface:
+		default:
+			return nil, fmt.Errorf("there is no value: want %s", wanted(t))
+		}
 	}
 	if line := tooDeep(text); line > 0 || len(text) > maxText {
 		return nil, fmt.Errorf("more than %d lists and mappings in each other, or more than %d bytes", maxDepth, maxText)

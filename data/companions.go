@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -53,12 +54,16 @@ func (l *listing) readCompanions() error {
 	if l.tree.Shards > 0 {
 		l.setAside()
 	}
+	capitals := l.capitals()
 	for _, e := range l.pictures {
 		if e.aside {
 			continue
 		}
-		for _, ext := range []string{".txt", ".caption", ".json", ".cls"} {
+		for _, ext := range companionEndings {
 			f, ok := l.tree.Lookup(e.source.Shard, stem(e.source.Name)+ext)
+			if !ok {
+				f, ok = capitals[files.File{Shard: e.source.Shard, Name: stem(e.source.Name) + ext}.Key()]
+			}
 			if !ok || (ext == ".json" || ext == ".cls") && l.tree.Shards == 0 {
 				continue
 			}
@@ -72,6 +77,22 @@ func (l *listing) readCompanions() error {
 		}
 	}
 	return nil
+}
+
+// companionEndings are those of files that say something of the picture beside them.
+var companionEndings = []string{".txt", ".caption", ".json", ".cls"}
+
+// capitals are the files whose endings have capital letters, by the keys that they
+// would have without.
+func (l *listing) capitals() map[string]files.File {
+	found := map[string]files.File{}
+	for _, f := range l.tree.Files {
+		ext := path.Ext(f.Name)
+		if small := strings.ToLower(ext); small != ext && slices.Contains(companionEndings, small) {
+			found[files.File{Shard: f.Shard, Name: strings.TrimSuffix(f.Name, ext) + small}.Key()] = f
+		}
+	}
+	return found
 }
 
 // addCompanion gives a picture what a file beside it says of it.

@@ -96,6 +96,7 @@ func TestConventions(t *testing.T) {
 		"not named":         {with(two, "metadata.jsonl", `{"file_name":"x.png","text":"one"}`, "y.txt", "two"), "x.png[-]one y.png[-]two"},
 		"txt":               {with(two, "x.txt", "\ufeffone\r\n", "y.txt", "two\n\nthree\n"), "x.png[-]one y.png[-]two|three"},
 		"caption files":     {with(two, "x.caption", "one"), "x.png[-]one y.png[-]"},
+		"capitals":          {with(two, "x.TXT", "one", "y.Caption", "two"), "x.png[-]one y.png[-]two"},
 		"UTF-16":            {with(two, "x.txt", "\xff\xfeo\x00n\x00e\x00"), "x.png[-]one y.png[-]"},
 		"Latin-1":           {with(two, "x.txt", "caf\xe9"), "x.png[-]café y.png[-]"},
 		"kohya":             {with(nil, "10_cat/x.png", "*", "10_cat/x.txt", "a cat", "3_dog toy/y.png", "*"), "10_cat/x.png[cat]a catx10 3_dog toy/y.png[dog toy]dog toyx3"},

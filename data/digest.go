@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"image"
 	"io"
 )
 
@@ -31,18 +32,34 @@ func (s *Set) Key(p Pick) ([32]byte, error) {
 	return [32]byte(d.Sum(nil)), nil
 }
 
+// Pixels says how pixels are made of the set's files: what changes them changes it.
+func (s *Set) Pixels() string {
+	text := fmt.Sprintf("%d pixels (%s)", s.Size, preparation)
+	if o := s.options; o.RandomCrop {
+		text += ", random crops"
+		if o.Zoom > 1 {
+			text += fmt.Sprintf(" at up to %g times the size", o.Zoom)
+		}
+		if o.Crops > 0 {
+			text += fmt.Sprintf(", %d of a picture", o.Crops)
+		}
+	}
+	if s.buckets != nil {
+		shapes := map[image.Point]bool{}
+		for _, b := range s.buckets {
+			shapes[b] = true
+		}
+		text += fmt.Sprintf(", %d shapes", len(shapes))
+	}
+	return text
+}
+
 // Digest stands for all that training reads of a set: the names and sizes of
 // the files, classes, captions, boxes, and how pixels are made of them. A run
 // that is resumed with another digest does not go on as it began.
 func (s *Set) Digest() string {
 	d := sha256.New()
-	fmt.Fprintf(d, "%s\n%d %t\n%q\n%q\n", preparation, s.Size, s.options.RandomCrop, s.Classes, s.Categories)
-	if o := s.options; o.Zoom > 1 || o.Crops > 0 {
-		fmt.Fprintf(d, "zoom %g, %d crops\n", o.Zoom, o.Crops)
-	}
-	if s.buckets != nil {
-		fmt.Fprintf(d, "%v\n", s.buckets)
-	}
+	fmt.Fprintf(d, "%s\n%v\n%q\n%q\n", s.Pixels(), s.buckets, s.Classes, s.Categories)
 	for _, it := range s.Items {
 		fmt.Fprintf(d, "%q %d %d %d %q", it.source.Name, it.source.Size, it.Class, it.Repeats, it.Texts)
 		for _, b := range it.Boxes {

@@ -27,7 +27,7 @@ var ScheduleBuffers = []string{
 // Names of single numbers in checkpoints, and of the averaged weights.
 const (
 	NameScaleFactor = "scale_factor"
-	nameLogvar      = "logvar"
+	NameLogvar      = "logvar" // the learned log-variances, one for each timestep; of training alone
 	PrefixEMA       = "model_ema."
 	NameV           = "v_pred" // there where the network predicts v
 	NameZeroSNR     = "ztsnr"  // there where the last timestep is noise alone
@@ -51,7 +51,7 @@ func (n *Network) StateDict() (map[string]tensor.Shape, error) {
 		keys[NameScaleFactor] = tensor.Shape{}
 	}
 	if n.Params.LearnLogvar {
-		keys[nameLogvar] = tensor.Shape{len(n.Schedule.Betas)}
+		keys[NameLogvar] = tensor.Shape{len(n.Schedule.Betas)}
 	}
 	b, err := n.smallest()
 	if err != nil {
@@ -112,7 +112,7 @@ func Stray(name string) bool {
 	if Leftover(name) {
 		return true
 	}
-	for _, prefix := range []string{PrefixEMA, NameV, NameZeroSNR, "ddim_", "loss.", PrefixFirstStage + ".loss.", "lvlb_weights", nameLogvar, NameScaleFactor} {
+	for _, prefix := range []string{PrefixEMA, NameV, NameZeroSNR, "ddim_", "loss.", PrefixFirstStage + ".loss.", "lvlb_weights", NameLogvar, NameScaleFactor} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

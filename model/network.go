@@ -4,6 +4,7 @@
 package model
 
 import (
+	"math"
 	"slices"
 
 	"github.com/ldm-go/ldm/autoencoder"
@@ -52,9 +53,11 @@ func New(t config.Target) (*Network, error) {
 	if n.UNet, err = decodeUNet(n.Params.UNet); err != nil {
 		return nil, err
 	}
-	n.ScaleFactor = float32(n.Params.ScaleFactor)
-	if n.ScaleFactor == 0 {
-		n.ScaleFactor = 1
+	n.ScaleFactor = 1
+	if said := t.Params["scale_factor"]; said != nil {
+		if n.ScaleFactor = float32(n.Params.ScaleFactor); !(n.ScaleFactor > 0) || math.IsInf(float64(n.ScaleFactor), 0) {
+			return nil, fault.Inputf("scale_factor is %g: want more than 0, or no such key for 1", n.Params.ScaleFactor)
+		}
 	}
 	if n.Conditioner, err = decodeConditioner(t); err != nil {
 		return nil, err

@@ -46,6 +46,9 @@ func SaveNoted(ctx context.Context, path string, notes map[string]string, net *m
 	if err != nil {
 		return err
 	}
+	if t := vars[model.NameLogvar]; t != nil {
+		tensors[model.NameLogvar] = t // as the reference's checkpoints have them
+	}
 	params := maps.Clone(target.Params)
 	for _, key := range net.Ignored { // those of training alone
 		delete(params, key)

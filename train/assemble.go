@@ -76,6 +76,7 @@ func (s *secondStage) assemble(ctx context.Context, before *previous) error {
 	}
 	s.known = facts{kind: kindDiffusion, count: s.train.Set.Len(), firstStage: digestOfVars(stageVars)}
 	s.known.pictures, s.known.captions = digestOfSet(s.cfg.Data.Train, s.train.Set)
+	s.known.pixels = s.train.Set.Pixels()
 	if err := s.completeTarget(stageConfig, before, initial); err != nil {
 		return err
 	}

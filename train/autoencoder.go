@@ -153,7 +153,7 @@ func (s *firstStage) takeModelKeys() error {
 		a.LearningRate = s.loop.LearningRate
 	}
 	if m.LRGFactor > 0 {
-		s.loop.LearningRate *= m.LRGFactor
+		s.loop.LearningRate *= Rate(m.LRGFactor)
 	}
 	return nil
 }
@@ -184,6 +184,7 @@ func (s *firstStage) openData(ctx context.Context, d Data, run Run) (err error) 
 	}
 	s.known = facts{kind: kindAutoencoder, count: s.train.Set.Len()}
 	s.known.pictures, _ = digestOfSet(d.Train, s.train.Set)
+	s.known.pixels = s.train.Set.Pixels()
 	s.watch.setSize(run, s.train.Set.Len(), s.model)
 	return nil
 }

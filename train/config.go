@@ -92,7 +92,7 @@ func (l Loop) withBase(t config.Target, scheduler any) (Loop, error) {
 	if l.LearningRate == 0 {
 		l.LearningRate = DefaultRate
 		if t.BaseLearningRate != 0 {
-			l.LearningRate = t.BaseLearningRate * float64(l.BatchSize*l.Accumulate)
+			l.LearningRate = Rate(t.BaseLearningRate * float64(l.BatchSize*l.Accumulate))
 		}
 	}
 	if scheduler == nil || l.Scheduler.Target != "" {

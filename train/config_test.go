@@ -2,6 +2,7 @@ package train
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,11 +26,18 @@ func TestRanges(t *testing.T) {
 		"train.threads=1000000":        "to 4096",
 		"train.batch_size=0":           "train.batch_size is 0",
 		"train.accumulate=0":           "train.accumulate is 0",
-		"train.learning_rate=-1":       "train.learning_rate is -1",
+		"train.learning_rate=-1":       "want a number above 0",
 		"train.learning_rate=.nan":     "train.learning_rate",
 		"train.ema_decay=1":            "train.ema_decay is 1",
 		"train.schedule=square":        "want constant, linear or cosine",
 		"train.save_every=0":           "train.save_every is 0",
+		"train.steps=":                 "want a whole number",
+		"train.ema_decay=":             "want a number",
+		"data.flip=":                   "want true or false",
+		"train.learning_rate=0":        "want a number above 0",
+		"train.learning_rate=":         "want a number above 0",
+		"data.zoom=2":                  "data.crop=random",
+		"data.crops=-1":                "data.crop=random",
 		"train.precision=f8":           "precision",
 		"loss.l1=-1":                   "loss.l1 is -1",
 		"loss.discriminator.weight=-1": "loss.discriminator.weight is -1",
@@ -91,5 +99,33 @@ func wantRefused(t *testing.T, override string, err error, want string) {
 		t.Errorf("%s: error %v, want one with %q", override, err, want)
 	case !errors.Is(err, fault.Input):
 		t.Errorf("%s: %v is not bad input", override, err)
+	}
+}
+
+// TestRenamedClasses: one name that is gone and one that is new are the same class,
+// if that is accepted.
+func TestRenamedClasses(t *testing.T) {
+	then := []string{"bird", "cat", "dog"}
+	for _, c := range []struct {
+		accept    []string
+		now, want []string
+		refused   string
+	}{
+		{nil, then, then, ""},
+		{nil, []string{"cat"}, then, ""},
+		{nil, []string{"bird", "dog", "kitten"}, nil, "--accept classes,data"},
+		{[]string{AcceptClasses}, []string{"bird", "dog", "kitten"}, []string{"bird", "kitten", "dog"}, ""},
+		{[]string{AcceptClasses}, []string{"dog", "kitten", "owl"}, nil, "one of each"},
+		{[]string{AcceptClasses}, []string{"bird", "cat", "dog", "owl"}, nil, "one of each"},
+	} {
+		got, err := renamedClasses(Run{Accept: c.accept}, then, c.now)
+		if c.refused != "" {
+			wantRefused(t, strings.Join(c.now, " "), err, c.refused)
+		} else if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%v of %v: %v, %v; want %v", c.now, c.accept, got, err, c.want)
+		}
+	}
+	if got, err := renamedClasses(Run{}, nil, []string{"a"}); got != nil || err != nil {
+		t.Errorf("without a checkpoint: %v, %v", got, err)
 	}
 }

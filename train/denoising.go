@@ -19,9 +19,6 @@ type denoising struct {
 	context func(b nn.Builder, n int) []graph.Value
 }
 
-// logvarName is the parameter of the learned log-variances, one for each timestep.
-const logvarName = "logvar"
-
 // plain tells whether the loss is the mean over all numbers, no timestep being
 // weighed apart.
 func (d *denoising) plain() bool {
@@ -69,7 +66,7 @@ func (d *denoising) weighted(b nn.Builder, distance graph.Value) Loss {
 	logvar := g.Fill(float32(p.LogvarInit), n)
 	if p.LearnLogvar {
 		steps := len(d.net.Schedule.Betas)
-		table := g.Reshape(b.Param(logvarName, nn.Constant(float32(p.LogvarInit)), steps), steps, 1)
+		table := g.Reshape(b.Param(model.NameLogvar, nn.Constant(float32(p.LogvarInit)), steps), steps, 1)
 		logvar = g.Reshape(g.Embedding(table, g.IntInput("index", n)), n)
 	}
 	gamma := g.Add(g.Div(simple, g.Unary(graph.Exp, logvar)), logvar)

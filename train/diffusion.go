@@ -151,7 +151,7 @@ func (s *secondStage) objectives() []Objective {
 // moves tells which parameters are trained: the U-Net's, those of the
 // conditioner if it is not frozen, and the learned log-variances.
 func (s *secondStage) moves(name string) bool {
-	return isUnder(name, model.PrefixUNet) || name == logvarName || s.trainsConditioner && isUnder(name, model.PrefixConditioner)
+	return isUnder(name, model.PrefixUNet) || name == model.NameLogvar || s.trainsConditioner && isUnder(name, model.PrefixConditioner)
 }
 
 func (s *secondStage) fill(ctx context.Context, p engine.Program, batch int) error {

@@ -169,6 +169,7 @@ func TestRefusedResume(t *testing.T) {
 	os.WriteFile(metadata, []byte(strings.Join(strings.SplitAfter(string(lines), "\n")[1:], "")), 0o666)
 	refused("pictures", trainDiffusion(t, ldm, second...), "pictures are not those of the checkpoint (5 now, 6 then)", "--accept data")
 	os.WriteFile(metadata, lines, 0o666)
+	refused("other pixels", trainDiffusion(t, ldm, append(second, "data.crop=random")...), "pixels are made", "random crops, then", "--accept data")
 	if err := trainAutoencoder(t, folder, filepath.Join(t.TempDir(), "further"), "train.steps=3"); err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ type facts struct {
 	firstStage  string // digest of the weights
 	conditioner string // digest of a frozen conditioner's weights
 	pictures    string // digest of the training pictures' names and sizes
+	pixels      string // how pixels are made of them
 	captions    string // digest of their captions and classes
 	count       int    // of the pictures
 }
@@ -54,13 +55,14 @@ const (
 	metaFirstStage  = "ldm.digest.first_stage"
 	metaConditioner = "ldm.digest.conditioner"
 	metaPictures    = "ldm.digest.pictures"
+	metaPixels      = "ldm.pixels"
 	metaCaptions    = "ldm.digest.captions"
 	metaCount       = "ldm.pictures"
 )
 
 func (f facts) metadata() map[string]string {
 	m := map[string]string{
-		metaKind: f.kind, metaFirstStage: f.firstStage, metaConditioner: f.conditioner, metaPictures: f.pictures, metaCaptions: f.captions, metaCount: strconv.Itoa(f.count),
+		metaKind: f.kind, metaFirstStage: f.firstStage, metaConditioner: f.conditioner, metaPictures: f.pictures, metaPixels: f.pixels, metaCaptions: f.captions, metaCount: strconv.Itoa(f.count),
 	}
 	if len(f.vocabulary) > 0 {
 		m[metaVocabulary] = strings.Join(f.vocabulary, "\n")
@@ -104,7 +106,7 @@ func readPrevious(path string) (*previous, error) {
 	defer f.Close()
 	m := f.Metadata()
 	p := &previous{path: path, config: m[metaConfig], facts: facts{
-		kind: m[metaKind], firstStage: m[metaFirstStage], conditioner: m[metaConditioner], pictures: m[metaPictures], captions: m[metaCaptions],
+		kind: m[metaKind], firstStage: m[metaFirstStage], conditioner: m[metaConditioner], pictures: m[metaPictures], pixels: m[metaPixels], captions: m[metaCaptions],
 	}}
 	if p.step, err = strconv.Atoi(m[metaStep]); err != nil || p.step < 0 {
 		return nil, fault.Filef("%s: not a checkpoint of a training run: metadata has no %s", path, metaStep)
@@ -132,12 +134,13 @@ func readPrevious(path string) (*previous, error) {
 const (
 	AcceptData        = "data"        // pictures were added, removed or changed
 	AcceptCaptions    = "captions"    // captions or classes of pictures were changed
+	AcceptClasses     = "classes"     // a class has another name
 	AcceptFirstStage  = "first_stage" // the first stage has other weights
 	AcceptConditioner = "conditioner" // the frozen conditioner has other weights
 )
 
 // Acceptable lists the differences that Run.Accept may name.
-var Acceptable = []string{AcceptData, AcceptCaptions, AcceptFirstStage, AcceptConditioner}
+var Acceptable = []string{AcceptData, AcceptCaptions, AcceptClasses, AcceptFirstStage, AcceptConditioner}
 
 func acceptable(name string) error {
 	if !slices.Contains(Acceptable, name) {
@@ -150,6 +153,7 @@ func acceptable(name string) error {
 func (p *previous) check(r Run, text string, now facts) error {
 	for _, d := range []struct{ accept, what, then, now string }{
 		{AcceptData, fmt.Sprintf("the training pictures are not those of the checkpoint (%d now, %d then)", now.count, p.count), p.pictures, now.pictures},
+		{AcceptData, fmt.Sprintf("pixels are made of the training pictures otherwise than in the checkpoint (%s, then %s)", now.pixels, p.pixels), p.pixels, now.pixels},
 		{AcceptCaptions, "the captions or classes of the training pictures were changed since the checkpoint", p.captions, now.captions},
 		{AcceptFirstStage, "the first stage is not the one of the checkpoint: its weights differ", p.firstStage, now.firstStage},
 		{AcceptConditioner, "the frozen conditioner is not the one of the checkpoint: its weights differ", p.conditioner, now.conditioner},
@@ -209,6 +213,28 @@ func differences(prefix string, a, b map[string]any) []string {
 		}
 	}
 	return out
+}
+
+// renamedClasses are the classes of a checkpoint with the name that one of them has
+// in the set now, if that is accepted: one name is gone, and one is new.
+func renamedClasses(r Run, then, now []string) ([]string, error) {
+	missing := func(from, in []string) []string {
+		return slices.DeleteFunc(slices.Clone(from), func(name string) bool { return slices.Contains(in, name) })
+	}
+	gone, fresh := missing(then, now), missing(now, then)
+	if then == nil || len(fresh) == 0 {
+		return then, nil
+	}
+	if !slices.Contains(r.Accept, AcceptClasses) {
+		return nil, fault.Inputf("the classes %q are not among the checkpoint's, %q (accept that one was renamed with --accept %s,%s, or choose another folder)", fresh, then, AcceptClasses, AcceptData)
+	}
+	if len(gone) != 1 || len(fresh) != 1 {
+		return nil, fault.Inputf("the classes %q are new and %q are gone: --accept %s wants one of each, so that it is clear which is which", fresh, gone, AcceptClasses)
+	}
+	r.line("accepted: the class %q is now called %q", gone[0], fresh[0])
+	classes := slices.Clone(then)
+	classes[slices.Index(classes, gone[0])] = fresh[0]
+	return classes, nil
 }
 
 // digestOfSet returns digests of a set's pictures and of what is known about them.

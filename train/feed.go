@@ -2,6 +2,8 @@ package train
 
 import (
 	"context"
+	"fmt"
+
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
@@ -52,6 +54,16 @@ func (d Data) validate() error {
 // open reads the sets, and says what is in them. Where classes matter, those of
 // the checkpoint are given; held-out pictures have those of the training ones.
 func (d Data) open(ctx context.Context, l Loop, run Run, classed bool, classes []string) (train, valid *feed, err error) {
+	if classes != nil { // a renamed one would not be found
+		there, err := data.OpenSet(d.Train, data.Options{Size: d.Size, NoHeaders: true, Err: ctx.Err})
+		if err != nil {
+			return nil, nil, err
+		}
+		there.Close()
+		if classes, err = renamedClasses(run, classes, there.Classes); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", d.Train, err)
+		}
+	}
 	set, err := data.OpenSet(d.Train, data.Options{Size: d.Size, Classes: classes, RandomCrop: d.Crop == cropRandom, Zoom: d.Zoom, Crops: d.Crops, Err: ctx.Err})
 	if err != nil {
 		return nil, nil, err

@@ -129,7 +129,7 @@ func checkDenoisingSteps(t *testing.T, c *golden.Case, net *model.Network) {
 	}
 	json.Unmarshal(c.Raw, &zero)
 	cfg := DefaultDiffusion().Train
-	cfg.Warmup, cfg.EMA, cfg.LearningRate = 0, .9999, m.Rate
+	cfg.Warmup, cfg.EMA, cfg.LearningRate = 0, .9999, Rate(m.Rate)
 	cfg.Scheduler = net.Params.Scheduler
 	_, build := goldenDenoising(t, c, net, "_0")
 	p, err := newPass(Objective{Build: build, Moves: all, Optimizer: cfg.Optimizer, Averaged: true, Fill: func(_ context.Context, p engine.Program, batch int) error {

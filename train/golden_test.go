@@ -246,7 +246,7 @@ func checkAdversarialSteps(t *testing.T, c *golden.Case) {
 			return nil
 		}
 	}
-	adam := Optimizer{LearningRate: m.Rate, Beta1: .5, Beta2: .9}
+	adam := Optimizer{LearningRate: Rate(m.Rate), Beta1: .5, Beta2: .9}
 	at := r.loss.Adversary.Start
 	l := &loop{cfg: DefaultLoop(), exact: true, vars: vars, Run: Run{Engine: cpu.New(cpu.Options{})}, out: &log{sums: map[string]float64{}, counts: map[string]int{}}}
 	l.cfg.Warmup = 0

@@ -52,10 +52,26 @@ func (s *secondStage) begin(f *modelfile.File, specs []nn.ParamSpec) error {
 			return fault.Inputf("%s is %v there, and %v here", p.Name, t.Shape, p.Shape)
 		}
 	}
+	if err := s.beginLogvar(f); err != nil {
+		return err
+	}
 	if drawn > 0 {
 		s.run.line("init: %d parameters of the conditioner and of the attention to it are new", drawn)
 	}
 	return nil
+}
+
+// beginLogvar takes over the learned log-variances, where both models have some.
+func (s *secondStage) beginLogvar(f *modelfile.File) error {
+	info, there := f.Info(model.NameLogvar)
+	if !there || !s.net.Params.LearnLogvar || !info.Shape.Equal(tensor.Shape{len(s.net.Schedule.Betas)}) {
+		return nil
+	}
+	t, err := f.Read(model.NameLogvar)
+	if err == nil {
+		s.vars[model.NameLogvar] = t.Float32().Clone()
+	}
+	return err
 }
 
 // seesContext tells whether a parameter's shape follows from the context.

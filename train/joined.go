@@ -120,10 +120,8 @@ func (s *secondStage) wantLabels() error {
 	return err
 }
 
-// hole is a picture with a hole, encoded, and the hole's mask, shrunk to the
-// latent's size by taking the nearest pixel. The paper's model has the latent
-// first, a black hole and ±1 in the mask; Stable Diffusion's the mask first, a
-// grey hole, 0 and 1 in the mask, and the latent scaled.
+// hole is a picture with a hole, encoded, and the hole's mask: see
+// model.Network.JoinHole.
 type hole struct {
 	net   *model.Network
 	kinds []mask.Kind
@@ -138,39 +136,17 @@ func (c *hole) draw(size int, e example) []float32 {
 
 func (c *hole) fill(ctx context.Context, dst []float32, e example) error {
 	size := e.from.feed.Set.Size
-	ground, scale, latentFirst := float32(-1), float32(1), true
-	if c.net.Key == model.KeyHybrid {
-		ground, scale, latentFirst = 0, c.net.ScaleFactor, false
-	}
 	x := tensor.New(1, size, size, 3)
 	if err := e.from.feed.fill(x.F32, &e.pick); err != nil {
 		return err
 	}
 	hidden := c.draw(size, e)
-	for i := range x.F32 {
-		if hidden[i/3] > 0 {
-			x.F32[i] = ground
-		}
-	}
+	c.net.CutHole(x.F32, hidden)
 	z, err := e.from.mode(ctx, x)
 	if err != nil {
 		return err
 	}
-	h, w, d := e.from.shape()
-	f := size / h
-	for i := range h * w {
-		m := hidden[i/w*f*size+i%w*f]
-		cell, latent := dst[i*(d+1):][:d+1], z.F32[i*d:][:d]
-		if latentFirst {
-			copy(cell, latent)
-			cell[d] = 2*m - 1
-			continue
-		}
-		cell[0] = m
-		for k, v := range latent {
-			cell[k+1] = scale * v
-		}
-	}
+	c.net.JoinHole(dst, z.F32, hidden, z.Shape[1], z.Shape[2])
 	return nil
 }
 
@@ -250,7 +226,7 @@ func (l *latents) mode(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, e
 	if err != nil {
 		return nil, err
 	}
-	return l.stage.Mode(moments), nil
+	return l.stage.Mode(moments)
 }
 
 // image is a pick's picture.

@@ -46,7 +46,10 @@ func TestLatentsAreDrawn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mean := stage.Mode(moments)
+	mean, err := stage.Mode(moments)
+	if err != nil {
+		t.Fatal(err)
+	}
 	z, noise := make([]float32, len(mean.F32)), make([]float32, len(mean.F32))
 	if err := newLatents(stage, &feed{Loader: data.Loader{Set: set}}).sample(t.Context(), z, &data.Pick{Index: 0}, tensor.NewStream(5)); err != nil {
 		t.Fatal(err)

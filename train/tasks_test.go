@@ -5,14 +5,35 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/tensor"
 )
+
+// tensorsOf reads a file.
+func tensorsOf(t *testing.T, path string) map[string]*tensor.Tensor {
+	t.Helper()
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all := map[string]*tensor.Tensor{}
+	for _, name := range f.Names() {
+		if all[name], err = f.Read(name); err != nil {
+			t.Fatal(err)
+		}
+		all[name] = all[name].Clone()
+	}
+	return all
+}
 
 // pairs writes pictures with label maps, pictures before a change, captions and boxes.
 func pairs(t *testing.T) string {
@@ -81,6 +102,7 @@ func TestTasks(t *testing.T) {
 		{"x0, log-variances, bound", "KL", []string{"model.params.parameterization=x0", "model.params.learn_logvar=true", "model.params.original_elbo_weight=0.1"}},
 		{"frozen text", "VQ", []string{"model.params.cond_stage_trainable=false"}},
 		{"random crops, bfloat16", "KL", []string{"data.crop=random", "train.precision=bf16"}},
+		{"few random crops", "KL", []string{"data.crop=random", "data.zoom=2", "data.crops=2"}},
 		{"super-resolution", "KL", []string{"model.params.cond_stage_config={target: torch.nn.Identity}", "model.params.conditioning_key=concat", none, noContext, unet + "in_channels=5"}},
 		{"super-resolution, BSR", "VQ", []string{"degradation=bsr-light", "model.params.cond_stage_config={target: torch.nn.Identity}", "model.params.conditioning_key=concat", none, noContext, unet + "in_channels=5"}},
 		{"inpainting", "VQ", []string{"model.params.cond_stage_config=__is_first_stage__", "model.params.conditioning_key=concat", none, noContext, unet + "in_channels=5"}},
@@ -111,6 +133,24 @@ func TestTasks(t *testing.T) {
 				t.Errorf("a %s first stage is written as %s", want, got)
 			}
 			m.Close()
+			if c.name != "x0, log-variances, bound" {
+				return
+			}
+			made := tensorsOf(t, filepath.Join(whole, ModelFile))["logvar"]
+			if made == nil || len(made.F32) != 1000 {
+				t.Fatalf("the model's file has log-variances %v", made)
+			}
+			further := filepath.Join(dir, "further")
+			err = trainDiffusion(t, further, append([]string{"first_stage=" + stages[c.stage], "init=" + filepath.Join(whole, ModelFile), "data.train=" + folder,
+				"train.steps=1", "train.learning_rate=1e-12", "train.weight_decay=0"}, c.more...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range tensorsOf(t, filepath.Join(further, CheckpointFile))["logvar"].F32 {
+				if math.Abs(float64(v-made.F32[i])) > 1e-9 {
+					t.Fatalf("log-variance %d begins with %g, and was %g", i, v, made.F32[i])
+				}
+			}
 		})
 	}
 }

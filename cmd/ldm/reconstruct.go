@@ -171,7 +171,11 @@ func (r *reconstruction) one(ctx context.Context, file, out string, progress fun
 	if err != nil {
 		return q, err
 	}
-	y, err := r.stage.Decode(tiles.WithProgress(ctx, func(s float64) { progress(decoding + (1-decoding)*s) }), r.stage.Mode(moments))
+	z, err := r.stage.Mode(moments)
+	if err != nil {
+		return q, err
+	}
+	y, err := r.stage.Decode(tiles.WithProgress(ctx, func(s float64) { progress(decoding + (1-decoding)*s) }), z)
 	if err != nil {
 		return q, err
 	}

@@ -79,7 +79,10 @@ func (f *inputFlags) vary(ctx context.Context, m *ldm.Model, r *ldm.Request, img
 	if err != nil {
 		return err
 	}
-	mode := m.FirstStage().Mode(moments)
+	mode, err := m.FirstStage().Mode(moments)
+	if err != nil {
+		return err
+	}
 	z := tensor.New(mode.Shape...)
 	for i, v := range mode.F32 {
 		z.F32[i] = v * m.Network().ScaleFactor

@@ -132,7 +132,10 @@ func fitLatent(ctx context.Context, m *ldm.Model, img image.Image, width, height
 	if err != nil {
 		return nil, err
 	}
-	z := stage.Mode(moments)
+	z, err := stage.Mode(moments)
+	if err != nil {
+		return nil, err
+	}
 	large := tensor.New(1, height/f, width/f, z.Shape[3])
 	bilinear(large, z)
 	y, err := stage.Decode(ctx, large)
