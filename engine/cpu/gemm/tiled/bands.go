@@ -18,6 +18,7 @@ const (
 	fewTiles      = 6       // that keep a worker's memory busy enough with weights,
 	fewSplit      = 5       // and those of split products of matrices
 	TasksOfWorker = 4
+	longestTask   = 1 << 35 // multiplications, about 0.2 s: a run can be cancelled between tasks alone
 )
 
 // tilesCut is how the work on a product is cut: into bands of tiles of 32 positions, and
@@ -45,7 +46,8 @@ func cutTiles(p *plans.Product, bytes, pitch, panels, workers int, split bool) t
 	}
 	fits := min(max((stripeOf(split)/(p.Planes*pitch*2)-p.Slack)/kernels.Side, few), mostTiles)
 	if bands := plans.CeilDiv(all, fits); bands >= 2*workers && bytes > 0 {
-		stripe := plans.CeilDiv(bands, min(max(TasksOfWorker*workers, 1), bands))
+		band := max(fits*kernels.Side*panels*kernels.Side*p.Depth*tapsOf(p), 1)
+		stripe := min(plans.CeilDiv(bands, min(max(TasksOfWorker*workers, 1), bands)), max(longestTask/band, 1))
 		tiles := plans.CeilDiv(all, plans.RoundUp(bands, stripe))
 		return tilesCut{band: tiles, blockTiles: tiles, groupPanels: panels, stripe: stripe}
 	}
@@ -64,6 +66,15 @@ func cutTiles(p *plans.Product, bytes, pitch, panels, workers int, split bool) t
 	}
 	c.blockTiles, c.groupPanels = plans.CeilDiv(count, blocks), plans.CeilDiv(panels, groups)
 	return c
+}
+
+// tapsOf is how many rows of the picture are summed for a row of the result, at most.
+func tapsOf(p *plans.Product) int {
+	most := 0
+	for _, c := range p.Classes {
+		most = max(most, len(c.Taps))
+	}
+	return most
 }
 
 // stripeOf is the memory of a worker's own copy.
