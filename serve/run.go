@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -77,6 +78,7 @@ func (s *Server) worker() *worker.Worker {
 	return &worker.Worker{
 		Name: s.name, Store: s.store, Blobs: s.blobs, Bus: s.core.Bus, Runner: s.metrics.measure(s.cfg.Models), Alive: s.isAlive, Log: s.cfg.Log,
 		MaxRows: s.cfg.MaxBatch, Timeout: s.cfg.Timeout, Grace: s.cfg.Grace,
+		Idle: debug.FreeOSMemory,
 	}
 }
 

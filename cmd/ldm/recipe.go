@@ -143,8 +143,7 @@ func (h *modelHash) start(path string) {
 	}
 	go func() {
 		if path == "" {
-			sum := sha256.Sum256(emoji.Bytes())
-			h.done <- hex.EncodeToString(sum[:])
+			h.done <- emoji.SHA256()
 			return
 		}
 		sum, _ := digest(path) // a folder has none

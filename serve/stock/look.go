@@ -86,8 +86,7 @@ func (s *Stock) box() (*kind, error) {
 	if err := k.describe(f); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(emoji.Bytes())
-	k.ID, k.SHA256 = "emoji", hex.EncodeToString(sum[:])
+	k.ID, k.SHA256 = "emoji", emoji.SHA256()
 	return k, nil
 }
 

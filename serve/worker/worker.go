@@ -41,6 +41,7 @@ type Worker struct {
 	Timeout time.Duration // of a job's running; 0: none
 	Lease   time.Duration // 0: 30 s
 	Grace   time.Duration // how long running jobs may go on after the end of Run's context
+	Idle    func()        // called when there was no job for a while; may be nil
 }
 
 // Run works until ctx ends, lets running jobs go on for Grace, and gives back
@@ -57,6 +58,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	changes := w.Store.Changes(ctx)
 	reap := time.NewTicker(w.Lease / 3)
 	defer reap.Stop()
+	idle := time.NewTimer(idleAfter)
+	defer idle.Stop()
 	for ctx.Err() == nil {
 		if err := w.Store.Reap(ctx, time.Now(), w.Alive); err != nil && ctx.Err() == nil {
 			w.Log.Warn("jobs without a worker could not be given back", "error", err)
@@ -64,16 +67,24 @@ func (w *Worker) Run(ctx context.Context) error {
 		claimed := w.claim(ctx, &scheduler)
 		if len(claimed) > 0 {
 			w.runAll(hard, claimed)
+			idle.Reset(idleAfter)
 			continue
 		}
 		select {
 		case <-ctx.Done():
 		case <-changes:
 		case <-reap.C:
+		case <-idle.C:
+			if w.Idle != nil {
+				w.Idle()
+			}
 		}
 	}
 	return nil
 }
+
+// idleAfter is how long a worker without a job waits until it calls Idle.
+const idleAfter = 5 * time.Second
 
 // claim takes the jobs that run next.
 func (w *Worker) claim(ctx context.Context, scheduler *schedule.Scheduler) []job.Job {

@@ -4,7 +4,11 @@
 package emoji
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"io"
+	"sync"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/modelfile"
@@ -26,7 +30,16 @@ func FirstStage(opt ldm.Options) (*ldm.FirstStage, error) {
 // Open returns the model's file, whose weights are not read yet.
 func Open(o modelfile.Options) (*modelfile.File, error) { return modelfile.OpenFS(files, name, o) }
 
-// Bytes returns the file itself.
+// SHA256 is the file's digest, in hexadecimal.
+var SHA256 = sync.OnceValue(func() string {
+	h := sha256.New()
+	if f, err := files.Open(name); err == nil { // it is in the program
+		io.Copy(h, f)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+})
+
+// Bytes returns a copy of the file.
 func Bytes() []byte {
 	data, _ := files.ReadFile(name) // it is in the program
 	return data
