@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,6 +77,8 @@ func (s *Server) openNATS(ctx context.Context) (bus.Transport, error) {
 type about struct {
 	Role   Role            `json:"role"`
 	Models []catalog.Model `json:"models,omitempty"`
+
+	Adapters catalog.Adapters `json:"adapters,omitzero"`
 }
 
 // announce says that this process is there, and hears of the others, until ctx ends.
@@ -82,14 +86,7 @@ func (s *Server) announce(ctx context.Context) {
 	tick := time.NewTicker(announceEvery)
 	defer tick.Stop()
 	for {
-		a := about{Role: s.cfg.Role}
-		if s.cfg.Role != API {
-			a.Models = s.cfg.Models.List()
-		}
-		data, _ := json.Marshal(a)
-		if err := s.presence.Announce(ctx, s.name, data); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("this process cannot say that it is alive", "error", err)
-		}
+		s.say(ctx)
 		s.hear(ctx)
 		select {
 		case <-ctx.Done():
@@ -102,6 +99,22 @@ func (s *Server) announce(ctx context.Context) {
 	}
 }
 
+// say tells the others what this process has.
+func (s *Server) say(ctx context.Context) {
+	a := about{Role: s.cfg.Role}
+	if s.cfg.Role != API {
+		a.Models, a.Adapters = s.cfg.Models.List(), s.cfg.Models.Adapters()
+		a.Adapters.LoRAs = slices.Clone(a.Adapters.LoRAs)
+		for i := range a.Adapters.LoRAs {
+			a.Adapters.LoRAs[i].Metadata = nil // it may be large
+		}
+	}
+	data, _ := json.Marshal(a)
+	if err := s.presence.Announce(ctx, s.name, data); err != nil && ctx.Err() == nil {
+		s.cfg.Log.Warn("this process cannot say that it is alive", "error", err)
+	}
+}
+
 // hear takes in who is alive.
 func (s *Server) hear(ctx context.Context) {
 	members, err := s.presence.Members(ctx)
@@ -110,7 +123,9 @@ func (s *Server) hear(ctx context.Context) {
 	}
 	alive, seen := map[string]bool{s.name: true}, map[string]bool{}
 	var models []catalog.Model
-	for name, data := range members {
+	var extra catalog.Adapters
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		data := members[name]
 		alive[name] = true
 		var a about
 		if json.Unmarshal(data, &a) != nil {
@@ -122,10 +137,20 @@ func (s *Server) hear(ctx context.Context) {
 				models = append(models, m)
 			}
 		}
+		for _, l := range a.Adapters.LoRAs {
+			if !slices.ContainsFunc(extra.LoRAs, func(k catalog.LoRA) bool { return k.Name == l.Name }) {
+				extra.LoRAs = append(extra.LoRAs, l)
+			}
+		}
+		for _, w := range a.Adapters.Words {
+			if !slices.Contains(extra.Words, w) {
+				extra.Words = append(extra.Words, w)
+			}
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.alive, s.remote = alive, models
+	s.alive, s.remote, s.extra = alive, models, extra
 }
 
 // isAlive tells whether a process is there.
@@ -136,6 +161,67 @@ func (s *Server) isAlive(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.alive == nil || s.alive[name]
+}
+
+// workers is whom an event is for that all workers obey, in place of a job.
+const workers = "workers"
+
+// obey looks at the folders again when another process asks for it.
+func (s *Server) obey(ctx context.Context) {
+	if s.cfg.NATS == "" || s.cfg.Role == API {
+		return
+	}
+	s.core.Bus.Follow(ctx, workers, func(e bus.Event) {
+		if e.Kind == bus.KindRescan {
+			go func() {
+				if err := s.cfg.Models.Rescan(); err != nil {
+					s.cfg.Log.Warn("the folders cannot be read", "error", err)
+				}
+				s.say(ctx)
+			}()
+		}
+	})
+}
+
+// rescanned is how long an API server waits for the answers of workers to a rescan.
+const rescanned = 500 * time.Millisecond
+
+// rescan looks at the folders again, at all workers.
+func (s *Server) rescan(ctx context.Context) error {
+	if s.cfg.NATS == "" {
+		return s.cfg.Models.Rescan()
+	}
+	s.core.Bus.Send(workers, bus.Event{Kind: bus.KindRescan})
+	select {
+	case <-time.After(rescanned):
+	case <-ctx.Done():
+	}
+	s.hear(ctx)
+	return nil
+}
+
+// load loads a model, where this process runs jobs; workers elsewhere do when one comes.
+func (s *Server) load(_ context.Context, model string) error {
+	if s.cfg.Role == API {
+		return nil
+	}
+	return s.cfg.Models.Load(model)
+}
+
+func (s *Server) unload(model string) {
+	if s.cfg.Role != API {
+		s.cfg.Models.Unload(model)
+	}
+}
+
+// adapters are those that this process, or any worker, has.
+func (s *Server) adapters() catalog.Adapters {
+	if s.cfg.Role != API {
+		return s.cfg.Models.Adapters()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extra
 }
 
 // models are those that this process, or any worker, can run.

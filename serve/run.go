@@ -22,6 +22,7 @@ func (s *Server) Run(ctx context.Context, ready func(addr net.Addr)) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.hear(ctx)
+	s.obey(background)
 	wg.Go(func() { s.announce(background) })
 	wg.Go(func() { s.sweep(background) })
 
@@ -78,7 +79,7 @@ func (s *Server) worker() *worker.Worker {
 	return &worker.Worker{
 		Name: s.name, Store: s.store, Blobs: s.blobs, Bus: s.core.Bus, Runner: s.metrics.measure(s.cfg.Models), Alive: s.isAlive, Log: s.cfg.Log,
 		MaxRows: s.cfg.MaxBatch, Timeout: s.cfg.Timeout, Grace: s.cfg.Grace,
-		Idle: debug.FreeOSMemory,
+		Idle: debug.FreeOSMemory, Only: s.cfg.NATS == "",
 	}
 }
 

@@ -35,6 +35,14 @@ type Models interface {
 	worker.Runner
 	// List returns what is known of the models, the default one first.
 	List() []catalog.Model
+	// Adapters are what prompts can call on.
+	Adapters() catalog.Adapters
+	// Load loads a model before a job wants it.
+	Load(id string) error
+	// Unload gives a model's memory back, unless it is in use.
+	Unload(id string)
+	// Rescan looks again at the folders of models and adapters.
+	Rescan() error
 	// Bytes is the memory of the models that are loaded.
 	Bytes() int64
 }
@@ -107,6 +115,7 @@ type Server struct {
 	mu     sync.Mutex
 	alive  map[string]bool // processes of the service
 	remote []catalog.Model // that workers elsewhere have
+	extra  catalog.Adapters
 	ready  bool
 }
 
@@ -123,7 +132,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.metrics = newMetrics(s)
 	s.core = &core.Core{
 		Name: s.name, Store: s.store, Blobs: s.blobs, Bus: bus.Bus{Transport: transport}, Models: s.models,
-		Check:    intake.Checker{Limits: cfg.Limits, Samplers: checkSampler},
+		Adapters: s.adapters, Load: s.load, Unload: s.unload, Rescan: s.rescan,
+		Check:    intake.Checker{Limits: cfg.Limits, Samplers: checkSampler, Adapters: s.adapters},
 		Samplers: samplerNames(), Schedules: scheduleNames(), Keep: cfg.Keep, Version: cfg.Version, Log: cfg.Log,
 		Prompts: cfg.LogPrompts, Text: !cfg.NoMetadata, Public: cfg.Public, Rejected: s.metrics.reject,
 	}

@@ -21,6 +21,8 @@ type serveFlags struct {
 	modelFlags
 	cfg       serve.Config
 	folder    string
+	loras     string
+	words     string
 	maxMemory byteSize
 	maxBody   byteSize
 	keepBytes byteSize
@@ -57,6 +59,8 @@ func (f *serveFlags) registerServe(cmd *cobra.Command) {
 	f.maxBody, f.keepBytes = byteSize(c.MaxBody), byteSize(c.KeepBytes)
 	flags.Lookup("model").Usage = "the default model: a file or a diffusers folder (default: the emoji model in this program)"
 	flags.StringVar(&f.folder, "models", "", "folder of more models")
+	flags.StringVar(&f.loras, "lora-dir", "", "folder of the LoRAs that <lora:NAME:0.8> in prompts names")
+	flags.StringVar(&f.words, "embedding-dir", "", "folder of learnt words (textual inversion) for prompts")
 	flags.Var(&f.maxMemory, "models-memory", "memory for the weights of models, as 12GiB; the least recently used is unloaded (default: any)")
 	flags.StringVar(&c.Listen, "listen", c.Listen, "address and port")
 	flags.StringVar(&c.Data, "data", "", "folder for jobs and pictures (default: ldm in the user's folder of application data)")
@@ -134,7 +138,7 @@ func (f *serveFlags) stock() (*stock.Stock, error) {
 		return nil, err
 	}
 	o := stock.Options{
-		Folder: f.folder, Cache: filepath.Join(f.cfg.Data, "hashes"), MaxMemory: int64(f.maxMemory), Load: opt,
+		Folder: f.folder, LoRAs: f.loras, Words: f.words, Cache: filepath.Join(f.cfg.Data, "hashes"), MaxMemory: int64(f.maxMemory), Load: opt,
 		Text: !f.cfg.NoMetadata, Version: f.cfg.Version, Log: f.cfg.Log, Box: f.path == "",
 	}
 	if f.path != "" {

@@ -6,6 +6,7 @@ package a1111
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"strings"
@@ -31,7 +32,8 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET progress": a.progress, "POST interrupt": a.interrupt, "POST skip": a.skip,
 		"GET options": a.options, "POST options": a.setOptions,
 		"GET sd-models": a.models, "GET samplers": a.samplers, "GET schedulers": a.schedulers, "GET upscalers": a.upscalers,
-		"GET memory": a.memory, "POST unload-checkpoint": empty, "POST reload-checkpoint": empty,
+		"GET memory": a.memory, "POST unload-checkpoint": a.unload, "POST reload-checkpoint": a.reload,
+		"GET loras": a.loras, "GET embeddings": a.embeddings,
 	} {
 		method, name, _ := strings.Cut(path, " ")
 		mux.HandleFunc(method+" /sdapi/v1/"+name, h)
@@ -40,7 +42,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		mux.HandleFunc("GET /sdapi/v1/"+name, func(w http.ResponseWriter, _ *http.Request) { core.JSON(w, http.StatusOK, json.RawMessage(answer)) })
 	}
 	for _, name := range []string{"refresh-checkpoints", "refresh-vae", "refresh-loras", "refresh-embeddings"} {
-		mux.HandleFunc("POST /sdapi/v1/"+name, func(w http.ResponseWriter, _ *http.Request) { core.JSON(w, http.StatusOK, nil) })
+		mux.HandleFunc("POST /sdapi/v1/"+name, a.refresh)
 	}
 	mux.HandleFunc("GET /internal/ping", empty)
 	mux.HandleFunc("GET /queue/status", a.queueStatus)
@@ -49,9 +51,9 @@ func (a *API) Register(mux *http.ServeMux) {
 // lists are answers that are always the same: what this program has none of.
 var lists = map[string]string{
 	"latent-upscale-modes": `[{"name":"Latent"},{"name":"Latent (nearest-exact)"}]`,
-	"sd-vae":               `[]`, "sd-modules": `[]`, "loras": `[]`, "hypernetworks": `[]`, "face-restorers": `[]`, "realesrgan-models": `[]`,
+	"sd-vae":               `[]`, "sd-modules": `[]`, "hypernetworks": `[]`, "face-restorers": `[]`, "realesrgan-models": `[]`,
 	"prompt-styles": `[]`, "extensions": `[]`, "script-info": `[]`,
-	"scripts": `{"txt2img":[],"img2img":[]}`, "embeddings": `{"loaded":{},"skipped":{}}`, "cmd-flags": `{}`,
+	"scripts": `{"txt2img":[],"img2img":[]}`, "cmd-flags": `{}`,
 }
 
 func empty(w http.ResponseWriter, _ *http.Request) { core.JSON(w, http.StatusOK, struct{}{}) }
@@ -155,6 +157,10 @@ func (a *API) setOptions(w http.ResponseWriter, r *http.Request) {
 		m, err := a.Model(name)
 		if err != nil {
 			a.refuse(w, r, err)
+			return
+		}
+		if err := a.Load(r.Context(), m.ID); err != nil {
+			a.refuse(w, r, fmt.Errorf("the model %s cannot be loaded: %w", m.ID, err))
 			return
 		}
 		a.mu.Lock()

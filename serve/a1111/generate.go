@@ -147,6 +147,9 @@ func refuseUndone(f *fields.Fields) {
 			f.Fail(name, fields.Unsupported, "this server cannot do that")
 		}
 	}
+	if list, ok := f.Any("lora").([]any); ok && len(list) > 0 {
+		f.Fail("lora", fields.Unsupported, "name LoRAs in the prompt, as <lora:NAME:0.8>")
+	}
 	if s, ok := f.Any("script_name").(string); ok && s != "" && s != "None" {
 		f.Fail("script_name", fields.Unsupported, "script %s not found", s)
 	}

@@ -33,6 +33,7 @@ const (
 	KindInterrupt Kind = "interrupt" // end with the pictures as far as they are
 	KindSkip      Kind = "skip"      // end the picture in work as it is, and go on with the next
 	KindLook      Kind = "look"      // somebody wants to see previews for a while
+	KindRescan    Kind = "rescan"    // look at the folders of models again; of no job
 )
 
 // Progress is how far a job is.

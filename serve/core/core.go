@@ -25,6 +25,10 @@ type Core struct {
 	Blobs     store.Blobs
 	Bus       bus.Bus
 	Models    func() []catalog.Model // the first one is the default; sorted otherwise
+	Adapters  func() catalog.Adapters
+	Load      func(ctx context.Context, model string) error // before a job wants it, where this process can
+	Unload    func(model string)
+	Rescan    func(ctx context.Context) error // of all folders, here and at other workers
 	Check     intake.Checker
 	Samplers  []Named // by their names in A1111
 	Schedules []Named

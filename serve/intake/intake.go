@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ldm-go/ldm/adapter/lora"
 	"github.com/ldm-go/ldm/serve/catalog"
 	"github.com/ldm-go/ldm/serve/fields"
 	"github.com/ldm-go/ldm/serve/job"
@@ -87,6 +88,7 @@ type Samplers func(sampler, scheduler string) (Sampling, error)
 type Checker struct {
 	Limits   Limits
 	Samplers Samplers
+	Adapters func() catalog.Adapters // nil: none
 }
 
 // Blobs are the pictures that came with a request, by the name in the job.
@@ -108,6 +110,7 @@ func (c Checker) Job(m catalog.Model, in Input) (job.Job, Blobs, error) {
 	k.pictures()
 	k.kind()
 	k.texts()
+	k.loras()
 	k.size()
 	k.numbers()
 	k.sampling()
@@ -247,6 +250,46 @@ func (k *check) texts() {
 		k.fail("prompt", fields.Unsupported, "model %s takes no text", k.m.ID)
 	}
 	k.warnings = append(k.warnings, fmt.Sprintf("model %s takes no text: the prompt has no effect", k.m.ID))
+}
+
+// loras finds the changes of weights that the prompt asks for.
+func (k *check) loras() {
+	if _, tags, err := lora.Tags(k.r.NegativePrompt); err != nil || len(tags) > 0 {
+		k.fail("negative_prompt", fields.Unsupported, "a LoRA in the negative prompt: want it in the prompt, perhaps with a strength below 0")
+	}
+	_, tags, err := lora.Tags(k.r.Prompt)
+	if err != nil {
+		k.fail("prompt", fields.InvalidValue, "%v", err)
+	}
+	var have catalog.Adapters
+	if k.Adapters != nil {
+		have = k.Adapters()
+	}
+	for _, tag := range tags {
+		l, ok := have.LoRA(tag.Name)
+		if !ok {
+			k.fail("prompt", fields.Unsupported, "there is no LoRA %q: %s", tag.Name, known(have.LoRAs))
+			return
+		}
+		k.r.LoRAs = append(k.r.LoRAs, job.LoRA{Name: l.Name, UNet: tag.UNet, Text: tag.Text})
+	}
+}
+
+// known lists LoRAs for an error.
+func known(loras []catalog.LoRA) string {
+	const most = 12
+	var names []string
+	for i, l := range loras {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(loras)-most))
+			break
+		}
+		names = append(names, l.Name)
+	}
+	if len(names) == 0 {
+		return "this server has none (--lora-dir)"
+	}
+	return "this server has " + strings.Join(names, ", ")
 }
 
 // size settles width and height.

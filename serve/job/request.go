@@ -1,5 +1,7 @@
 package job
 
+import "fmt"
+
 // Type is a kind of work.
 type Type string
 
@@ -52,6 +54,7 @@ type Request struct {
 	Scheduler      string            `json:"scheduler"`
 	Eta            *float64          `json:"eta"` // none: the sampler's own
 	ClipSkip       int               `json:"clip_skip"`
+	LoRAs          []LoRA            `json:"loras,omitempty"` // that the prompt asks for
 	Class          *int              `json:"class,omitempty"`
 	InitImage      string            `json:"init_image,omitempty"`
 	Mask           string            `json:"mask,omitempty"` // white: repaint
@@ -68,6 +71,13 @@ type Request struct {
 	FullPreview    bool              `json:"full_preview,omitempty"` // previews of the whole size, not small ones
 	Priority       Priority          `json:"priority"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
+}
+
+// LoRA is a change of weights that a prompt asks for, by the name of the server.
+type LoRA struct {
+	Name string  `json:"name"`
+	UNet float64 `json:"unet"`
+	Text float64 `json:"text"`
 }
 
 // ResizeMode is how a start picture of another size is made to fit.
@@ -104,6 +114,7 @@ type Class struct {
 	Type                      Type
 	Width, Height, Steps      int
 	ClipSkip                  int
+	LoRAs                     string
 	Eta                       float64
 	Guided                    bool
 }
@@ -118,6 +129,9 @@ func (r Request) Batch() (Class, bool) {
 	c := Class{
 		Model: r.Model, Sampler: r.Sampler, Scheduler: r.Scheduler, Type: r.Type, Width: r.Width, Height: r.Height,
 		Steps: r.Steps, ClipSkip: r.ClipSkip, Eta: eta, Guided: r.CFGScale != 1,
+	}
+	if len(r.LoRAs) > 0 {
+		c.LoRAs = fmt.Sprint(r.LoRAs)
 	}
 	return c, r.InitImage == ""
 }

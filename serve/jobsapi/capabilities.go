@@ -15,6 +15,14 @@ func (a API) capabilities(w http.ResponseWriter, r *http.Request) {
 	for _, s := range a.Schedules {
 		schedules = append(schedules, s.Name)
 	}
+	loras, words := []string{}, []string{}
+	have := a.Adapters()
+	for _, l := range have.LoRAs {
+		loras = append(loras, l.Name)
+	}
+	for _, w := range have.Words {
+		words = append(words, w.Name)
+	}
 	models := []any{}
 	for _, m := range a.Models() {
 		models = append(models, map[string]any{
@@ -28,7 +36,7 @@ func (a API) capabilities(w http.ResponseWriter, r *http.Request) {
 	}
 	l := a.Check.Limits
 	core.JSON(w, http.StatusOK, map[string]any{
-		"models": models, "samplers": samplers, "schedulers": schedules,
+		"models": models, "samplers": samplers, "schedulers": schedules, "loras": loras, "embeddings": words,
 		"limits": map[string]any{
 			"max_pixels": l.MaxPixels, "max_input_pixels": l.MaxInputPixels, "max_steps": l.MaxSteps, "max_images": l.MaxImages,
 		},

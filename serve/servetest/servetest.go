@@ -23,7 +23,10 @@ import (
 type Models struct {
 	Step   time.Duration
 	Models []catalog.Model
+	Extra  catalog.Adapters
 	Steps  atomic.Int64 // done by all jobs
+	Loads  atomic.Int64
+	Scans  atomic.Int64
 }
 
 // New returns two models: one of texts, and one of classes.
@@ -42,6 +45,18 @@ func New(step time.Duration) *Models {
 // List implements serve.Models.
 func (m *Models) List() []catalog.Model { return m.Models }
 
+// Adapters implements serve.Models.
+func (m *Models) Adapters() catalog.Adapters { return m.Extra }
+
+// Load implements serve.Models.
+func (m *Models) Load(string) error { m.Loads.Add(1); return nil }
+
+// Unload implements serve.Models.
+func (m *Models) Unload(string) {}
+
+// Rescan implements serve.Models.
+func (m *Models) Rescan() error { m.Scans.Add(1); return nil }
+
 // Bytes implements serve.Models.
 func (m *Models) Bytes() int64 { return 1 << 20 }
 
@@ -49,8 +64,8 @@ func (m *Models) Bytes() int64 { return 1 << 20 }
 func (m *Models) Loaded(string) bool { return true }
 
 // Has implements worker.Runner.
-func (m *Models) Has(model string) bool {
-	_, ok := catalog.Find(m.Models, model)
+func (m *Models) Has(r job.Request) bool {
+	_, ok := catalog.Find(m.Models, r.Model)
 	return ok
 }
 

@@ -101,6 +101,11 @@ var routes = []route{
 	{method: "GET", path: "/sdapi/v1/samplers", doc: "The samplers", tag: "A1111", status: "200", answer: "A list."},
 	{method: "GET", path: "/sdapi/v1/schedulers", doc: "The schedules", tag: "A1111", status: "200", answer: "A list."},
 	{method: "GET", path: "/sdapi/v1/upscalers", doc: "The upscalers", tag: "A1111", status: "200", answer: "A list."},
+	{method: "GET", path: "/sdapi/v1/loras", doc: "The LoRAs that prompts can name", tag: "A1111", status: "200", answer: "A list."},
+	{method: "GET", path: "/sdapi/v1/embeddings", doc: "The learnt words, loaded or skipped for the model", tag: "A1111", status: "200", answer: "loaded, skipped."},
+	{method: "POST", path: "/sdapi/v1/refresh-checkpoints", doc: "Look at the folders again; so do refresh-loras, refresh-embeddings and refresh-vae", tag: "A1111", status: "200", answer: "Nothing."},
+	{method: "POST", path: "/sdapi/v1/unload-checkpoint", doc: "Give the memory of the model back", tag: "A1111", status: "200", answer: "Nothing."},
+	{method: "POST", path: "/sdapi/v1/reload-checkpoint", doc: "Load the model", tag: "A1111", status: "200", answer: "Nothing."},
 	{method: "GET", path: "/sdapi/v1/memory", doc: "Memory", tag: "A1111", status: "200", answer: "Bytes."},
 
 	{method: "GET", path: "/healthz", doc: "The process lives", tag: "Operation", status: "200", answer: "ok", open: true},

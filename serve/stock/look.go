@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/model"
@@ -19,8 +20,15 @@ import (
 	"github.com/ldm-go/ldm/weights/emoji"
 )
 
-// scan looks at the models of the folder.
-func (s *Stock) scan() ([]*kind, error) {
+// stamp tells whether a file is the one that was looked at.
+type stamp struct {
+	size int64
+	time time.Time
+}
+
+// scan looks at the models of the folder; those of before, by their path, stay what they
+// are where their files do.
+func (s *Stock) scan(before map[string]*kind) ([]*kind, error) {
 	if s.opt.Folder == "" {
 		return nil, nil
 	}
@@ -34,14 +42,27 @@ func (s *Stock) scan() ([]*kind, error) {
 		if strings.HasPrefix(e.Name(), ".") || slices.Contains(s.opt.Files, path) || !isModel(path) {
 			continue
 		}
+		if k := before[path]; k != nil && k.stamp == stampOf(path) {
+			found = append(found, k)
+			continue
+		}
 		k, err := s.look(path)
 		if err != nil {
 			s.opt.Log.Warn("not a model that can be served", "path", path, "error", err)
 			continue
 		}
+		k.scanned, k.stamp = true, stampOf(path)
 		found = append(found, k)
 	}
 	return found, nil
+}
+
+func stampOf(path string) stamp {
+	st, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{st.Size(), st.ModTime()}
 }
 
 // isModel tells by the name, or for a folder by what diffusers puts there.
@@ -106,7 +127,10 @@ func (k *kind) describe(f *modelfile.File) error {
 	k.Timesteps = len(net.Schedule.Betas)
 	k.Steps, k.CFGScale, k.Sampler = min(net.DefaultSteps(), k.Timesteps), net.DefaultGuidance(), net.DefaultSampler().Name
 	k.Classes, k.Names = net.Classes(), f.Classes()
-	k.CLIP, k.Tasks = net.CLIP != nil, tasks(net)
+	if k.CLIP = net.CLIP != nil; k.CLIP {
+		k.Texts = net.CLIP.Width
+	}
+	k.Tasks = tasks(net)
 	if len(k.Tasks) == 0 {
 		return fmt.Errorf("a model whose condition is %s cannot be served", net.Kind)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/adapter/lora"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/container"
 	"github.com/ldm-go/ldm/picture/metadata"
@@ -47,7 +48,7 @@ func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (work
 	case r.Class != nil:
 		out.Condition = ldm.Class(*r.Class)
 	case m.Network().TextLength() > 0:
-		out.Condition = ldm.Prompt(r.Prompt)
+		out.Condition = ldm.Prompt(plain(r.Prompt))
 		switch r.CFGScale {
 		case 0: // the negative prompt alone
 			out.Condition, out.Guidance = ldm.Prompt(r.NegativePrompt), 1
@@ -57,6 +58,12 @@ func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (work
 		}
 	}
 	return out, s.start(ctx, m, t, &out)
+}
+
+// plain is a prompt without the LoRAs that it names.
+func plain(prompt string) string {
+	rest, _, _ := lora.Tags(prompt) // the job would not be there if it were wrong
+	return rest
 }
 
 // settings are those of a picture as A1111 writes them.

@@ -26,12 +26,18 @@ func (s *Stock) Run(ctx context.Context, t *worker.Task) error {
 		return err
 	}
 	defer release()
+	remarks, done, err := s.adapt(ctx, k, m, t.Job.Request)
+	if err != nil {
+		return err
+	}
+	defer done()
+	t.Job.Warnings = append(t.Job.Warnings, remarks...)
 	r, err := s.request(ctx, m, t)
 	if err != nil {
 		return err
 	}
 	if m.Network().TextLength() > 0 {
-		t.Job.Warnings = append(t.Job.Warnings, m.Remarks(t.Job.Request.Prompt)...)
+		t.Job.Warnings = append(t.Job.Warnings, m.Remarks(plain(t.Job.Request.Prompt))...)
 	}
 	n, rows := t.Job.Request.N, t.Rows()
 	for first := 0; first < n && !(first > 0 && t.Interrupted()); first += rows {

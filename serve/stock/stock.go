@@ -8,17 +8,23 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/adapter/lora"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/serve/catalog"
+	"github.com/ldm-go/ldm/serve/job"
 )
 
 // Options of a stock.
 type Options struct {
 	Files     []string // models by path; the first is the default
 	Folder    string   // of more models; "": none
+	LoRAs     string   // folder of those that prompts may name; "": none
+	Words     string   // folder of learnt words (textual inversion); "": none
 	Box       bool     // the model in the program, too
 	Cache     string   // folder where hashes of files are kept; "": none
 	MaxMemory int64    // of the weights that are loaded; 0: any
@@ -33,17 +39,30 @@ type Stock struct {
 	opt   Options
 	mu    sync.Mutex
 	kinds []*kind // the default first
+	loras []catalog.LoRA
+	words words
+
+	scanning sync.Mutex // held while the folders are looked at
 }
 
 // kind is a model of the stock, loaded or not.
 type kind struct {
 	catalog.Model
-	open func(ldm.Options) (*ldm.Model, error)
+	open    func(ldm.Options) (*ldm.Model, error)
+	stamp   stamp // of its file
+	scanned bool  // it was found in the folder
+	named   bool  // its name is settled
 
 	loading sync.Mutex // held while it is loaded
 	model   *ldm.Model // under Stock.mu
 	users   int
 	used    time.Time
+	gone    bool // its file is no longer there, or another one
+
+	adapted sync.RWMutex // held by jobs that want the model as it is
+	set     []lora.Use
+	remarks []string
+	taught  int // the version of the words
 }
 
 // Open looks at the models, without reading their weights. A file in the folder
@@ -57,7 +76,7 @@ func Open(o Options) (*Stock, error) {
 		}
 		s.kinds = append(s.kinds, k)
 	}
-	found, err := s.scan()
+	found, err := s.scan(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -73,18 +92,120 @@ func Open(o Options) (*Stock, error) {
 		return nil, errors.New("there is no model: name one with --model, or a folder of them with --models")
 	}
 	s.unique()
-	return s, nil
+	return s, s.scanAdapters()
+}
+
+// scanAdapters looks at the folders of what prompts can call on.
+func (s *Stock) scanAdapters() error {
+	loras, err := s.scanLoRAs()
+	if err != nil {
+		return err
+	}
+	words, err := s.scanWords()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	words.version = s.words.version + 1
+	s.loras, s.words = loras, words
+	return nil
+}
+
+// Rescan implements serve.Models: models that are new in the folder are there, and those
+// whose files are gone or others go when nobody uses them. The default stays while it is
+// there.
+func (s *Stock) Rescan() error {
+	s.scanning.Lock()
+	defer s.scanning.Unlock()
+	s.mu.Lock()
+	before := map[string]*kind{}
+	for _, k := range s.kinds {
+		if k.scanned {
+			before[k.File] = k
+		}
+	}
+	s.mu.Unlock()
+	found, err := s.scan(before)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	var kept []*kind
+	for _, k := range s.kinds {
+		if !k.scanned || slices.Contains(found, k) {
+			kept = append(kept, k)
+			continue
+		}
+		if k.gone = true; k.users == 0 {
+			s.unload(k)
+		}
+	}
+	for _, k := range found {
+		if !slices.Contains(kept, k) {
+			kept = append(kept, k)
+		}
+	}
+	s.kinds = kept
+	s.unique()
+	s.mu.Unlock()
+	return s.scanAdapters()
+}
+
+// unload gives a model's memory back. It is called under s.mu.
+func (s *Stock) unload(k *kind) {
+	if k.model == nil {
+		return
+	}
+	k.model.Close()
+	k.model, k.set, k.remarks, k.taught = nil, nil, nil, 0
+	s.opt.Log.Info("model unloaded", "model", k.ID)
+}
+
+// Load implements serve.Models.
+func (s *Stock) Load(id string) error {
+	k := s.find(id)
+	if k == nil {
+		return fault.Inputf("there is no model %q", id)
+	}
+	_, release, err := s.use(k)
+	if err == nil {
+		release()
+	}
+	return err
+}
+
+// Unload implements serve.Models.
+func (s *Stock) Unload(id string) {
+	k := s.find(id)
+	if k == nil || !k.loading.TryLock() {
+		return
+	}
+	defer k.loading.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k.users == 0 {
+		s.unload(k)
+	}
 }
 
 // unique gives each model a name of its own.
 func (s *Stock) unique() {
-	seen := map[string]int{}
+	taken := map[string]bool{}
 	for _, k := range s.kinds {
-		name := k.ID
-		if n := seen[name]; n > 0 {
-			k.ID = name + "-" + string(rune('1'+n))
+		if k.named { // it keeps its name
+			taken[k.ID] = true
 		}
-		seen[name]++
+	}
+	for _, k := range s.kinds {
+		if k.named {
+			continue
+		}
+		name := k.ID
+		for n := 2; taken[k.ID]; n++ {
+			k.ID = name + "-" + strconv.Itoa(n)
+		}
+		k.named, taken[k.ID] = true, true
 	}
 }
 
@@ -115,7 +236,10 @@ func (s *Stock) find(id string) *kind {
 }
 
 // Has implements worker.Runner.
-func (s *Stock) Has(id string) bool { return s.find(id) != nil }
+func (s *Stock) Has(r job.Request) bool {
+	_, err := s.uses(r)
+	return err == nil && s.find(r.Model) != nil
+}
 
 // Loaded implements worker.Runner.
 func (s *Stock) Loaded(id string) bool {
@@ -167,6 +291,9 @@ func (s *Stock) use(k *kind) (m *ldm.Model, release func(), err error) {
 		defer s.mu.Unlock()
 		k.users--
 		k.used = time.Now()
+		if k.gone && k.users == 0 {
+			s.unload(k)
+		}
 	}, nil
 }
 
@@ -182,9 +309,7 @@ func (s *Stock) makeRoom(next *kind) {
 			return
 		}
 		if k.model != nil && k.users == 0 && k != next {
-			k.model.Close()
-			k.model = nil
-			s.opt.Log.Info("model unloaded", "model", k.ID)
+			s.unload(k)
 		}
 	}
 }

@@ -20,8 +20,8 @@ import (
 type Runner interface {
 	// Loaded tells whether a model is in memory.
 	Loaded(model string) bool
-	// Has tells whether this worker can run a model at all.
-	Has(model string) bool
+	// Has tells whether this worker has what a job wants, its model above all.
+	Has(r job.Request) bool
 	// Run makes the pictures of a job and hands each to the task when it is done. It is
 	// called for several jobs of one class at once.
 	Run(ctx context.Context, t *Task) error
@@ -41,6 +41,7 @@ type Worker struct {
 	Timeout time.Duration // of a job's running; 0: none
 	Lease   time.Duration // 0: 30 s
 	Grace   time.Duration // how long running jobs may go on after the end of Run's context
+	Only    bool          // there is no other worker: jobs of what this one lacks fail here
 	Idle    func()        // called when there was no job for a while; may be nil
 }
 
@@ -97,7 +98,7 @@ func (w *Worker) claim(ctx context.Context, scheduler *schedule.Scheduler) []job
 	}
 	mine := waiting[:0]
 	for _, j := range waiting {
-		if w.Runner.Has(j.Request.Model) {
+		if w.Only || w.Runner.Has(j.Request) {
 			mine = append(mine, j)
 		}
 	}

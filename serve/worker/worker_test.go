@@ -27,8 +27,8 @@ type fake struct {
 	now   atomic.Int64
 }
 
-func (f *fake) Loaded(string) bool    { return true }
-func (f *fake) Has(model string) bool { return model == "m" }
+func (f *fake) Loaded(string) bool     { return true }
+func (f *fake) Has(r job.Request) bool { return r.Model == "m" }
 
 func (f *fake) Run(ctx context.Context, t *worker.Task) error {
 	f.most.Store(max(f.most.Load(), f.now.Add(1)))
@@ -42,7 +42,7 @@ func (f *fake) Run(ctx context.Context, t *worker.Task) error {
 			case <-time.After(f.step):
 			}
 			f.steps.Add(1)
-			t.Step(step+1, r.Steps, i, r.N)
+			t.Step(step+1, r.Steps, i, 1)
 			if t.Interrupted() {
 				break
 			}
