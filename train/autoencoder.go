@@ -41,6 +41,10 @@ func DefaultAutoencoder() AutoencoderConfig {
 
 // Autoencoder trains a first stage, or goes on with it.
 func Autoencoder(ctx context.Context, cfg AutoencoderConfig, run Run) error {
+	var err error
+	if cfg.Train, err = cfg.Train.sharedBy(run.Hosts); err != nil {
+		return err
+	}
 	s, err := newFirstStage(cfg, run)
 	if err != nil {
 		return err

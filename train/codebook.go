@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/discriminator"
@@ -75,6 +77,30 @@ func (s *firstStage) watchCodes(_ engine.Program, watched func(string) []float32
 	return nil
 }
 
+// shareCodes joins what the batches of all processes were quantised to, in their order; the
+// last batch is the last process's.
+func (s *firstStage) shareCodes(l *loop, n int) error {
+	if l.group == nil || s.codes.counts == nil {
+		return nil
+	}
+	own := make([]float32, len(s.codes.window)) // exact up to 2^24
+	for i, code := range s.codes.window {
+		own[i] = float32(code)
+	}
+	all, err := gathered(context.Background(), l.group, own)
+	if err != nil {
+		return err
+	}
+	s.codes.window = s.codes.window[:0]
+	for _, code := range all {
+		s.codes.window = append(s.codes.window, int(code))
+	}
+	if every := s.cfg.Codebook.RestartEvery; every == 0 || n%every != 0 {
+		return nil
+	}
+	return l.group.Broadcast(context.Background(), l.group.World()-1, s.codes.z)
+}
+
 // state is the use of the codes so far, so that a resumed run restarts the same ones.
 func (s *firstStage) state() map[string]*tensor.Tensor {
 	if s.codes.counts == nil {
@@ -101,8 +127,8 @@ func (s *firstStage) countCodes(l *loop, n int) error {
 		}
 		l.out.add("codes_known", 1-float64(r.Used(codes, func() int32 { return 0 }))/total)
 	}
-	for _, k := range batch {
-		p := float64(k) / total
+	for _, code := range slices.Sorted(maps.Keys(batch)) { // a sum has one order
+		p := float64(batch[code]) / total
 		entropy -= p * math.Log(p)
 	}
 	s.codes.window = s.codes.window[:0]
@@ -218,7 +244,7 @@ func (s *firstStage) startNorms(ctx context.Context, l *loop, n int) error {
 		return err
 	}
 	defer prog.Close()
-	if err := s.train.images(prog.Input("x").F32, (n-1)*s.loop.Accumulate); err != nil {
+	if err := s.train.images(prog.Input("x").F32, s.loop.batch(n, 0, 0)-1); err != nil {
 		return err
 	}
 	if err := prog.Run(ctx); err != nil {
@@ -233,6 +259,9 @@ func (s *firstStage) startNorms(ctx context.Context, l *loop, n int) error {
 
 // after logs what the step's codes say, and warns.
 func (s *firstStage) after(l *loop, n int) error {
+	if err := s.shareCodes(l, n); err != nil {
+		return err
+	}
 	if err := s.countCodes(l, n); err != nil {
 		return err
 	}

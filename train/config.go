@@ -24,6 +24,7 @@ type Loop struct {
 	Steps      int              `yaml:"steps"`
 	BatchSize  int              `yaml:"batch_size"`
 	Accumulate int              `yaml:"accumulate"`          // batches whose gradients are averaged for one update
+	Parts      int              `yaml:"parts,omitempty"`     // batches (each of accumulate) that a step's processes share out; their gradients are summed in one order: see hosts.Fold. 0: one for each process
 	Schedule   string           `yaml:"schedule"`            // of the rate after warm-up: constant, linear or cosine (to zero at the last step)
 	Scheduler  config.Target    `yaml:"scheduler,omitempty"` // one of the reference's, in place of schedule and warmup
 	Warmup     int              `yaml:"warmup"`              // steps over which the rate rises linearly
@@ -62,7 +63,7 @@ func (l Loop) validate() error {
 		key        string
 		value, low int
 	}{
-		{"steps", l.Steps, 1}, {"batch_size", l.BatchSize, 1}, {"accumulate", l.Accumulate, 1}, {"warmup", l.Warmup, 0}, {"threads", l.Threads, 0},
+		{"steps", l.Steps, 1}, {"batch_size", l.BatchSize, 1}, {"accumulate", l.Accumulate, 1}, {"parts", l.Parts, 0}, {"warmup", l.Warmup, 0}, {"threads", l.Threads, 0},
 		{"log_every", l.LogEvery, 1}, {"validate_every", l.ValidateEvery, 1}, {"sample_every", l.SampleEvery, 1}, {"save_every", l.SaveEvery, 1},
 	} {
 		if n.value < n.low {
@@ -86,13 +87,13 @@ func (l Loop) validate() error {
 }
 
 // withBase takes what a model's YAML of the reference says about training: its
-// base rate, which the reference multiplies by the pictures of an update, where
+// base rate, which the reference multiplies by the pictures of an update in all processes, where
 // train.learning_rate is silent (0), and its scheduler.
 func (l Loop) withBase(t config.Target, scheduler any) (Loop, error) {
 	if l.LearningRate == 0 {
 		l.LearningRate = DefaultRate
 		if t.BaseLearningRate != 0 {
-			l.LearningRate = Rate(t.BaseLearningRate * float64(l.BatchSize*l.Accumulate))
+			l.LearningRate = Rate(t.BaseLearningRate * float64(l.BatchSize*l.Accumulate*l.parts()))
 		}
 	}
 	if scheduler == nil || l.Scheduler.Target != "" {

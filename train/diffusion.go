@@ -92,6 +92,10 @@ func (c DiffusionConfig) validate() error {
 
 // Diffusion trains the second stage, or goes on with it.
 func Diffusion(ctx context.Context, cfg DiffusionConfig, run Run) error {
+	var err error
+	if cfg.Train, err = cfg.Train.sharedBy(run.Hosts); err != nil {
+		return err
+	}
 	s := &secondStage{cfg: cfg, run: run, target: cfg.Model, vars: engine.Vars{}}
 	if err := s.takeModelKeys(); err != nil {
 		return err

@@ -160,6 +160,7 @@ func loopKeys() map[string]effect {
 		"train.steps":          {change: "2"},
 		"train.batch_size":     {change: "1"},
 		"train.accumulate":     {change: "2"},
+		"train.parts":          {change: "2"},
 		"train.schedule":       {change: "linear"},
 		"train.scheduler":      {change: "{target: ldm.lr_scheduler.LambdaLinearScheduler, params: {warm_up_steps: [1], cycle_lengths: [10], f_start: [0.1], f_max: [0.5], f_min: [0.1]}}"},
 		"train.warmup":         {change: "2"},

@@ -68,7 +68,7 @@ func (d Data) open(ctx context.Context, l Loop, run Run, classed bool, classes [
 	if err != nil {
 		return nil, nil, err
 	}
-	train = &feed{Loader: data.Loader{Set: set, Batch: l.BatchSize, Seed: l.Seed, Mirror: d.Flip}, run: run}
+	train = &feed{Loader: data.Loader{Set: set, Batch: l.BatchSize, Seed: l.Seed, Mirror: d.Flip}, run: run, next: run.following(l)}
 	train.describe("training")
 	if d.Validation == "" {
 		return train, nil, nil
@@ -92,6 +92,7 @@ func (d Data) open(ctx context.Context, l Loop, run Run, classed bool, classes [
 type feed struct {
 	data.Loader
 	run    Run
+	next   func(step int) int // the one after a step's that this process takes
 	broken map[int]bool
 }
 
@@ -132,7 +133,7 @@ func (f *feed) readable(i int) int {
 func (f *feed) images(dst []float32, step int) error {
 	per := f.Set.Size * f.Set.Size * 3
 	picks := f.Picks(step)
-	f.Set.Ahead(f.Picks(step + 1))
+	f.Set.Ahead(f.Picks(f.next(step)))
 	for i, p := range picks {
 		if err := f.fill(dst[i*per:][:per], &p); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/hosts"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/output"
 )
@@ -39,6 +40,8 @@ type Run struct {
 	// Accept lists the differences from the checkpoint that are accepted at a
 	// resume (see Acceptable).
 	Accept []string
+	// Hosts are the processes that take the run together; none: this one alone.
+	Hosts hosts.Options
 }
 
 func (r Run) line(format string, args ...any) {
@@ -114,7 +117,7 @@ func (r Run) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(r.Dir, 0o777); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(r.Dir, lockFile)
+	path := filepath.Join(r.Dir, lockFile+r.suffix())
 	lock := flock.New(path, flock.SetPermissions(0o666))
 	ok, err := lock.TryLock()
 	if err != nil {
@@ -128,7 +131,7 @@ func (r Run) lock() (unlock func(), err error) {
 
 // start accepts the run: it takes the folder, draws the weights or reads those
 // of the checkpoint, and trains. Nothing in the folder changes before.
-func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engine.Vars, before *previous) error {
+func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engine.Vars, before *previous) (err error) {
 	text, err := config.Dump(cfg)
 	if err != nil {
 		return err
@@ -157,16 +160,15 @@ func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engi
 			return err
 		}
 	}
-	output.Clean(r.Dir) // what saves that were killed have left
-	output.Clean(filepath.Join(r.Dir, PictureFolder))
-	err = output.Write(filepath.Join(r.Dir, ConfigFile), func(w io.Writer) error {
-		_, err := io.WriteString(w, text)
-		return err
-	})
-	if err != nil {
+	saved := false
+	defer func() { l.leave(err, saved) }()
+	if err := l.join(ctx); err != nil {
 		return err
 	}
-	if l.out, err = openLog(r); err != nil {
+	if err := l.align(ctx); err != nil {
+		return err
+	}
+	if err := l.openFolder(); err != nil {
 		return err
 	}
 	defer l.out.close()
@@ -176,10 +178,34 @@ func start(ctx context.Context, r Run, cfg any, settings Loop, t task, vars engi
 	}
 	defer l.close()
 	l.out.report = openReport(l)
-	if before != nil {
+	switch {
+	case l.step > 0 && l.step == l.saved:
 		r.line("going on from step %d of %s", l.step, filepath.Join(r.Dir, CheckpointFile))
+	case l.step > 0:
+		r.line("going on from step %d", l.step)
 	}
-	return l.run(ctx)
+	saved, err = l.run(ctx)
+	return err
+}
+
+// openFolder writes the configuration and opens the log. A process that is not the first
+// of several writes neither.
+func (l *loop) openFolder() (err error) {
+	if !l.first() {
+		l.out, l.Report = newLog(l.Run), false
+		return nil
+	}
+	output.Clean(l.Dir) // what saves that were killed have left
+	output.Clean(filepath.Join(l.Dir, PictureFolder))
+	err = output.Write(filepath.Join(l.Dir, ConfigFile), func(w io.Writer) error {
+		_, err := io.WriteString(w, l.config)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l.out, err = openLog(l.Run)
+	return err
 }
 
 // load puts the parameters on the device.

@@ -37,7 +37,7 @@ type shown struct {
 // openCache makes a cache of a run that was accepted, of what follows from a
 // network with that digest. Without a place on disk it is in memory alone.
 func (c DiffusionConfig) openCache(r Run, depends string) *cache.Cache {
-	o := cache.Options{Memory: int64(c.CacheMB) << 20, Dir: filepath.Join(r.Dir, LatentFolder), Depends: depends}
+	o := cache.Options{Memory: int64(c.CacheMB) << 20, Dir: filepath.Join(r.Dir, LatentFolder+r.suffix()), Depends: depends}
 	opened, err := cache.Open(o)
 	if err != nil {
 		r.line("encoded pictures are kept in memory alone: %v", err)

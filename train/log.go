@@ -39,8 +39,11 @@ const speedName = "speed/seconds_per_step"
 // MetricsFile holds one JSON object a line: step, and named numbers.
 const MetricsFile = "metrics.jsonl"
 
+// newLog is a log without files.
+func newLog(r Run) *log { return &log{run: r, sums: map[string]float64{}, counts: map[string]int{}} }
+
 func openLog(r Run) (*log, error) {
-	o := &log{run: r, sums: map[string]float64{}, counts: map[string]int{}}
+	o := newLog(r)
 	open := func(name string) (f *os.File) {
 		f, err := os.OpenFile(filepath.Join(r.Dir, name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 		o.check(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/hosts"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -54,6 +55,7 @@ type loop struct {
 	vars    engine.Vars    // until they are loaded
 	weights engine.Weights // all parameters, with those of the optimisers
 	exact   bool           // see engine.Options
+	group   *hosts.Group   // the processes of this run; nil: this one alone
 	passes  []*pass
 	out     *log
 	step    int // updates done
@@ -61,22 +63,37 @@ type loop struct {
 }
 
 // run trains until cfg.Steps updates are done or ctx is cancelled. However it
-// ends, what has been reached is saved; the error says what the folder holds.
-func (l *loop) run(ctx context.Context) error {
-	err := l.train(ctx)
+// ends, what has been reached is saved, by the first of several processes or, if that is
+// gone, by the others; the error says what the folder holds.
+func (l *loop) run(ctx context.Context) (saved bool, err error) {
+	watched := ctx
+	if l.group != nil {
+		var stop func()
+		watched, stop = l.group.Watch(ctx)
+		defer stop()
+	}
+	if err = l.train(watched); ctx.Err() == nil {
+		err = l.broken(err)
+	}
 	l.out.check(l.out.report.write(true))
+	if !l.keeps() {
+		return true, l.ended(err, nil)
+	}
 	var saving error
 	if l.step > max(l.saved, 0) {
-		saving = l.save()
+		saving = l.saveLast()
 	}
-	return l.ended(err, saving)
+	return saving == nil, l.ended(err, saving)
 }
 
 // ended is the error of a run that ended with err, and with saving where the
 // last state could not be saved.
 func (l *loop) ended(err, saving error) error {
 	held := fmt.Sprintf("%s holds step %d, and the same command goes on from it", filepath.Join(l.Dir, CheckpointFile), l.saved)
-	if l.saved < 0 {
+	switch {
+	case !l.keeps():
+		held = "rank 0 saves, and the same commands go on from there"
+	case l.saved < 0:
 		held = "nothing was saved, as no step was done"
 		if l.step > 0 {
 			held = "no checkpoint is there"
@@ -150,34 +167,58 @@ func (l *loop) update(ctx context.Context) error {
 
 // move carries out one objective's step: the gradients of some batches, and the update.
 func (l *loop) move(ctx context.Context, p *pass, n int) error {
+	if l.cfg.shared() {
+		return l.moveParts(ctx, p, n)
+	}
 	for k := range l.cfg.Accumulate {
-		if err := p.Fill(ctx, p.program, (n-1)*l.cfg.Accumulate+k+1); err != nil {
+		terms, norm2, err := l.runBatch(ctx, p, n, 0, k)
+		if err != nil {
 			return err
 		}
-		setScalar(p.program, "share", float64(k)/float64(k+1))
-		l.setScalars(p.program, p, n)
-		if err := p.program.Run(ctx); err != nil {
-			return err
-		}
-		norm2 := p.program.Output(len(p.loss.Terms)).F32[0]
-		if !finite(norm2) {
-			return l.nonFinite(p)
-		}
-		for i, t := range p.loss.Terms {
-			l.out.add(p.Name+t.Name, float64(p.program.Output(i).F32[0]))
-		}
+		l.logTerms(p, terms)
 		if l.cfg.Accumulate == 1 {
 			l.out.add(p.Name+"gradient_norm", math.Sqrt(float64(norm2)))
-		}
-		if p.Watch != nil {
-			if err := p.Watch(p.program, p.watched); err != nil {
-				return err
-			}
 		}
 	}
 	if l.cfg.Accumulate == 1 {
 		return nil
 	}
+	return l.runUpdate(ctx, p, n)
+}
+
+// runBatch runs an objective's program for batch k of a part. It returns the terms of the
+// loss and the squared norm of the gradients.
+func (l *loop) runBatch(ctx context.Context, p *pass, n, part, k int) (terms []float32, norm2 float32, err error) {
+	if err := p.Fill(ctx, p.program, l.cfg.batch(n, part, k)); err != nil {
+		return nil, 0, err
+	}
+	setScalar(p.program, "share", float64(k)/float64(k+1))
+	l.setScalars(p.program, p, n)
+	if err := p.program.Run(ctx); err != nil {
+		return nil, 0, err
+	}
+	if norm2 = p.program.Output(len(p.loss.Terms)).F32[0]; !finite(norm2) {
+		return nil, 0, l.nonFinite(p)
+	}
+	for i := range p.loss.Terms {
+		terms = append(terms, p.program.Output(i).F32[0])
+	}
+	if p.Watch != nil {
+		err = p.Watch(p.program, p.watched)
+	}
+	return terms, norm2, err
+}
+
+// logTerms logs the terms of one run; it returns how many there are.
+func (l *loop) logTerms(p *pass, values []float32) int {
+	for i, t := range p.loss.Terms {
+		l.out.add(p.Name+t.Name, float64(values[i]))
+	}
+	return len(p.loss.Terms)
+}
+
+// runUpdate carries out the optimiser's step, where it is a program of its own.
+func (l *loop) runUpdate(ctx context.Context, p *pass, n int) error {
 	l.setScalars(p.update, p, n)
 	if err := p.update.Run(ctx); err != nil {
 		return err
@@ -219,7 +260,7 @@ func (l *loop) periodic(ctx context.Context) error {
 	if due(l.cfg.LogEvery) {
 		l.out.flush(l.step, l.cfg.rate(l.cfg.Optimizer, l.step))
 	}
-	if due(l.cfg.ValidateEvery) {
+	if due(l.cfg.ValidateEvery) && l.first() {
 		scalars, err := l.task.validate(ctx)
 		if err != nil {
 			return err
@@ -231,7 +272,7 @@ func (l *loop) periodic(ctx context.Context) error {
 			return err
 		}
 	}
-	if due(l.cfg.SampleEvery) {
+	if due(l.cfg.SampleEvery) && l.first() {
 		return l.draw(ctx)
 	}
 	return nil

@@ -112,7 +112,7 @@ func (p *pass) outputs(cfg Loop, segments int) []graph.Value {
 		out = append(out, t.Value)
 	}
 	out = append(out, p.loss.Updates...)
-	if cfg.Accumulate == 1 {
+	if !cfg.separate() {
 		return append(out, p.updates(g, cfg, grads, norm2)...)
 	}
 	share := g.Input("share") // the mean of the batches' gradients so far
@@ -145,12 +145,17 @@ func (p *pass) updates(g *graph.Graph, cfg Loop, grads []graph.Value, norm2 grap
 	return out
 }
 
-// updateGraph is the step of the optimiser alone, from accumulated gradients.
+// updateGraph is the step of the optimiser alone, from accumulated gradients: those on the
+// device, or inputs of that name where they are summed with others'.
 func (p *pass) updateGraph(cfg Loop) (*graph.Graph, []graph.Value) {
 	g := graph.New()
 	grads := make([]graph.Value, len(p.weights))
 	for i, w := range p.weights {
-		grads[i] = g.Param(accumulated+w.Name, w.Shape...)
+		if cfg.shared() {
+			grads[i] = g.Input(accumulated+w.Name, w.Shape...)
+		} else {
+			grads[i] = g.Param(accumulated+w.Name, w.Shape...)
+		}
 	}
 	norm2 := g.SquaredNorm(grads...)
 	return g, append([]graph.Value{norm2}, p.updates(g, cfg, grads, norm2)...)

@@ -23,7 +23,7 @@ func (l *loop) compile(p *pass) error {
 	}
 	opt := engine.Options{Precision: l.cfg.Precision, Exact: l.exact}
 	var err error
-	if l.cfg.Accumulate > 1 {
+	if l.cfg.separate() {
 		g, outputs := p.updateGraph(l.cfg)
 		if err := g.Err(); err != nil {
 			return err
@@ -131,7 +131,7 @@ func (l *loop) addOptimizerVars() {
 			if l.cfg.EMA > 0 && p.Averaged && l.vars[emaShadow+w.Name] == nil {
 				l.vars[emaShadow+w.Name] = l.vars[w.Name].Clone()
 			}
-			if l.cfg.Accumulate > 1 && l.vars[accumulated+w.Name] == nil {
+			if l.cfg.separate() && l.vars[accumulated+w.Name] == nil {
 				l.vars[accumulated+w.Name] = tensor.New(w.Shape...)
 			}
 		}

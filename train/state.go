@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/ldm-go/ldm/checkpoint"
+	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -50,13 +51,37 @@ func (l *loop) trained() []string {
 // Randomness needs no state of its own, as every step's draws follow from the
 // seed and the step's number.
 func (l *loop) save() error {
-	meta := map[string]string{metaStep: strconv.Itoa(l.step), metaConfig: l.config}
-	maps.Copy(meta, l.task.facts().metadata())
 	tensors, err := l.weights.Pull(l.trained()...)
 	if err != nil {
 		return err
 	}
 	maps.Copy(tensors, l.task.state())
+	if err := l.verify(tensors); err != nil || !l.first() {
+		return err
+	}
+	return l.write(tensors)
+}
+
+// saveLast saves what has been reached at the end of the run.
+func (l *loop) saveLast() error {
+	if !l.first() {
+		unlock, saved, err := l.takeFolder()
+		defer unlock()
+		if saved || err != nil {
+			return err
+		}
+	}
+	tensors, err := l.weights.Pull(l.trained()...)
+	if err != nil {
+		return err
+	}
+	maps.Copy(tensors, l.task.state())
+	return l.write(tensors)
+}
+
+func (l *loop) write(tensors engine.Vars) error {
+	meta := map[string]string{metaStep: strconv.Itoa(l.step), metaConfig: l.config}
+	maps.Copy(meta, l.task.facts().metadata())
 	if err := checkpoint.Save(filepath.Join(l.Dir, CheckpointFile), tensors, meta, checkpoint.F32); err != nil {
 		return err
 	}

@@ -2,8 +2,11 @@ package cpu
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/engine/cpu/isa"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
@@ -57,6 +60,9 @@ func (p *pool) locked(f func()) {
 	defer p.unlock()
 	f()
 }
+
+// String names what computes: engines of the same name compute the same bits.
+func (e *Engine) String() string { return fmt.Sprintf("cpu %s %s", runtime.GOARCH, isa.Current()) }
 
 func (e *Engine) weights(n int) *weights {
 	return &weights{store: &store{pool: e.pool}, cells: make(map[string]*cell, n)}
