@@ -69,7 +69,9 @@ func (s *Server) openNATS(ctx context.Context) (bus.Transport, error) {
 		conn.Close()
 		return err
 	})
-	s.store, s.blobs, s.presence = st, st.Blobs(), st
+	if s.store, s.presence = st, st; s.blobs == nil {
+		s.blobs = st.Blobs()
+	}
 	return st, nil
 }
 

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -88,14 +89,28 @@ func (s *Server) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
-		if err := store.Sweep(ctx, s.store, s.blobs, time.Now().Add(-s.cfg.Keep), s.cfg.KeepBytes); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("old jobs cannot be removed", "error", err)
+		if !s.mayRest() {
+			s.sweepOnce(ctx)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// mayRest tells whether another process of the service may sweep in place of this one:
+// one of them does in most minutes.
+func (s *Server) mayRest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rand.IntN(max(len(s.alive), 1)) != 0
+}
+
+func (s *Server) sweepOnce(ctx context.Context) {
+	if err := store.Sweep(ctx, s.store, s.blobs, time.Now().Add(-s.cfg.Keep), s.cfg.KeepBytes); err != nil && ctx.Err() == nil {
+		s.cfg.Log.Warn("old jobs cannot be removed", "error", err)
 	}
 }
 

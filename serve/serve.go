@@ -26,6 +26,7 @@ import (
 	"github.com/ldm-go/ldm/serve/openai"
 	"github.com/ldm-go/ldm/serve/page"
 	"github.com/ldm-go/ldm/serve/store"
+	"github.com/ldm-go/ldm/serve/store/s3"
 	"github.com/ldm-go/ldm/serve/store/sqlite"
 	"github.com/ldm-go/ldm/serve/worker"
 )
@@ -55,6 +56,7 @@ type Config struct {
 	Role     Role
 	NATS     string // address; "": SQLite in Data
 	Replicas int    // of what NATS keeps
+	S3       string // https://HOST/BUCKET for pictures; "": beside the jobs
 
 	Keys    map[string]string // secrets by name
 	Origins []string
@@ -168,21 +170,31 @@ func (c *Config) check() error {
 	return nil
 }
 
-// open opens SQLite in the data folder, or NATS.
+// open opens SQLite in the data folder, or NATS, and where the pictures are.
 func (s *Server) open(ctx context.Context) (bus.Transport, error) {
+	if s.cfg.S3 != "" {
+		blobs, err := s3.Open(ctx, s.cfg.S3)
+		if err != nil {
+			return nil, fmt.Errorf("--s3 %w", err)
+		}
+		s.blobs = blobs
+	}
 	if s.cfg.NATS != "" {
 		return s.openNATS(ctx)
 	}
-	files := &store.Files{Dir: filepath.Join(s.cfg.Data, "pictures")}
-	if err := os.MkdirAll(files.Dir, 0o700); err != nil {
-		return nil, err
+	if s.blobs == nil {
+		files := &store.Files{Dir: filepath.Join(s.cfg.Data, "pictures")}
+		if err := os.MkdirAll(files.Dir, 0o700); err != nil {
+			return nil, err
+		}
+		s.blobs, s.close = files, append(s.close, files.Flush)
 	}
-	db, err := sqlite.Open(s.cfg.Data, s.cfg.Queue, func(ctx context.Context, j job.Job) bool { return worker.Whole(ctx, files, j) })
+	db, err := sqlite.Open(s.cfg.Data, s.cfg.Queue, func(ctx context.Context, j job.Job) bool { return worker.Whole(ctx, s.blobs, j) })
 	if err != nil {
 		return nil, err
 	}
-	s.close = append(s.close, files.Flush, db.Close)
-	s.store, s.blobs, s.presence = db, files, alone{}
+	s.close = append(s.close, db.Close)
+	s.store, s.presence = db, alone{}
 	return &bus.Local{}, nil
 }
 

@@ -66,6 +66,7 @@ func (f *serveFlags) registerServe(cmd *cobra.Command) {
 	flags.StringVar(&c.Data, "data", "", "folder for jobs and pictures (default: ldm in the user's folder of application data)")
 	flags.StringVar(&f.role, "role", "", "api or worker: a part of the service alone, with --nats")
 	flags.StringVar(&c.NATS, "nats", "", "address of a NATS server with JetStream, in place of the database in --data")
+	flags.StringVar(&c.S3, "s3", "", "bucket for pictures, https://HOST/BUCKET or https://HOST/BUCKET/FOLDER, by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (default: beside the jobs)")
 	flags.IntVar(&c.Replicas, "replicas", 0, "copies of what NATS keeps (default: 3 where the cluster has so many servers)")
 	flags.StringArrayVar(&f.keys, "api-key", nil, "NAME=SECRET that requests must carry; may be repeated")
 	flags.StringVar(&f.keyFile, "api-keys", "", "file of NAME=SECRET lines")
