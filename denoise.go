@@ -94,7 +94,7 @@ func (m *Model) predictFitting(ctx context.Context, rows []row, group []int, k k
 	err := m.predictPart(ctx, rows, group, k, n, out)
 	if errors.Is(err, fault.Memory) {
 		f := m.net.UNet.Factor()
-		return m.predictPatches(ctx, tiles.NewSplit((max(m.net.Params.ImageSize, 64)+2*f-1)/(2*f)*(2*f)), rows, group, out)
+		return m.predictPatches(ctx, tiles.NewSplit((max(m.net.LatentSide(), 64)+2*f-1)/(2*f)*(2*f)), rows, group, out)
 	}
 	return err
 }

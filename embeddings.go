@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/ldm-go/ldm/adapter/embedding"
-	"github.com/ldm-go/ldm/conditioner"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
@@ -69,7 +68,7 @@ func (l learnt) among(ids []int32, vocabulary int) bool {
 
 // lookUp gives the vectors [N, L, width] of tokens [N, L], learnt ones among them.
 func (m *Model) lookUp(ids *tensor.Tensor) (*tensor.Tensor, error) {
-	const name = model.PrefixConditioner + "." + conditioner.TokenTable
+	name := model.PrefixConditioner + "." + m.net.CLIP.TokenTable()
 	vars, err := m.weights.Pull(name)
 	if err != nil {
 		return nil, err

@@ -226,7 +226,7 @@ func (m *Model) naturalSize(r *Request) image.Point {
 			return m.pictureOf(c.Image.Bounds().Size())
 		}
 	}
-	side := m.net.Params.ImageSize * m.stage.Factor()
+	side := m.net.LatentSide() * m.stage.Factor()
 	return image.Pt(side, side)
 }
 

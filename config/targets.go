@@ -17,6 +17,8 @@ const (
 	TargetClassEmbedder    = "ldm.modules.encoders.modules.ClassEmbedder"
 	TargetSpatialRescaler  = "ldm.modules.encoders.modules.SpatialRescaler"
 	TargetFrozenCLIP       = "ldm.modules.encoders.modules.FrozenCLIPEmbedder"
+	TargetFrozenOpenCLIP   = "ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder" // of Stable Diffusion v2
+	TargetCLIPTextModel    = "transformers.CLIPTextModel"                          // of diffusers' folders
 	TargetIdentity         = "torch.nn.Identity"
 )
 

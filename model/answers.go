@@ -1,6 +1,22 @@
 package model
 
-import "math"
+import (
+	"math"
+
+	"github.com/ldm-go/ldm/diffusion"
+)
+
+// LatentSide is the side of the latents of the pictures that the model was trained on;
+// 0 where nothing says it. The YAML of Stable Diffusion v2 that predicts v has the
+// image_size of the one that predicts noise, 64, though it was trained on pictures of
+// 768 pixels.
+func (n *Network) LatentSide() int {
+	side := n.Params.ImageSize
+	if n.CLIP != nil && n.CLIP.OpenCLIP && n.UNet.ContextDim == 1024 && n.Params.Parameterization == diffusion.V && side == 64 {
+		return 96
+	}
+	return side
+}
 
 // LatentChannels is the number of channels that are diffused.
 func (n *Network) LatentChannels() int { return n.UNet.OutChannels }

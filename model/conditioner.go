@@ -23,14 +23,14 @@ const (
 	LatentOfItself                        // a picture, encoded by the first stage
 )
 
-// kindNames are the YAML's names of the kinds; two lead to Text.
+// kindNames are the YAML's names of the kinds; two lead to Text, three to CLIPText.
 var kindNames = map[string]ConditionerKind{
 	config.Unconditional: NoCondition, config.TargetTransformer: Text, config.TargetPlainTransformer: Text,
-	config.TargetFrozenCLIP: CLIPText, config.TargetClassEmbedder: Class, config.TargetSpatialRescaler: RescaledMap,
+	config.TargetFrozenCLIP: CLIPText, config.TargetFrozenOpenCLIP: CLIPText, config.TargetCLIPTextModel: CLIPText, config.TargetClassEmbedder: Class, config.TargetSpatialRescaler: RescaledMap,
 	config.TargetIdentity: Itself, config.FirstStageAsCond: LatentOfItself,
 }
 
-// String is the YAML's name of the kind.
+// String is the first of the YAML's names of the kind.
 func (k ConditionerKind) String() string {
 	for _, name := range slices.Sorted(maps.Keys(kindNames)) {
 		if kindNames[name] == k {
@@ -45,6 +45,7 @@ func (k ConditionerKind) String() string {
 // NoCondition have none.
 type Conditioner struct {
 	Kind     ConditionerKind
+	Encoder  string // the YAML's name of it, where several lead to one kind
 	Text     *conditioner.Transformer
 	CLIP     *conditioner.CLIP
 	Class    *conditioner.ClassEmbedder
@@ -78,7 +79,7 @@ func buildConditioner(t config.Target) (Conditioner, error) {
 	if !ok {
 		return Conditioner{}, unknown("cond_stage_config", t.Target, slices.Collect(maps.Keys(kindNames))...)
 	}
-	c := Conditioner{Kind: kind}
+	c := Conditioner{Kind: kind, Encoder: t.Target}
 	switch kind {
 	case Text:
 		text := conditioner.Transformer{}.WithDefaults()
@@ -98,13 +99,28 @@ func buildConditioner(t config.Target) (Conditioner, error) {
 		}
 		return c, rescaler.Validate()
 	case CLIPText:
-		var frozen conditioner.FrozenCLIP
-		if err := t.Decode(&frozen); err != nil {
-			return c, err
-		}
-		tower, err := frozen.Tower()
+		tower, err := TextTower(t)
 		c.CLIP = &tower
 		return c, err
 	}
 	return c, nil
+}
+
+// TextTower is the text tower of CLIP that a target names.
+func TextTower(t config.Target) (conditioner.CLIP, error) {
+	var towers interface {
+		Tower() (conditioner.CLIP, error)
+	}
+	switch t.Target {
+	case config.TargetFrozenOpenCLIP:
+		towers = &conditioner.FrozenOpenCLIP{}
+	case config.TargetCLIPTextModel:
+		towers = &conditioner.CLIPTextModel{}
+	default:
+		towers = &conditioner.FrozenCLIP{}
+	}
+	if err := t.Decode(towers); err != nil {
+		return conditioner.CLIP{}, err
+	}
+	return towers.Tower()
 }

@@ -41,7 +41,8 @@ var Elsewhere = map[string]string{
 	"first_stage_config.params.remap":            "a smaller vocabulary for the codebook's indices, which are not given out; training a first stage counts its share",
 	"first_stage_config.params.sane_index_shape": "shape of the codebook's indices, which are not given out",
 
-	"cond_stage_config.params.device": "the device: see --device",
-	"cond_stage_config.params.key":    "name of the class in a batch",
-	"cond_stage_config.params.freeze": "see cond_stage_trainable",
+	"cond_stage_config.params.device":  "the device: see --device",
+	"cond_stage_config.params.version": "which weights OpenCLIP is downloaded with; those of the file are used",
+	"cond_stage_config.params.key":     "name of the class in a batch",
+	"cond_stage_config.params.freeze":  "see cond_stage_trainable",
 }

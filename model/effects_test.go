@@ -61,6 +61,11 @@ func bases() map[string]base {
 		"heads":    {fill("KEY", "crossattn", "IN", "4", "BETAS", "v_posterior: 0", "num_heads: 4", "num_head_channels: 24", "UNET", attends, "STAGE", klStage, "COND", text), conditioner.Transformer{}, "unet_config.params.legacy"},
 		"clip": {fill("KEY", "crossattn", "IN", "4", "BETAS", "v_posterior: 0", "UNET", "use_spatial_transformer: true, context_dim: 768", "STAGE", klStage,
 			"COND", `{target: ldm.modules.encoders.modules.FrozenCLIPEmbedder, params: {version: openai/clip-vit-large-patch14}}`), conditioner.FrozenCLIP{}, "cond_stage_config."},
+		"openclip": {fill("KEY", "crossattn", "IN", "4", "BETAS", "v_posterior: 0", "UNET", attends, "STAGE", klStage,
+			"COND", `{target: ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder, params: {width: 32, heads: 2, layers: 2, vocab_size: 50}}`), conditioner.FrozenOpenCLIP{}, "cond_stage_config."},
+		"textmodel": {fill("KEY", "crossattn", "IN", "4", "BETAS", "v_posterior: 0", "UNET", attends, "STAGE", klStage,
+			"COND", `{target: transformers.CLIPTextModel, params: {hidden_size: 32, num_attention_heads: 2, num_hidden_layers: 2, intermediate_size: 64, vocab_size: 50}}`), conditioner.CLIPTextModel{}, "cond_stage_config."},
+		"levels": {fill("KEY", "crossattn", "IN", "4", "BETAS", "v_posterior: 0", "num_heads: 4", "level_heads: [2, 4]", "UNET", attends, "STAGE", klStage, "COND", text), conditioner.Transformer{}, "unet_config.params.level_heads"},
 	}
 }
 
@@ -152,12 +157,12 @@ func candidates(t reflect.Type) []string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return []string{"true", "false"}
-	case reflect.Int:
+	case reflect.Int, reflect.Int32:
 		return []string{"-2", "1", "3", "64"}
 	case reflect.Float64:
 		return []string{"0.001", "0.5", "2"}
 	case reflect.String:
-		return []string{"other", "linear", "none", "nearest", "bicubic", "coordinates_bbox", "hidden"}
+		return []string{"other", "linear", "none", "nearest", "bicubic", "coordinates_bbox", "hidden", "penultimate", "ViT-L-14", "gelu"}
 	case reflect.Slice:
 		return []string{"[1]", "[1, 2, 2]", "[0.1, 0.2]", "[other]", "[masked_image, mask]"}
 	case reflect.Struct:
@@ -190,6 +195,9 @@ func effects(yaml string, overrides ...string) (string, error) {
 	s := n.Schedule
 	fmt.Fprintln(&out, s.Betas, s.PosteriorVariance, s.PosteriorLogVarianceClip, s.LVLBWeights, s.Parameterization)
 	fmt.Fprintln(&out, n.Key, n.Kind, n.ScaleFactor, n.Params.ImageSize, n.Classes(), n.TextLength(), n.TakesText(), n.LayoutTokens(), n.LatentFirst(), n.DefaultGuidance())
+	if n.CLIP != nil {
+		fmt.Fprintln(&out, *n.CLIP)
+	}
 	for _, build := range []func(b nn.Builder){
 		func(b nn.Builder) {
 			n.Denoise(b, n.DenoiserInputs(b.G, 1, 8, 8, 4))

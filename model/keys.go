@@ -95,7 +95,7 @@ func shapes(specs []nn.ParamSpec) map[string]tensor.Shape {
 // leftovers begin the names of what programs leave in merged checkpoints, and
 // nothing reads: other parts of CLIP, learnt words, the safety checker.
 var leftovers = []string{
-	PrefixConditioner + ".logit_scale", PrefixConditioner + ".text_projection", PrefixConditioner + ".transformer.logit_scale",
+	PrefixConditioner + ".model.logit_scale", PrefixConditioner + ".model.text_projection", PrefixConditioner + ".model.visual.", PrefixConditioner + ".logit_scale", PrefixConditioner + ".text_projection", PrefixConditioner + ".transformer.logit_scale",
 	PrefixConditioner + ".transformer.text_projection", PrefixConditioner + ".transformer.visual_projection", PrefixConditioner + ".transformer.vision_model.",
 	"embedding_manager.", "safety_checker.", "feature_extractor.",
 }

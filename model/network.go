@@ -31,9 +31,6 @@ func New(t config.Target) (*Network, error) {
 	if !IsDiffusion(t) {
 		return nil, unknown("model", t.Target, diffusionTargets...)
 	}
-	if err := checkVersion(t); err != nil {
-		return nil, err
-	}
 	n := &Network{Params: Params{Config: diffusion.Default()}}
 	t, n.Ignored = t.Without(trainingKeys...)
 	if err := t.Decode(&n.Params); err != nil {

@@ -22,7 +22,6 @@ func IsDiffusion(t config.Target) bool {
 // relatives are models that are known by name and not supported, by a piece of
 // their targets.
 var relatives = []struct{ piece, what string }{
-	{"FrozenOpenCLIPEmbedder", "the text encoder of Stable Diffusion v2 (OpenCLIP)"},
 	{"FrozenOpenCLIPEmbedder2", "a text encoder of Stable Diffusion XL"},
 	{"FrozenOpenCLIPImageEmbedder", "the picture encoder of Stable unCLIP"},
 	{"FrozenCLIPImageEmbedder", "the picture encoder of image variations and zero-1-to-3"},
@@ -70,31 +69,4 @@ func unknown(what, target string, known ...string) error {
 		return fault.Unsupportedf("%s: %s is %s, which is not supported", what, target, name)
 	}
 	return fault.Unsupportedf("%s: unknown target %q; known are %s", what, target, strings.Join(known, ", "))
-}
-
-// checkVersion names Stable Diffusion v2, whose YAML differs from that of the
-// first version in few keys.
-func checkVersion(t config.Target) error {
-	unet := argument(t, "unet_config")
-	linear, _ := unet.Params["use_linear_in_transformer"].(bool)
-	text := argument(t, "cond_stage_config").Target
-	switch {
-	case strings.HasSuffix(text, "FrozenOpenCLIPEmbedder") && linear && relative(t.Target) == "":
-		return fault.Unsupportedf("Stable Diffusion v2 (use_linear_in_transformer, OpenCLIP), which is not supported")
-	case linear && relative(t.Target) == "":
-		return fault.Unsupportedf("a relative of Stable Diffusion v2 (use_linear_in_transformer), which is not supported")
-	}
-	return nil
-}
-
-// argument is a target among a target's arguments, as far as it is one.
-func argument(t config.Target, key string) (sub config.Target) {
-	switch v := t.Params[key].(type) {
-	case config.Target:
-		return v
-	case map[string]any:
-		sub.Target, _ = v["target"].(string)
-		sub.Params, _ = v["params"].(map[string]any)
-	}
-	return sub
 }

@@ -164,7 +164,11 @@ func (f *File) complete() (err error) {
 			return err
 		}
 	}
-	return f.heedMarks()
+	if err := f.heedMarks(); err != nil {
+		return err
+	}
+	f.predict()
+	return nil
 }
 
 // heedMarks takes what keys of the file say by being there, where the
@@ -276,5 +280,5 @@ func (f *File) recognise() error {
 	}
 	f.Target, f.Known, f.Assumed = m.Target, m.Name, m.Assumed
 	f.From = fromShapes
-	return nil
+	return f.guessV()
 }

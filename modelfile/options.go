@@ -19,6 +19,7 @@ type Options struct {
 	IgnoreKeys []string    // beginnings of names that need not fit; what is missing gets initial values
 	Weights    Weights     // which of the U-Net's
 	Heads      model.Heads // of the legacy models
+	Prediction Prediction  // what the U-Net says; the zero value: what the file or its configuration tells
 	Log        func(string)
 	// Wrap, if set, is given the reader of the file and returns the one to read
 	// from: the place for what changes weights on their way.

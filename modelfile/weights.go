@@ -2,6 +2,7 @@ package modelfile
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"strings"
@@ -30,6 +31,7 @@ func (f *File) Network() (*model.Network, error) {
 	for _, line := range f.Assumed {
 		f.opt.log("assumed: %s", line)
 	}
+	f.withoutLastLayer(net)
 	if err := f.setHeads(net); err != nil {
 		return nil, err
 	}
@@ -45,6 +47,19 @@ func (f *File) Network() (*model.Network, error) {
 		f.opt.log("scale_factor %g from the file", net.ScaleFactor)
 	}
 	return net, nil
+}
+
+// withoutLastLayer takes a text encoder as it is whose last layer counts for nothing
+// and is not in the file, as in files that came by way of diffusers.
+func (f *File) withoutLastLayer(net *model.Network) {
+	c := net.CLIP
+	if c == nil || !c.OpenCLIP || c.Skip == 0 {
+		return
+	}
+	if _, ok := f.Info(fmt.Sprintf("%s.model.transformer.resblocks.%d.ln_1.weight", model.PrefixConditioner, c.Layers-1)); ok {
+		return
+	}
+	c.Layers, c.Skip = c.Layers-1, c.Skip-1
 }
 
 func (f *File) network() (*model.Network, error) {
@@ -130,7 +145,12 @@ func (f *File) Tokenizer(net *model.Network) (token.Tokenizer, error) {
 	vocab := f.Metadata()[metaVocab]
 	switch {
 	case net.CLIP != nil:
-		return token.CLIP(), nil
+		tok := token.CLIP()
+		if n := tok.Size(); net.CLIP.Vocab != n {
+			return nil, fault.Unsupportedf("%s: the text encoder has a vocabulary of %d tokens: want CLIP's of %d", f.Name(), net.CLIP.Vocab, n)
+		}
+		tok.Pad = net.CLIP.Pad
+		return tok, nil
 	case !net.TakesText():
 		return nil, nil
 	case vocab != "":

@@ -134,7 +134,7 @@ func Conv2D(b Builder, x graph.Value, out int, c Conv) graph.Value {
 }
 
 // Linear1 is a 1x1 convolution over tokens x [N, T, C], whose weight has shape
-// [out, C, 1] (Conv1d) or [out, C, 1, 1] (Conv2d) for axes 1 or 2.
+// [out, C, 1] (Conv1d) or [out, C, 1, 1] (Conv2d) for axes 1 or 2, and [out, C] for 0.
 func Linear1(b Builder, x graph.Value, out, axes int, zero bool) graph.Value {
 	in := x.Dim(-1)
 	init := Uniform(in)

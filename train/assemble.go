@@ -164,8 +164,14 @@ func (s *secondStage) completeTarget(stage autoencoder.Config, before *previous,
 			return s.setCategories(before)
 		}
 		return s.setVocabulary(params, before, initial)
-	case config.TargetFrozenCLIP:
-		s.tok = token.CLIP()
+	case config.TargetFrozenCLIP, config.TargetFrozenOpenCLIP, config.TargetCLIPTextModel:
+		tok := token.CLIP()
+		if text, err := model.TextTower(config.Target{Target: cond["target"].(string), Params: params}); err != nil {
+			return err
+		} else {
+			tok.Pad = text.Pad
+		}
+		s.tok = tok
 		return s.wantCaptions()
 	case config.TargetClassEmbedder:
 		if err := s.setClasses(); err != nil {

@@ -10,13 +10,14 @@ import (
 // attention is the kind of attention that the configuration asks for, at the level with ds
 // pixels of the latent for each of x.
 func (n *network) attention(b nn.Builder, x graph.Value, numHeads, ds int) graph.Value {
-	heads, dim, err := n.heads(x.Dim(3), numHeads)
+	heads, dim, err := n.heads(x.Dim(3), n.levelHeads(ds, numHeads))
 	if err != nil {
 		b.G.Fail("%w", err)
 		return x
 	}
 	if n.UseSpatialTransformer {
-		return spatialTransformer(b, x, n.context, heads, dim, max(n.TransformerDepth, 1), n.merges(ds))
+		t := Transformer{Heads: heads, Dim: dim, Depth: max(n.TransformerDepth, 1), Linear: n.LinearInTransformer}
+		return spatialTransformer(b, x, n.context, t, n.merges(ds))
 	}
 	return attentionBlock(b, x, heads, n.UseNewAttentionOrder, n.merges(ds))
 }
@@ -44,25 +45,38 @@ func attentionBlock(b nn.Builder, x graph.Value, heads int, newOrder bool, mergi
 	return g.Add(x, g.Reshape(y, n, h, w, c))
 }
 
-// SpatialTransformer runs depth transformer blocks over the pixels of x
-// [N, H, W, C], with cross-attention to context [N, S, D] (none: to itself).
-func SpatialTransformer(b nn.Builder, x, context graph.Value, heads, dim, depth int) graph.Value {
-	return spatialTransformer(b, x, context, heads, dim, depth, &merging{})
+// Transformer says how a spatial transformer is built.
+type Transformer struct {
+	Heads, Dim int // of attention, and the channels of each
+	Depth      int // blocks
+	// Linear stores the maps around the blocks as matrices, not as convolutions of one
+	// pixel: the same numbers in another shape, as in Stable Diffusion v2.
+	Linear bool
+}
+
+// SpatialTransformer runs transformer blocks over the pixels of x [N, H, W, C], with
+// cross-attention to context [N, S, D] (none: to itself).
+func SpatialTransformer(b nn.Builder, x, context graph.Value, t Transformer) graph.Value {
+	return spatialTransformer(b, x, context, t, &merging{})
 }
 
 // spatialTransformer is SpatialTransformer with tokens merged.
-func spatialTransformer(b nn.Builder, x, context graph.Value, heads, dim, depth int, merging *merging) graph.Value {
+func spatialTransformer(b nn.Builder, x, context graph.Value, t Transformer, merging *merging) graph.Value {
 	g := b.G
 	n, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
 	y := nn.GroupNorm(b.In("norm"), x, 1e-6, false)
 	y = g.Reshape(y, n, h*w, c)
-	y = nn.Linear1(b.In("proj_in"), y, heads*dim, 2, false)
-	block := numbered(b.In("transformer_blocks"))
-	for range depth {
-		merge, part := merging.of(g, y, h, w)
-		y = transformerBlock(block(), y, context, heads, dim, merge, part)
+	axes := 2
+	if t.Linear {
+		axes = 0
 	}
-	y = nn.Linear1(b.In("proj_out"), y, c, 2, true)
+	y = nn.Linear1(b.In("proj_in"), y, t.Heads*t.Dim, axes, false)
+	block := numbered(b.In("transformer_blocks"))
+	for range t.Depth {
+		merge, part := merging.of(g, y, h, w)
+		y = transformerBlock(block(), y, context, t.Heads, t.Dim, merge, part)
+	}
+	y = nn.Linear1(b.In("proj_out"), y, c, axes, true)
 	return g.Add(x, g.Reshape(y, n, h, w, c))
 }
 

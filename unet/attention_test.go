@@ -62,7 +62,7 @@ func TestGEGLU(t *testing.T) {
 func TestSpatialTransformer(t *testing.T) {
 	g := graph.New()
 	b := nn.NewBuilder(g)
-	y := unet.SpatialTransformer(b, g.Input("x", 1, 2, 3, 64), g.Input("context", 1, 5, 8), 2, 32, 1)
+	y := unet.SpatialTransformer(b, g.Input("x", 1, 2, 3, 64), g.Input("context", 1, 5, 8), unet.Transformer{Heads: 2, Dim: 32, Depth: 1})
 	in := map[string]*tensor.Tensor{"x": nettest.Random(1, 1, 2, 3, 64), "context": nettest.Random(2, 1, 5, 8)}
 	for i := range in["x"].F32 {
 		in["x"].F32[i] *= 1e-3

@@ -5,6 +5,7 @@ package unet
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	UseNewAttentionOrder  bool    `yaml:"use_new_attention_order"`
 	UseSpatialTransformer bool    `yaml:"use_spatial_transformer"`
 	TransformerDepth      int     `yaml:"transformer_depth"` // default 1
+	LinearInTransformer   bool    `yaml:"use_linear_in_transformer"`
+	LevelHeads            []int   `yaml:"level_heads"` // heads of each level, in place of NumHeads; not in the reference
 	ContextDim            int     `yaml:"context_dim"`
 	NEmbed                int     `yaml:"n_embed"`            // predict codebook ids
 	Legacy                *bool   `yaml:"legacy"`             // default true
@@ -57,7 +60,11 @@ func (c Config) Validate() error {
 		return fmt.Errorf("unet: dims %d: only 2 is supported", c.Dims)
 	case c.Dropout != 0:
 		return fmt.Errorf("unet: dropout %g: only 0 is supported", c.Dropout)
-	case c.NumHeads < 1 && c.NumHeadChannels < 1:
+	case len(c.LevelHeads) > 0 && (len(c.LevelHeads) != len(c.ChannelMult) || slices.Min(c.LevelHeads) < 1):
+		return fmt.Errorf("unet: level_heads %v: want one positive number for each of %d levels", c.LevelHeads, len(c.ChannelMult))
+	case len(c.LevelHeads) > 0 && (c.NumHeads > 0 || c.NumHeadChannels > 0 || c.NumHeadsUpsample > 0):
+		return fmt.Errorf("unet: level_heads %v: want no other number of heads beside it", c.LevelHeads)
+	case len(c.LevelHeads) == 0 && c.NumHeads < 1 && c.NumHeadChannels < 1:
 		return fmt.Errorf("unet: one of num_heads and num_head_channels has to be set")
 	case c.UseSpatialTransformer && c.ContextDim < 1:
 		return fmt.Errorf("unet: use_spatial_transformer wants context_dim")
@@ -93,6 +100,15 @@ func (c Config) heads(ch, num int) (heads, dim int, err error) {
 		return 0, 0, fmt.Errorf("unet: %d channels cannot be cut into heads of %d", ch, dim)
 	}
 	return num, dim, nil
+}
+
+// levelHeads is the number of heads at a level of downsampling factor ds: num where no
+// list says otherwise.
+func (c Config) levelHeads(ds, num int) int {
+	if len(c.LevelHeads) > 0 {
+		return c.LevelHeads[bits.TrailingZeros(uint(ds))]
+	}
+	return num
 }
 
 // convolves tells whether resampling has a convolution.

@@ -59,7 +59,7 @@ func checkTransformer(t *testing.T, c *golden.Case) {
 	g := graph.New()
 	b := nn.NewBuilder(g)
 	in := inputs(t, c, g)
-	y := unet.SpatialTransformer(b, in.X, in.Context, cfg.Heads, cfg.Dim, cfg.Depth)
+	y := unet.SpatialTransformer(b, in.X, in.Context, unet.Transformer{Heads: cfg.Heads, Dim: cfg.Dim, Depth: cfg.Depth})
 	run(t, c, b, y)
 }
 

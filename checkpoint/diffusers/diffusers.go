@@ -1,5 +1,5 @@
 // Package diffusers reads the layout of a Hugging Face diffusers directory of
-// Stable Diffusion v1 or latent diffusion: the configuration, from its JSON
+// Stable Diffusion v1 or v2 or latent diffusion: the configuration, from its JSON
 // files, and which tensor of which weight file is which of our parameters. It
 // opens no weights.
 package diffusers
@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/ldm-go/ldm/config"
-	"github.com/ldm-go/ldm/fault"
 )
 
 // The prefixes of our parameters' names.
@@ -55,9 +54,6 @@ func Open(name string, fsys fs.FS) (*Layout, error) {
 		if files[i], err = weights(d, folder); err != nil {
 			return nil, err
 		}
-	}
-	if err := version2(d, folders); err != nil {
-		return nil, err
 	}
 	u, err := readUNet(d, folders[0])
 	if err != nil {
@@ -111,18 +107,6 @@ func components(index *object) (folders [3]string, err error) {
 func named(index *object, name string) bool {
 	pair, _ := index.get(name).([]any)
 	return len(pair) == 2 && pair[1] != nil
-}
-
-// version2 names Stable Diffusion v2 and XL, whose folders have the same components.
-func version2(d directory, folders [3]string) error {
-	u, err := d.object(folders[0] + "/" + ConfigFile)
-	if err != nil {
-		return err
-	}
-	if u.get("cross_attention_dim") == 1024.0 && u.get("use_linear_projection") == true {
-		return fault.Unsupportedf("%s: Stable Diffusion v2 (cross_attention_dim 1024, use_linear_projection), which is not supported", u.file)
-	}
-	return nil
 }
 
 // fit checks that the parts agree on the channels between them.

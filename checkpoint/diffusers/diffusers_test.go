@@ -204,7 +204,7 @@ func TestNames(t *testing.T) {
 		{"first_stage_model.decoder.up.3.upsample.conv.weight", "vae", "decoder.up_blocks.0.upsamplers.0.conv.weight"},
 		{"first_stage_model.decoder.norm_out.weight", "vae", "decoder.conv_norm_out.weight"},
 		{"first_stage_model.post_quant_conv.weight", "vae", "post_quant_conv.weight"},
-		{"cond_stage_model.transformer.text_model.encoder.layers.11.mlp.fc1.weight", "text_encoder", "text_model.encoder.layers.11.mlp.fc1.weight"},
+		{"cond_stage_model.transformer.text_model.encoder.layers.11.mlp.fc1.weight", "text_encoder", "text_model.encoder.layers.11.mlp.fc1.weight encoder.layers.11.mlp.fc1.weight"},
 	} {
 		folder, names, ok := l.Name(c.ours)
 		if got := strings.Join(names, " "); !ok || folder != c.folder || got != c.theirs {

@@ -13,6 +13,7 @@ type table map[string]module
 type module struct {
 	name   string
 	layers map[string][]string
+	also   []string // other programs' names, or other versions'
 }
 
 // What the layers of modules are called, newest names first.
@@ -57,8 +58,10 @@ func (m module) inside(layer, leaf string) (names []string) {
 	if m.layers != nil {
 		theirs = m.layers[layer]
 	}
-	for _, n := range theirs {
-		names = append(names, strings.Trim(m.name+"."+n, ".")+leaf)
+	for _, name := range append([]string{m.name}, m.also...) {
+		for _, n := range theirs {
+			names = append(names, strings.Trim(name+"."+n, ".")+leaf)
+		}
 	}
 	return names
 }
@@ -78,7 +81,7 @@ func unetNames(n int, attends []bool) table {
 		"time_embed.0": {name: "time_embedding.linear_1"}, "time_embed.2": {name: "time_embedding.linear_2"},
 		"time_embed.cond_proj": {name: "time_embedding.cond_proj"},
 		"input_blocks.0.0":     {name: "conv_in"}, "out.0": {name: "conv_norm_out"}, "out.2": {name: "conv_out"},
-		"middle_block.0": {"mid_block.resnets.0", unetResnet}, "middle_block.2": {"mid_block.resnets.1", unetResnet},
+		"middle_block.0": {name: "mid_block.resnets.0", layers: unetResnet}, "middle_block.2": {name: "mid_block.resnets.1", layers: unetResnet},
 		"middle_block.1": {name: "mid_block.attentions.0"},
 	}
 	levels := len(attends)
@@ -106,7 +109,7 @@ func unetNames(n int, attends []bool) table {
 
 // block adds a residual block and its attention.
 func (t table) block(ours, theirs string, j int, attends bool) {
-	t[ours+"0"] = module{fmt.Sprintf("%sresnets.%d", theirs, j), unetResnet}
+	t[ours+"0"] = module{name: fmt.Sprintf("%sresnets.%d", theirs, j), layers: unetResnet}
 	if attends {
 		t[ours+"1"] = module{name: fmt.Sprintf("%sattentions.%d", theirs, j)}
 	}
@@ -123,9 +126,9 @@ func stageNames(n int, attends []bool, vq bool) table {
 		t[half+"conv_in"] = module{name: half + "conv_in"}
 		t[half+"norm_out"] = module{name: half + "conv_norm_out"}
 		t[half+"conv_out"] = module{name: half + "conv_out"}
-		t[half+"mid.block_1"] = module{half + "mid_block.resnets.0", stageResnet}
-		t[half+"mid.block_2"] = module{half + "mid_block.resnets.1", stageResnet}
-		t[half+"mid.attn_1"] = module{half + "mid_block.attentions.0", stageAttention}
+		t[half+"mid.block_1"] = module{name: half + "mid_block.resnets.0", layers: stageResnet}
+		t[half+"mid.block_2"] = module{name: half + "mid_block.resnets.1", layers: stageResnet}
+		t[half+"mid.attn_1"] = module{name: half + "mid_block.attentions.0", layers: stageAttention}
 	}
 	levels := len(attends)
 	for i := range levels {
@@ -147,15 +150,18 @@ func stageNames(n int, attends []bool, vq bool) table {
 // stageLevel adds the blocks of a level of a first stage.
 func (t table) stageLevel(ours, theirs string, n int, attends bool) {
 	for j := range n {
-		t[fmt.Sprintf("%sblock.%d", ours, j)] = module{fmt.Sprintf("%sresnets.%d", theirs, j), stageResnet}
+		t[fmt.Sprintf("%sblock.%d", ours, j)] = module{name: fmt.Sprintf("%sresnets.%d", theirs, j), layers: stageResnet}
 		if attends {
-			t[fmt.Sprintf("%sattn.%d", ours, j)] = module{fmt.Sprintf("%sattentions.%d", theirs, j), stageAttention}
+			t[fmt.Sprintf("%sattn.%d", ours, j)] = module{name: fmt.Sprintf("%sattentions.%d", theirs, j), layers: stageAttention}
 		}
 	}
 }
 
 // clipNames are those of a CLIPTextModel: the reference's are the same, under a prefix.
-func clipNames() table { return table{"transformer": {}} }
+// Files of transformers 5 have none.
+func clipNames() table {
+	return table{"transformer.text_model": {name: "text_model", also: []string{""}}}
+}
 
 // bertNames are the modules of an LDMBertModel.
 func bertNames(layers int) table {
@@ -170,7 +176,7 @@ func bertNames(layers int) table {
 		attention := fmt.Sprintf("transformer.attn_layers.layers.%d.", 2*i)
 		forward := fmt.Sprintf("transformer.attn_layers.layers.%d.", 2*i+1)
 		t[attention+"0"] = module{name: theirs + "self_attn_layer_norm"}
-		t[attention+"1"] = module{theirs + "self_attn", bertAttention}
+		t[attention+"1"] = module{name: theirs + "self_attn", layers: bertAttention}
 		t[forward+"0"] = module{name: theirs + "final_layer_norm"}
 		t[forward+"1.net.0.0"] = module{name: theirs + "fc1"}
 		t[forward+"1.net.2"] = module{name: theirs + "fc2"}

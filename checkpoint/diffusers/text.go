@@ -1,6 +1,7 @@
 package diffusers
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/ldm-go/ldm/config"
@@ -29,7 +30,11 @@ func readText(d directory, folder string) (t textFile, err error) {
 	case is("LDMBertModel", "ldmbert"):
 		t.readBert(o)
 	case is("CLIPTextModel", "clip_text_model"):
-		t.readCLIP(o)
+		pad, err := readPad(d)
+		if err != nil {
+			return t, err
+		}
+		t.readCLIP(o, pad)
 	case len(architectures) > 0:
 		o.bad("architectures", `["CLIPTextModel"] or ["LDMBertModel"]`)
 	default:
@@ -38,24 +43,71 @@ func readText(d directory, folder string) (t textFile, err error) {
 	return t, o.err
 }
 
-// readCLIP checks that a CLIP is the text tower of ViT-L/14, the only one that
-// the reference's FrozenCLIPEmbedder can be.
-func (t *textFile) readCLIP(o *object) {
-	for _, f := range []struct {
-		field string
-		want  int
-	}{
-		{"hidden_size", 768}, {"num_hidden_layers", 12}, {"num_attention_heads", 12}, {"vocab_size", 49408},
-		{"intermediate_size", 3072},
+// readCLIP reads a text tower of CLIP: the published ViT-L/14, for which the
+// reference's FrozenCLIPEmbedder stands, or another one, such as that of OpenCLIP in
+// Stable Diffusion v2.
+func (t *textFile) readCLIP(o *object, pad int) {
+	sizes := map[string]int{}
+	for field, most := range map[string]int{
+		"hidden_size": maxWidth, "num_hidden_layers": 1024, "num_attention_heads": maxWidth, "vocab_size": maxWidth, "intermediate_size": maxWidth,
+		"max_position_embeddings": maxWidth,
 	} {
-		if o.get(f.field) != float64(f.want) {
-			o.bad(f.field, "%d, as in CLIP ViT-L/14, the only one supported", f.want)
+		if field == "max_position_embeddings" && !o.has(field) {
+			sizes[field] = 77
+			continue
+		}
+		sizes[field] = o.integer(field, 1, most)
+	}
+	act := "quick_gelu"
+	if o.has("hidden_act") {
+		o.only("hidden_act", "quick_gelu", "gelu")
+		act, _ = o.get("hidden_act").(string)
+	}
+	o.only("layer_norm_eps", 1e-5)
+	t.target, t.names, t.width = config.TargetFrozenCLIP, clipNames(), sizes["hidden_size"]
+	published := map[string]int{
+		"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "vocab_size": 49408, "intermediate_size": 3072, "max_position_embeddings": 77,
+	}
+	if maps.Equal(sizes, published) && act == "quick_gelu" && pad == endOfText {
+		return
+	}
+	t.target = config.TargetCLIPTextModel
+	t.params = map[string]any{"hidden_act": act, "pad_token": pad}
+	for field, n := range sizes {
+		t.params[field] = n
+	}
+}
+
+// endOfText is the token that fills texts up for OpenAI's CLIP.
+const endOfText = 49407
+
+// readPad reads which token fills texts up. What the file of special tokens says
+// counts before the tokenizer's configuration, as in transformers.
+func readPad(d directory) (int, error) {
+	for _, file := range []string{"tokenizer/special_tokens_map.json", "tokenizer/tokenizer_config.json"} {
+		if !d.exists(file) {
+			continue
+		}
+		o, err := d.object(file)
+		if err != nil {
+			return 0, err
+		}
+		v := o.get("pad_token")
+		if token, ok := v.(map[string]any); ok {
+			v = token["content"]
+		}
+		switch v {
+		case "!":
+			return 0, nil
+		case "<|endoftext|>":
+			return endOfText, nil
+		case nil:
+		default:
+			o.bad("pad_token", `"!" or "<|endoftext|>"`)
+			return 0, o.err
 		}
 	}
-	o.only("max_position_embeddings", 77.0)
-	o.only("hidden_act", "quick_gelu")
-	o.only("layer_norm_eps", 1e-5)
-	t.target, t.names, t.width = config.TargetFrozenCLIP, clipNames(), 768
+	return endOfText, nil
 }
 
 // readBert reads the text transformer of latent diffusion.

@@ -17,7 +17,6 @@ var unetFixed = []struct {
 	field string
 	legal []any
 }{
-	{"use_linear_projection", []any{false, nil}},
 	{"only_cross_attention", []any{false}},
 	{"dual_cross_attention", []any{false}},
 	{"mid_block_only_cross_attention", []any{nil, false}},
@@ -83,9 +82,15 @@ func readUNet(d directory, folder string) (u unetFile, err error) {
 	u.params = map[string]any{
 		"image_size": u.size, "in_channels": u.in, "out_channels": u.out, "model_channels": first,
 		"attention_resolutions": resolutions(attends), "num_res_blocks": layers, "channel_mult": mult,
-		// The field has always held the number of heads, whatever it is called.
-		"num_heads":               o.uniform("attention_head_dim", 1, first),
 		"use_spatial_transformer": true, "transformer_depth": depth, "context_dim": u.context, "legacy": false,
+	}
+	o.readHeads(u.params, first, mult)
+	switch o.get("use_linear_projection") {
+	case nil, false:
+	case true:
+		u.params["use_linear_in_transformer"] = true
+	default:
+		o.bad("use_linear_projection", "true or false")
 	}
 	if o.has("time_cond_proj_dim") {
 		u.params["time_cond_proj_dim"] = o.integer("time_cond_proj_dim", 2, maxWidth)
@@ -96,6 +101,37 @@ func readUNet(d directory, folder string) (u unetFile, err error) {
 	}
 	u.assumed = append(u.assumed, o.unknown()...)
 	return u, o.err
+}
+
+// readHeads reads the number of heads, which attention_head_dim has always held,
+// whatever it is called: one for all levels, or one for each.
+func (o *object) readHeads(params map[string]any, first int, mult []int) {
+	const name = "attention_head_dim"
+	list, isList := o.get(name).([]any)
+	if !isList || len(list) != len(mult) || allEqual(list) {
+		params["num_heads"] = o.uniform(name, 1, maxWidth)
+		return
+	}
+	var heads []int
+	width := 0 // of every head, 0 where they differ
+	for i, v := range list {
+		n, ok := whole(v, 1, first*mult[i])
+		if !ok || first*mult[i]%n != 0 {
+			o.bad(name, "numbers that divide those of block_out_channels")
+			return
+		}
+		if w := first * mult[i] / n; i == 0 || w == width {
+			width = w
+		} else {
+			width = 0
+		}
+		heads = append(heads, n)
+	}
+	if width > 0 {
+		params["num_head_channels"] = width
+		return
+	}
+	params["level_heads"] = heads
 }
 
 // readSize reads the latent's size, which pictures have by default.

@@ -87,7 +87,10 @@ func (p parts) shapes(t *testing.T) map[string][]int {
 
 func (p parts) buildCondition(t *testing.T, b nn.Builder) {
 	t.Helper()
-	_, name, _ := strings.Cut(p.cond.Target, "modules.encoders.modules.")
+	_, name, ok := strings.Cut(p.cond.Target, "modules.encoders.modules.")
+	if !ok {
+		name = p.cond.Target
+	}
 	switch name {
 	case "BERTEmbedder":
 		c := conditioner.Transformer{}.WithDefaults()
@@ -101,9 +104,28 @@ func (p parts) buildCondition(t *testing.T, b nn.Builder) {
 		c := conditioner.DefaultRescaler()
 		decode(t, p.cond, &c)
 		c.Build(b, b.G.Input("picture", 1, 1<<c.NStages, 1<<c.NStages, c.InChannels))
+	case "FrozenOpenCLIPEmbedder":
+		var c conditioner.FrozenOpenCLIP
+		decode(t, p.cond, &c)
+		buildTower(t, b, &c)
+	case config.TargetCLIPTextModel:
+		var c conditioner.CLIPTextModel
+		decode(t, p.cond, &c)
+		buildTower(t, b, &c)
 	case "FrozenCLIPEmbedder":
 		conditioner.ViTL14.Build(b, b.G.IntInput("tokens", 1, 77))
 	}
+}
+
+func buildTower(t *testing.T, b nn.Builder, arguments interface {
+	Tower() (conditioner.CLIP, error)
+}) {
+	t.Helper()
+	tower, err := arguments.Tower()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tower.Build(b, b.G.IntInput("tokens", 1, 1))
 }
 
 func stageShapes(t *testing.T, c autoencoder.Config, prefix string) map[string][]int {

@@ -40,7 +40,7 @@ func readConditioner(r *reader, present bool, u unet.Config, factor int) (c cond
 	switch {
 	case u.InChannels < u.OutChannels:
 		return c, fmt.Errorf("the U-Net takes %d channels and gives %d", u.InChannels, u.OutChannels)
-	case u.UseSpatialTransformer && wider && c.target == config.TargetFrozenCLIP:
+	case u.UseSpatialTransformer && wider && isCLIP(c.target):
 		return c, c.hybrid(u)
 	case u.UseSpatialTransformer && wider:
 		return c, fault.Unsupportedf("looks like a model with both channels joined to the latent (%d to %d) and cross-attention, which is not supported", u.InChannels, u.OutChannels)
@@ -84,6 +84,8 @@ func conditionOf(r *reader, present bool, u unet.Config, factor int) (condition,
 	switch {
 	case r.has("transformer.text_model.embeddings.token_embedding.weight"):
 		return readCLIP(r)
+	case r.has("model.token_embedding.weight"):
+		return readOpenCLIP(r)
 	case r.has("transformer.token_emb.weight"):
 		return readBERT(r)
 	case r.has("embedding.weight"):
@@ -122,17 +124,70 @@ func withoutWeights(u unet.Config) condition {
 	return identity
 }
 
-// readCLIP checks that a text tower is the one published.
+// isCLIP tells whether a target is a text tower of CLIP.
+func isCLIP(target string) bool {
+	return target == config.TargetFrozenCLIP || target == config.TargetFrozenOpenCLIP || target == config.TargetCLIPTextModel
+}
+
+// readCLIP infers a text tower in the naming of Hugging Face: the published ViT-L/14,
+// or another one.
 func readCLIP(r *reader) (condition, error) {
+	const root = "transformer.text_model."
+	table, positions := r.shape(root+"embeddings.token_embedding.weight", 2), r.shape(root+"embeddings.position_embedding.weight", 2)
+	n := r.count(root+"encoder.layers.%d.layer_norm1.weight", maxLayers)
+	inner := r.shape(root+"encoder.layers.0.mlp.fc1.weight", 2)[0]
+	c := condition{target: config.TargetFrozenCLIP, dataKey: "txt", width: table[1]}
+	tower := conditioner.ViTL14
+	if published := tower; table[0] != published.Vocab || table[1] != published.Width || n != published.Layers || positions[0] != published.MaxLen || inner != 4*published.Width {
+		arguments := conditioner.CLIPTextModel{Width: table[1], Inner: inner, Layers: n, Heads: max(table[1]/64, 1), Vocab: table[0], Positions: positions[0]}
+		c.target = config.TargetCLIPTextModel
+		c.params = map[string]any{
+			"hidden_size": table[1], "intermediate_size": inner, "num_hidden_layers": n, "num_attention_heads": arguments.Heads, "vocab_size": table[0],
+			"max_position_embeddings": positions[0], "hidden_act": "gelu", "pad_token": 0,
+		}
+		c.assumed = append(c.assumed, "a text encoder of OpenCLIP: heads of 64 channels, GELU, texts filled up with token 0 (num_attention_heads, hidden_act, pad_token)")
+		var err error
+		if tower, err = arguments.Tower(); err != nil {
+			r.fail("looks like a CLIP text encoder, but: %w", err)
+		}
+	}
+	return c, r.exactTower(tower)
+}
+
+// readOpenCLIP infers a text tower in the naming of OpenCLIP. Its last layer is left
+// out, as in Stable Diffusion v2; files that came by way of diffusers lack it.
+func readOpenCLIP(r *reader) (condition, error) {
+	table := r.shape("model.token_embedding.weight", 2)
+	const layers = "model.transformer.resblocks.%d.ln_1.weight"
+	arguments := conditioner.FrozenOpenCLIP{Width: table[1], Heads: max(table[1]/64, 1), Layers: r.count(layers, maxLayers), Vocab: table[0], Layer: "penultimate"}
+	c := condition{target: config.TargetFrozenOpenCLIP, dataKey: "txt", width: table[1], params: map[string]any{"freeze": true, "layer": "penultimate"}}
+	const width, whole, vocabulary = 1024, 24, 49408 // of ViT-H/14, which needs no arguments
+	switch {
+	case table[1] == width && arguments.Layers == whole-1 || arguments.Layers == 1:
+		arguments.Layer = "last"
+		c.params["layer"] = "last"
+		c.assumed = append(c.assumed, "the last layer of the text encoder that the file has (layer: last)")
+	default:
+		c.assumed = append(c.assumed, "the text encoder's layer before the last (layer: penultimate)")
+	}
+	if table[1] != width || arguments.Layers != whole || table[0] != vocabulary {
+		c.params["width"], c.params["heads"], c.params["layers"], c.params["vocab_size"] = table[1], arguments.Heads, arguments.Layers, table[0]
+	}
+	tower, err := arguments.Tower()
+	if err != nil {
+		r.fail("looks like an OpenCLIP text encoder, but: %w", err)
+	}
+	return c, r.exactTower(tower)
+}
+
+// exactTower compares a text tower with the file's.
+func (r *reader) exactTower(tower conditioner.CLIP) error {
+	if r.err != nil {
+		return r.err
+	}
 	g := graph.New()
-	conditioner.ViTL14.Build(nn.NewBuilder(g).In("cond_stage_model"), g.IntInput("tokens", 1, conditioner.ViTL14.MaxLen))
-	if r.has(fmt.Sprintf("transformer.text_model.encoder.layers.%d.layer_norm1.weight", conditioner.ViTL14.Layers)) {
-		r.fail("looks like a CLIP text encoder other than ViT-L/14, which is not supported")
-	}
-	if err := exact(g, r.prefix, nil, nil, r.shapes); err != nil {
-		r.fail("looks like a CLIP text encoder other than ViT-L/14, which is not supported: %w", err)
-	}
-	return condition{target: config.TargetFrozenCLIP, dataKey: "txt", width: conditioner.ViTL14.Width}, r.err
+	tower.Build(nn.NewBuilder(g).In("cond_stage_model"), g.IntInput("tokens", 1, 1))
+	return exact(g, r.prefix, nil, nil, r.shapes)
 }
 
 // readBERT infers the paper's text transformer.

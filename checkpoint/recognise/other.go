@@ -92,7 +92,6 @@ func others(f *file, _ Values) (Other, bool) {
 		{"conditioner.embedders.0.model.", "Stable Diffusion XL's refiner"},
 		{"conditioner.embedders.", "Stable Diffusion XL"},
 		{"depth_model.", "Stable Diffusion v2 with a depth map"},
-		{"cond_stage_model.model.", "Stable Diffusion v2"},
 		{"cond_stage_model.roberta.", "AltDiffusion"},
 		{"control_model.", "a ControlNet"},
 		{"controlnet_cond_embedding.", "a ControlNet in the naming of diffusers"},

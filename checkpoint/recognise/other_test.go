@@ -138,8 +138,12 @@ func TestPublishedLists(t *testing.T) {
 		t.Errorf("NovelAI's naming: %v, %v", m, err)
 	}
 	v2 := list(t, "CLIP-v2-SD", "cond_stage_model.model.")
+	for want, unet := range map[string]string{"Stable Diffusion v2": "UNET-v2-SD", "Stable Diffusion v2 inpainting": "UNET-v2-Inpainting"} {
+		if m, err := recognise.From(joined(list(t, unet, u), vae, v2)); err != nil || m.Name != want {
+			t.Errorf("%s: %v, %v", want, m, err)
+		}
+	}
 	for want, shapes := range map[string]map[string][]int{
-		"Stable Diffusion v2,":                        joined(list(t, "UNET-v2-SD", u), vae, v2),
 		"Stable Diffusion v2 with a depth map,":       joined(list(t, "UNET-v2-Depth", u), vae, v2, list(t, "Depth-v2-SD", "depth_model.model.")),
 		"Stable Diffusion XL,":                        joined(list(t, "UNET-XL-SD", u), vae, list(t, "CLIP-XL-SD", "conditioner.embedders.1.model."), list(t, "CLIP-v1-SD", "conditioner.embedders.0.transformer.text_model.")),
 		"Stable Diffusion XL's refiner,":              joined(list(t, "UNET-XL-Refiner", u), vae, list(t, "CLIP-XL-SD", "conditioner.embedders.0.model.")),

@@ -46,6 +46,10 @@ var models = []published{
 		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8, notLegacy: true},
 	{name: "instruct-pix2pix", in: 8, out: 4, channels: 320, context: 768, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
 		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8, notLegacy: true},
+	{name: "Stable Diffusion v2", in: 4, out: 4, channels: 320, context: 1024, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
+		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, headChannels: 64, notLegacy: true},
+	{name: "Stable Diffusion v2 inpainting", in: 9, out: 4, channels: 320, context: 1024, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
+		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, headChannels: 64, notLegacy: true},
 	{name: "LDM text-to-image 1.45B", in: 4, out: 4, channels: 320, context: 1280, mult: []int{1, 2, 4, 4}, stage: "kl-f8",
 		start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 32, heads: 8, notLegacy: true},
 	{name: "RDM 768x768", in: 16, out: 16, channels: 448, context: 768, mult: []int{1, 2, 3, 4}, stage: "kl-f16",
@@ -68,6 +72,7 @@ var models = []published{
 		start: 0.0015, end: 0.0205, loss: "l1", imageSize: 64, heads: 8},
 	{name: "LDM semantic_synthesis256 or 512", in: 6, out: 3, channels: 128, context: none, cond: config.TargetSpatialRescaler, mult: []int{1, 4, 8}, stage: "vq-f4",
 		start: 0.0015, end: 0.0205, loss: "l1", imageSize: 64, heads: 8},
+	{cond: config.TargetFrozenOpenCLIP, start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, headChannels: 64, notLegacy: true},
 	{context: 768, cond: config.TargetFrozenCLIP, start: 0.00085, end: 0.012, scale: 0.18215, loss: "l2", imageSize: 64, heads: 8},
 	{cond: config.FirstStageAsCond, start: 0.0015, end: 0.0205, loss: "l1", imageSize: 32, heads: 8},
 	{cond: config.TargetSpatialRescaler, start: 0.0015, end: 0.0205, loss: "l1", imageSize: 32, heads: 8},
@@ -115,7 +120,7 @@ func (p published) params(m *Model, shapes map[string][]int) map[string]any {
 		"first_stage_key": "image", "image_size": p.imageSize,
 	}
 	m.assume("noise schedule: 1000 steps from %g to %g, as %s (timesteps, linear_start, linear_end)", p.start, p.end, like)
-	m.assume("the U-Net predicts the noise (parameterization: eps, else x0)")
+	m.assume("the U-Net predicts the noise (parameterization: eps, else x0 or v; --prediction says otherwise)")
 	m.assume("latents of %dx%d (image_size) and, in training, the loss %s (loss_type)", p.imageSize, p.imageSize, p.loss)
 	_, stored := shapes["scale_factor"]
 	switch {
@@ -134,15 +139,29 @@ func (p published) params(m *Model, shapes map[string][]int) map[string]any {
 	return params
 }
 
+// headsOf is the number of heads, or the channels of each, that a U-Net like this one
+// is assumed to have.
+func (p published) headsOf(u unet.Config) (heads, channels int) {
+	if p.headChannels > 0 && u.ModelChannels%p.headChannels == 0 {
+		return 0, p.headChannels
+	}
+	if p.heads == 0 {
+		return 8, 0
+	}
+	return p.heads, 0
+}
+
 // assumeHeads says what was assumed of attention.
 func (p published) assumeHeads(m *Model, u unet.Config) {
 	switch {
 	case p.oneHeadByDate:
 		m.assume("one attention head: %s was trained with one, although its YAML says num_head_channels 32 (num_heads)", p.name)
-	case p.headChannels > 0:
-		m.assume("attention heads of %d channels (num_head_channels)", p.headChannels)
 	default:
-		m.assume("%d attention heads at each level (num_heads)", p.heads)
+		if heads, channels := p.headsOf(u); channels > 0 {
+			m.assume("attention heads of %d channels (num_head_channels)", channels)
+		} else {
+			m.assume("%d attention heads at each level (num_heads)", heads)
+		}
 	}
 	if !u.UseSpatialTransformer {
 		m.assume("q, k and v of attention blocks are stored head by head (use_new_attention_order)")

@@ -41,9 +41,6 @@ func readUNet(r *reader) (unet.Config, error) {
 	if r.has("id_predictor.1.weight") {
 		c.NEmbed = r.shape("id_predictor.1.weight", 4)[0]
 	}
-	if r.err == nil && c.ContextDim == 1024 && c.ModelChannels == 320 {
-		r.fail("looks like Stable Diffusion v2, which is not supported")
-	}
 	return c, r.err
 }
 
@@ -85,6 +82,7 @@ func readTransformer(r *reader, c *unet.Config) {
 	c.UseSpatialTransformer = true
 	c.TransformerDepth = r.count("middle_block.1.transformer_blocks.%d.norm1.weight", maxRepeat)
 	c.ContextDim = r.shape("middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2)[1]
+	c.LinearInTransformer = len(r.shapes[r.prefix+"middle_block.1.proj_in.weight"]) == 2
 }
 
 // unetParams are the arguments of a U-Net, with the heads of a published one.
@@ -109,10 +107,13 @@ func unetParams(c unet.Config, p published) map[string]any {
 	if c.NEmbed > 0 {
 		m["n_embed"] = c.NEmbed
 	}
-	if p.headChannels > 0 {
-		m["num_head_channels"] = p.headChannels
+	if heads, channels := p.headsOf(c); channels > 0 {
+		m["num_head_channels"] = channels
 	} else {
-		m["num_heads"] = p.heads
+		m["num_heads"] = heads
+	}
+	if c.LinearInTransformer {
+		m["use_linear_in_transformer"] = true
 	}
 	if p.notLegacy {
 		m["legacy"] = false

@@ -348,7 +348,7 @@ func (f *drawFlags) atOnce(m *ldm.Model, r ldm.Request) int {
 
 // sizeOf is about the size of a request's pictures.
 func (f *drawFlags) sizeOf(m *ldm.Model, r ldm.Request) (w, h int) {
-	side := m.Network().Params.ImageSize * m.FirstStage().Factor()
+	side := m.Network().LatentSide() * m.FirstStage().Factor()
 	w, h = side, side
 	if start := startOf(r); start != nil {
 		w, h = start.Bounds().Dx(), start.Bounds().Dy()

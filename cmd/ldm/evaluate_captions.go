@@ -40,7 +40,7 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 				return err
 			}
 			defer m.Close()
-			size := m.Network().Params.ImageSize * m.FirstStage().Factor()
+			size := m.Network().LatentSide() * m.FirstStage().Factor()
 			set, err := data.Open(args[0], size)
 			if err != nil {
 				return err

@@ -67,7 +67,7 @@ func (f *modelEvaluation) run(cmd *cobra.Command, place string) error {
 		return err
 	}
 	defer m.Close()
-	size := m.Network().Params.ImageSize * m.FirstStage().Factor()
+	size := m.Network().LatentSide() * m.FirstStage().Factor()
 	set, err := data.OpenSet(place, data.Options{Size: size})
 	if err != nil {
 		return err

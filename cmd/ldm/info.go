@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,7 +214,7 @@ func (r *report) network(net *model.Network) {
 	u := net.UNet
 	r.line("u-net", "%d channels x %v, in %d, out %d, attention at factors %v", u.ModelChannels, u.ChannelMult, u.InChannels, u.OutChannels, u.AttentionResolutions)
 	if net.Key != model.KeyNone {
-		r.line("condition", "%s (%s)", net.Kind, net.Key)
+		r.line("condition", "%s (%s)", cmp.Or(net.Encoder, net.Kind.String()), net.Key)
 	} else {
 		r.line("condition", "none")
 	}
@@ -227,8 +228,9 @@ func (r *report) network(net *model.Network) {
 	}
 	r.line("schedule", "%s, %g to %g, %d steps%s, predicts %s", p.BetaSchedule, p.LinearStart, p.LinearEnd, len(net.Schedule.Betas), zero, p.Parameterization)
 	r.line("scale factor", "%g", net.ScaleFactor)
-	side := p.ImageSize * net.FirstStage.Factor()
-	r.line("trained at", "%dx%d pixels (latents of %dx%d)", side, side, p.ImageSize, p.ImageSize)
+	latent := net.LatentSide()
+	side := latent * net.FirstStage.Factor()
+	r.line("trained at", "%dx%d pixels (latents of %dx%d)", side, side, latent, latent)
 }
 
 // classes says how many classes there are, and what the file calls them: as

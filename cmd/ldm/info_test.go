@@ -112,7 +112,7 @@ func TestInfoOfPublishedFiles(t *testing.T) {
 		"checkpoints/burn-checkpoint.pt":                                         "model_state_dict is a dictionary of 4 tensors",
 		"checkpoints/tch-torchscript-foo1.pt":                                    "a TorchScript program, not weights",
 		"checkpoints/lfs-pointer-v1-5-pruned-emaonly.safetensors":                "a Git LFS pointer, not the file itself (4265146304 bytes): run git lfs pull",
-		"diffusers/jack-op11-stable-diffusion-2-1-base":                          "Stable Diffusion v2",
+		"diffusers/jack-op11-stable-diffusion-2-1-base":                          "a Git LFS pointer",
 		"diffusers/jack-op11-stable-diffusion-inpainting":                        "a Git LFS pointer",
 		"diffusers/wswplay-stable-diffusion-v1-4":                                "a Git LFS pointer",
 	} {

@@ -139,7 +139,7 @@ func (f *maskFlags) build(cmd *cobra.Command, m *ldm.Model, r *ldm.Request, img 
 		mask := retouch.FitMask(mask, size.X, size.Y, mode)
 		return f.hole(cmd, m, r, f.fitted(img), mask)
 	}
-	side := m.Network().Params.ImageSize * m.FirstStage().Factor()
+	side := m.Network().LatentSide() * m.FirstStage().Factor()
 	size := image.Pt(side, side)
 	if f.width > 0 {
 		size.X = f.width

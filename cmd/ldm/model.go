@@ -42,6 +42,7 @@ func (f *modelFlags) registerLoad(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.load.IgnoreKeys, "ignore-keys", nil, "beginnings of keys that need not fit the configuration")
 	cmd.Flags().TextVar(&f.load.Weights, "weights", modelfile.WeightsAuto, "averaged or plain weights of the U-Net: auto, ema or raw")
 	cmd.Flags().TextVar(&f.load.Heads, "legacy-heads", model.HeadsAuto, "heads of the models published before April 2022: auto, one or config")
+	cmd.Flags().TextVar(&f.load.Prediction, "prediction", modelfile.PredictionAuto, "what the U-Net predicts, where its file does not say it: auto, eps, x0 or v")
 	f.load.Log = status
 	f.load.Wrap = func(r checkpoint.Reader) checkpoint.Reader { return checkpoint.Until(cmd.Context(), r) }
 }

@@ -122,7 +122,7 @@ func (k *kind) describe(f *modelfile.File) error {
 			k.Bytes += int64(info.Shape.Size()) * 4
 		}
 	}
-	side := net.Params.ImageSize * net.FirstStage.Factor()
+	side := net.LatentSide() * net.FirstStage.Factor()
 	k.Width, k.Height, k.Unit = side, side, net.FirstStage.Factor()*net.UNet.Factor()
 	k.Timesteps = len(net.Schedule.Betas)
 	k.Steps, k.CFGScale, k.Sampler = min(net.DefaultSteps(), k.Timesteps), net.DefaultGuidance(), net.DefaultSampler().Name
