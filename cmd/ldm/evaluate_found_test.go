@@ -82,6 +82,9 @@ func shares(t *testing.T, text string) (list []float64) {
 // TestEvaluateFound: things are found in the pictures that show them, and not in
 // those that show others.
 func TestEvaluateFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SqueezeNet's features of 300 boxes")
+	}
 	train, set, right, wrong := scenes(t, 15, 0), scenes(t, 6, 0), scenes(t, 6, 0), scenes(t, 6, 1)
 	for _, kind := range []string{"layout", "semantic"} {
 		args := []string{"evaluate", kind, train, set, filepath.Join(right, "images"), "--size", "64"}

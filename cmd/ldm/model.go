@@ -13,6 +13,10 @@ import (
 	"github.com/ldm-go/ldm/weights/emoji"
 )
 
+// builtIn and builtInStage open the model in the program. They are variables as short
+// tests put a smaller one in its place.
+var builtIn, builtInStage = emoji.Load, emoji.FirstStage
+
 // modelFlags choose a model, how it is read and how it is computed.
 type modelFlags struct {
 	path      string
@@ -62,7 +66,7 @@ func (f *modelFlags) open() (*ldm.Model, error) {
 		return nil, err
 	}
 	if f.path == "" {
-		return emoji.Load(opt)
+		return builtIn(opt)
 	}
 	return ldm.Open(f.path, opt)
 }
@@ -74,7 +78,7 @@ func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
 		return nil, err
 	}
 	if f.path == "" {
-		return emoji.FirstStage(opt)
+		return builtInStage(opt)
 	}
 	return ldm.OpenFirstStage(f.path, opt)
 }

@@ -107,7 +107,7 @@ func (p *problem) gradLayout() plans.Layout {
 	return plans.Layout{Row: taps, Col: p.conv.C * taps, Tap: 1}
 }
 
-// useTiles is useTiles for the length of the problem's sums. Gradients to the weights of
+// useTiles is plans.UseTiles for the length of the problem's sums. Gradients to the weights of
 // convolutions sum over pixels, and are never short.
 func (p *problem) useTiles() (use, split bool) {
 	taps, prec := p.conv.KH*p.conv.KW, p.prec

@@ -20,7 +20,7 @@ type algorithm struct {
 }
 
 // tables are the algorithms in order, by direction. Of those that accept a problem the
-// first is taken, or, if it has a cost, the one that costs least; testdata/choices.txt
+// first is taken, or, if it has a cost, the one that costs least; bench/testdata/choices.txt
 // lists what that gives for the shapes that speed is compared by. The three directions
 // share what they can: a gradient to the picture is a convolution of dy, with the
 // filters turned.
@@ -93,7 +93,7 @@ func (p *problem) plan() *plans.Plan {
 func always(*problem) bool { return true }
 
 // bfloat16 is where numbers are rounded to bfloat16: where the processor multiplies
-// those, and sums are long enough for the rounding to pay (forDepth).
+// those, and sums are long enough for the rounding to pay (Precision.ForDepth).
 func bfloat16(p *problem) bool {
 	use, split := p.useTiles()
 	return use && !split

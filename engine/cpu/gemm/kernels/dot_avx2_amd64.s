@@ -44,7 +44,7 @@
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x0F \
 	ADDQ SI, DI
 
-// func dot256(a *dotArgs)
+// func dot256(a *DotArgs)
 TEXT ·dot256(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), BP
 	MOVQ DotArgs_Table(BP), AX

@@ -51,7 +51,7 @@
 	PREFETCHW_DI64 \
 	ADDQ SI, DI
 
-// func dot512(a *dotArgs)
+// func dot512(a *DotArgs)
 TEXT ·dot512(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), BP
 	MOVQ DotArgs_Table(BP), AX
@@ -220,7 +220,7 @@ done:
 	DECQ     CX               \
 	JZ       done
 
-// func dotHalf512(a *dotArgs)
+// func dotHalf512(a *DotArgs)
 TEXT ·dotHalf512(SB), NOSPLIT, $32-8
 	MOVQ a+0(FP), BP
 	MOVQ DotArgs_Table(BP), AX

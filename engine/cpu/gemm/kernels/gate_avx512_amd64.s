@@ -2,7 +2,7 @@
 #include "gate_amd64.h"
 #include "tiles_amd64.h"
 
-// func gateTiles(p *putArgs)
+// func gateTiles(p *PutArgs)
 TEXT ·gateTiles(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), R8
 	MOVQ PutArgs_Acc(R8), DI   // accumulators

@@ -3,7 +3,7 @@
 #include "tiles_amd64.h"
 #include "transpose_amd64.h"
 
-// func putTile(p *putArgs)
+// func putTile(p *PutArgs)
 TEXT ·putTile(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), R8
 	MOVQ PutArgs_Acc(R8), SI  // accumulators

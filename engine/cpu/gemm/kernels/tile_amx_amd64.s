@@ -42,7 +42,7 @@
 	SUBQ R11, AX         \
 	SUBQ R11, CX
 
-// func tileAMX(t *tileArgs)
+// func tileAMX(t *TileArgs)
 //
 // Tiles 0-3 accumulate, 4 and 5 hold 16 rows of a each, 6 and 7 16 columns of b.
 //

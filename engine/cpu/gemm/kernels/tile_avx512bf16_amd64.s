@@ -17,7 +17,7 @@
 #define PREFETCHW_R10 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0A
 #define PREFETCHW_R10_64 BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x4A; BYTE $0x40
 
-// func tileVDP(t *tileArgs)
+// func tileVDP(t *TileArgs)
 //
 // Eight rows at a time: Z0-Z7 hold their columns 0-15, Z8-Z15 their columns 16-31.
 TEXT ·tileVDP(SB), NOSPLIT, $80-8

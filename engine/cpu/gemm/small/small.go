@@ -12,7 +12,7 @@ import (
 // a right one [k, n] by Right, and may then be used in any number of products.
 //
 // A precision means what it means to a plan: float32 numbers are multiplied as
-// they are, or split where the processor has fast tiles; see tilesPlan.
+// they are, or split where the processor has fast tiles; see tilesPlan in package tiled.
 type Small struct {
 	level         isa.Level
 	kernel        *kernels.Kernel // of float32

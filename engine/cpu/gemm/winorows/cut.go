@@ -73,7 +73,7 @@ func (p *winogradRows) cutChannels() {
 		}
 	}
 	p.part, p.passes = steps*kernels.Step, plans.CeilDiv(all, steps)
-	p.pitch = 2*p.part | kernels.Step // an odd number of lines: see tilesPlan
+	p.pitch = 2*p.part | kernels.Step // an odd number of lines: see tilesPlan in package tiled
 }
 
 // cutFresh takes all in one block, so that filters may be packed where they are used, and

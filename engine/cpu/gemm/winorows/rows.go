@@ -16,7 +16,7 @@ import (
 //
 // summed over the three rows of the filter and the channels, of each of the elements ξ
 // by itself: four matrix products with 12 multiplications in place of 18. They are split
-// products of tiles, see tilesPlan, 32 pairs of results by 32 columns. Bᵀ and G only add
+// products of tiles, see tilesPlan in package tiled, 32 pairs of results by 32 columns. Bᵀ and G only add
 // two numbers or three, and halve: results differ from exact ones by 5.5e-6 to 7e-6 of
 // the largest, where split products alone do by 4e-6 to 6e-6 (16 to 1280 channels).
 //
