@@ -16,6 +16,9 @@ import (
 // TestConcurrent: requests that run at the same time give the bits of single ones,
 // whatever their sizes, in little room for programs, and though another is cancelled.
 func TestConcurrent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of computing")
+	}
 	net := tinyNetwork(t)
 	eng := cpu.New(cpu.Options{})
 	w, err := eng.Load(tinyWeights(t, net), engine.LoadOptions{})

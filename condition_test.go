@@ -55,6 +55,9 @@ func labels(w, h, shift int) *image.Paletted {
 // TestConditions: every kind of condition runs on a model of its kind, changes the
 // picture, and gives a picture of the right size.
 func TestConditions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of computing")
+	}
 	whole, other := colourful(32, 16), image.NewNRGBA(image.Rect(0, 0, 32, 16))
 	mask := holed(32, 16)
 	for name, c := range map[string]struct {
@@ -134,6 +137,9 @@ func TestMaskedForText(t *testing.T) {
 
 // TestBadConditions: what does not fit a model's kind of condition is refused.
 func TestBadConditions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of computing")
+	}
 	coloured, grey := colourful(16, 16), image.NewGray(image.Rect(0, 0, 16, 16))
 	grey.SetGray(3, 2, color.Gray{12})
 	for want, c := range map[string]struct {

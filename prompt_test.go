@@ -54,6 +54,9 @@ func TestPromptWeights(t *testing.T) {
 
 // TestPromptLanguage: AND, [from:to:when] and clip skip reach the pictures.
 func TestPromptLanguage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of computing")
+	}
 	m := clipModel(t)
 	make := func(text string, guidance float64, skip int) []float32 {
 		r := Request{Condition: Prompt(text), Seeds: []uint64{3}, Steps: 4, Guidance: guidance, ClipSkip: skip}

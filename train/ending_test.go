@@ -57,6 +57,9 @@ func TestPictureVanishes(t *testing.T) {
 
 // TestErrorsSave: however a run ends by an error, its last good state is there.
 func TestErrorsSave(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of training")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	block := func(t *testing.T, path string) { // a folder where a file is to be written

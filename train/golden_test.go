@@ -53,9 +53,12 @@ func TestGoldenFirstStage(t *testing.T) {
 	for _, pattern := range []string{"training/kl-*", "training/vq-*"} {
 		for _, c := range golden.Cases(t, pattern) {
 			t.Run(c.Base(), func(t *testing.T) {
-				if strings.HasSuffix(c.Base(), "-gan-steps") {
+				switch steps := strings.HasSuffix(c.Base(), "-gan-steps"); {
+				case steps && testing.Short():
+					t.Skip("seconds of training")
+				case steps:
 					checkAdversarialSteps(t, c)
-				} else {
+				default:
 					checkAdversarial(t, c)
 				}
 			})

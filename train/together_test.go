@@ -65,6 +65,9 @@ func autoencoderWith(t testing.TB, text, folder string, overrides ...string) fun
 // TestProcesses: two and four processes leave the bits of one that computes as many
 // parts, for first stages with a discriminator's statistics or a codebook too.
 func TestProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of training")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	judged := []string{"loss.discriminator.weight=0.5", "loss.discriminator.start=1", "loss.discriminator.layers=2", "loss.discriminator.channels=8", "train.steps=3"}
@@ -122,6 +125,9 @@ func sameMetrics(t *testing.T, a, b string) {
 // TestProcessesDiffusion: the same for the second stage. A batch of four in one program
 // comes to the same but for rounding, as a product sums over the pictures inside.
 func TestProcessesDiffusion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of training")
+	}
 	folder, first := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	if err := trainAutoencoder(t, folder, first, "train.steps=1"); err != nil {

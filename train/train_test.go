@@ -113,6 +113,9 @@ func sameTensors(t *testing.T, a, b string) {
 
 // TestResume: N+M steps are the same bits as N, a stop, and M more, for both stages.
 func TestResume(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of training")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	whole, halves := filepath.Join(runs, "whole"), filepath.Join(runs, "halves")
@@ -320,6 +323,9 @@ func diffusionConfig(t *testing.T, overrides ...string) DiffusionConfig {
 // TestClasses: names go into the model's file; held-out pictures, and those of a
 // resumed run, have their classes by name.
 func TestClasses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of training")
+	}
 	folder := classFolders(t, "apple", "pear")
 	runs := t.TempDir()
 	stage, run := filepath.Join(runs, "ae"), filepath.Join(runs, "ldm")

@@ -68,6 +68,9 @@ func openFile(t *testing.T, path string) *checkpoint.File {
 // TestLossConfig: the reference's YAML of a first stage trains with its loss; it
 // and a loss of one's own are not both taken.
 func TestLossConfig(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of training")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	lossconfig := "model.params.lossconfig={target: ldm.modules.losses.LPIPSWithDiscriminator, params: {disc_start: 1, kl_weight: 1.0e-6, disc_weight: 0.5, disc_num_layers: 1, disc_ndf: 8}}"

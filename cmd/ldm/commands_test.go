@@ -99,6 +99,9 @@ func TestEvaluateCaptions(t *testing.T) {
 
 // TestBench times the smallest work, and prints plans.
 func TestBench(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of computing")
+	}
 	if text := printed(t, "bench", "ae_train", "--pixels", "32", "--batch", "1", "--runs", "1"); !strings.Contains(text, "ae_train") {
 		t.Errorf("bench prints\n%s", text)
 	}

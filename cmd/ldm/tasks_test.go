@@ -146,6 +146,9 @@ func checkPicture(t *testing.T, path string, w, h int) {
 // TestInpaint: what is outside the mask and its blur comes back bit for bit, with every
 // kind of model, and so does the whole picture from its recipe.
 func TestInpaint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of computing")
+	}
 	dir, in, mask := picturesOf(t, 64, 64)
 	trained, plain := tinyModel(t, nil, inpainting...), tinyModel(t, nil, tinyParams+"conditioning_key=null")
 	for i, args := range [][]string{

@@ -59,6 +59,9 @@ func trainingStep(t testing.TB, threads int) *Program {
 
 // TestSteadyState: a training step lowers the loss and does not allocate.
 func TestSteadyState(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seconds of training")
+	}
 	prog := trainingStep(t, 2)
 	if err := prog.Run(context.Background()); err != nil {
 		t.Fatal(err)
