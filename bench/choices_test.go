@@ -45,7 +45,7 @@ func TestChoices(t *testing.T) {
 		fmt.Fprintf(&text, "# %s: %s\n", w.Name, w.What)
 		for _, name := range names {
 			fmt.Fprintf(&text, "\n%s, %d of them\n", name, counts[name])
-			for level := isa.Portable; level <= isa.AMX; level++ {
+			for _, level := range isa.All() {
 				fmt.Fprintf(&text, "  %-12s f32: %-36s bf16: %-36s exact: %s\n", level,
 					choices[name](gemm.F32, level), choices[name](gemm.BF16, level), choices[name](gemm.Exact, level))
 			}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -35,7 +35,7 @@ type Options struct {
 // threads is the number that the engine will use.
 func (o Options) threads() int {
 	if o.Threads < 1 {
-		return runtime.GOMAXPROCS(0)
+		return par.Processors()
 	}
 	return o.Threads
 }

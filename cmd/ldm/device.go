@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/fault"
 )
 
@@ -41,7 +41,7 @@ them. With a device it opens its plugin and lists what that finds.`,
 			if len(args) == 1 && args[0] != "cpu" {
 				return describeDevice(cmd.OutOrStdout(), args[0])
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "cpu   %s, %d threads: this program's own kernels\n", isa.Current(), runtime.GOMAXPROCS(0))
+			fmt.Fprintf(cmd.OutOrStdout(), "cpu   %s, %d threads: this program's own kernels\n", isa.Current(), par.Processors())
 			if len(args) == 1 {
 				return nil
 			}

@@ -203,7 +203,7 @@ func TestRemakeGroupNorm(t *testing.T) {
 		t.Errorf("%d steps of GroupNorm in bfloat16, %d in float32", made, kept)
 	}
 	tol := 0.
-	if isa.Current() >= isa.AVX512BF16 {
+	if isa.Current().BF16() {
 		tol = 3e-2
 	}
 	for i := range want {

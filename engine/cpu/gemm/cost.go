@@ -32,7 +32,7 @@ const winoChannels = 8
 const winoSumsBytes = 72 << 20
 
 // costs are what a method's parts take, in cycles, measured over the shapes of
-// BenchmarkMethods. They are the model's only numbers that are not counts.
+// BenchmarkMethods but for NEON. They are the model's only numbers that are not counts.
 type costs struct {
 	dot, dotTile, address float64 // direct: a multiply-add of a vector; a tile of results; finding a row
 	outer, segment        float64 // its gradient to the weights: a multiply-add; a run of points of a tile
@@ -50,6 +50,14 @@ var (
 		dot: 1, dotTile: 1700, address: 9, outer: 1, segment: 25,
 		product: 1.27, productTile: 150, sum: 1.33, tile: 205, result: 17,
 		transform: [3]float64{winograd22: 5, winograd44: 104}, filter: [3]float64{winograd22: 63, winograd44: 94},
+	}
+	// Nobody has measured these: they are counted from the instructions of the kernels, at
+	// two vectors multiplied, two loaded and one stored in a cycle, as Arm's Neoverse N1
+	// Software Optimization Guide gives them. What plain Go takes is that of AVX2.
+	costsNEON = costs{
+		dot: 0.53, dotTile: 60, address: 19, outer: 0.55, segment: 10,
+		product: 0.62, productTile: 40, sum: 0.7, tile: 330, result: 10,
+		transform: [3]float64{winograd22: 18, winograd44: 90}, filter: [3]float64{winograd22: 40, winograd44: 84},
 	}
 	costs256 = costs{
 		dot: 0.51, dotTile: 160, address: 19, outer: 0.9, segment: 5,
@@ -75,7 +83,10 @@ func newCostModel(c plans.Conv, k kernels.Kernel) costModel {
 	m := costModel{costs: costs256, k: k, conv: c, panels: plans.CeilDiv(c.O, k.Cols), lanes: k.Cols / 2, batch: 1}
 	m.oh, m.ow = c.OutSize()
 	m.vectors = float64(2 * m.panels)
-	if k.Name == "avx512" {
+	switch k.Name {
+	case "neon":
+		m.costs = costsNEON
+	case "avx512":
 		m.costs = costs512
 		if rest := c.O % k.Cols; rest > 0 && rest <= m.lanes {
 			m.vectors-- // the kernel of half a tile

@@ -49,7 +49,7 @@ func TestChoice(t *testing.T) {
 	} {
 		for _, level := range isa.Available() {
 			k := kernels.For(level)
-			if level >= isa.AMX { // has the kernels of AVX-512, which tiles go before
+			if level.Has(isa.AMX) { // has the kernels of AVX-512, which tiles go before
 				continue
 			}
 			if k.Winograd == nil || s.conv.C%k.Winograd.Lanes != 0 {
@@ -154,7 +154,7 @@ func realShapes() []plans.Conv {
 // BenchmarkMethods times all methods of a convolution and its gradients on one
 // thread, and tells how much time the one that the model chooses loses.
 func BenchmarkMethods(b *testing.B) {
-	level := min(isa.Current(), isa.AVX512) // tiles go before these
+	level := vectors(isa.Current()) // tiles go before these
 	for _, c := range realShapes() {
 		x, w, y := c.N*c.H*c.W*c.C, 9*c.C*c.O, c.N*c.H*c.W*c.O
 		for _, d := range []struct {

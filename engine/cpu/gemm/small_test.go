@@ -3,6 +3,7 @@ package gemm
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
@@ -17,8 +18,8 @@ func smallKinds() map[string]func() (*small.Small, float64) {
 	kinds := map[string]func() (*small.Small, float64){
 		"f32": func() (*small.Small, float64) { return small.NewSmall(plans.Exact), 2e-6 },
 	}
-	for _, level := range []isa.Level{isa.Portable, isa.AVX512BF16} {
-		if top := isa.Available(); level > top[len(top)-1] {
+	for _, level := range []isa.Level{isa.Portable, isa.AVX512BF16, isa.NEONBF16} {
+		if !slices.Contains(isa.Available(), level) {
 			continue
 		}
 		kinds[fmt.Sprint(level, " bf16")] = func() (*small.Small, float64) { return small.NewSmallTiles(level, false), 1e-2 }

@@ -226,7 +226,7 @@ func TestPut(t *testing.T) {
 	a, b, offset := make([]uint16, kernels.Side*kernels.Step), make([]uint32, kernels.Side*kernels.Step/2), 0
 	bias, raw := random(kernels.Side, 2), make([]float32, 8*kernels.Side)
 	for _, level := range isa.Available() {
-		if level < isa.AVX512BF16 {
+		if !level.BF16() {
 			continue
 		}
 		for _, p := range []kernels.PutArgs{{Mask: plans.LowMask(7)}, {Mask: plans.LowMask(20), Add: 1, Delta: 4 * kernels.Side * 4}, {Mask: plans.LowMask(kernels.Side)}, {Mask: plans.LowMask(kernels.Side), Add: 1, Delta: 4 * kernels.Side * 4}} {

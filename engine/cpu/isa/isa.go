@@ -10,23 +10,40 @@ import (
 	"strings"
 )
 
-// Level is a set of instructions; each level includes those before it.
+// Level is a set of instructions. Each level includes those before it of the same
+// architecture: compare levels with Has.
 type Level int
 
-// The levels, in rising order.
+// The levels, in rising order for each architecture.
 const (
-	Portable   Level = iota
-	AVX2             // AVX2, FMA3
-	AVX512           // F, BW, DQ, VL
-	AVX512BF16       // products of pairs of bfloat16
-	AMX              // AMX-TILE and AMX-BF16, permitted by the operating system
+	Portable Level = iota // plain Go
+
+	AVX2       // amd64: AVX2, FMA3
+	AVX512     // F, BW, DQ, VL
+	AVX512BF16 // products of pairs of bfloat16
+	AMX        // AMX-TILE and AMX-BF16, permitted by the operating system
+
+	NEON     // arm64: Advanced SIMD, which every such processor has
+	NEONBF16 // products of 2x4 by 4x2 bfloat16 (BFMMLA), and rounding to those (BFCVTN)
+
+	levels int = iota
 )
 
-var names = [...]string{"portable", "avx2", "avx512", "avx512_bf16", "amx"}
+var names = [levels]string{"portable", "avx2", "avx512", "avx512_bf16", "amx", "neon", "neon_bf16"}
 
 func (l Level) String() string { return names[l] }
 
-// Env is the variable that lowers the level: portable, avx2, avx512, avx512_bf16 or amx.
+// Has tells whether l includes the instructions of other.
+func (l Level) Has(other Level) bool {
+	return other == Portable || l >= other && l.arm() == other.arm()
+}
+
+func (l Level) arm() bool { return l >= NEON }
+
+// BF16 tells whether l multiplies bfloat16 faster than float32.
+func (l Level) BF16() bool { return l.Has(AVX512BF16) || l.Has(NEONBF16) }
+
+// Env is the variable that lowers the level, to one of the names of levels.
 const Env = "LDM_ISA"
 
 var current, switchErr = choose(os.Getenv(Env), detect())
@@ -38,11 +55,23 @@ func Current() Level { return current }
 // is then the best one that the machine has.
 func Err() error { return switchErr }
 
+// All lists every level, whether or not this machine has it.
+func All() []Level {
+	var all []Level
+	for l := range levels {
+		all = append(all, Level(l))
+	}
+	return all
+}
+
 // Available lists the levels this machine can run, lowest first.
 func Available() []Level {
 	var all []Level
-	for l := Portable; l <= detect(); l++ {
-		all = append(all, l)
+	best := detect()
+	for _, l := range All() {
+		if best.Has(l) {
+			all = append(all, l)
+		}
 	}
 	return all
 }
@@ -55,7 +84,7 @@ func choose(want string, best Level) (Level, error) {
 		if want != name {
 			continue
 		}
-		if Level(l) > best {
+		if !best.Has(Level(l)) {
 			return best, fmt.Errorf("%s=%s: this machine offers only %s", Env, want, best)
 		}
 		return Level(l), nil

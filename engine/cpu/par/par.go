@@ -8,6 +8,7 @@ package par
 
 import (
 	"context"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -92,10 +93,20 @@ func (s *sleeper) rouse() {
 	}
 }
 
-// NewPool starts a pool; workers < 1 means one for every processor.
+// Processors is the number of workers where none is asked for: one for every processor
+// that the system lets this process use, or GOMAXPROCS where that is set.
+func Processors() int {
+	n := runtime.GOMAXPROCS(0)
+	if os.Getenv("GOMAXPROCS") != "" || runtime.GOOS != "linux" {
+		return n
+	}
+	return processors(n, quotaOf(os.DirFS("/")))
+}
+
+// NewPool starts a pool; workers < 1 means Processors.
 func NewPool(workers int) *Pool {
 	if workers < 1 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = Processors()
 	}
 	p := &Pool{workers: workers, patient: workers <= runtime.GOMAXPROCS(0), caller: newSleeper()}
 	for w := 1; w < workers; w++ {

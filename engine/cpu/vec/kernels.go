@@ -36,6 +36,8 @@ const (
 	rowCount
 )
 
+//go:generate go run github.com/ldm-go/ldm/internal/twins kernels_amd64.go.tmpl map_amd64.s.tmpl fold_amd64.s.tmpl layer_amd64.s.tmpl
+
 // kernels is an implementation of everything here; the functions that callers
 // use say what each computes. n is at least 1.
 type kernels struct {
@@ -43,7 +45,8 @@ type kernels struct {
 	binary [binaryCount]func(dst, x, y *float32, n int)
 	rows   [rowCount]func(*rowArgs)
 
-	half [3]converter // by tensor.Format
+	half  [3]converter                           // by tensor.Format
+	round func(dst *uint16, src *float32, n int) // to bfloat16 by the processor's instruction, if it has one that is used alone
 
 	// In place, to bfloat16, to both its parts; nil: row by row.
 	softmax      [3]func(*softmaxArgs)

@@ -91,6 +91,10 @@ func (a *blockArgs) round(r, c int, x *float32, n int) {
 		return
 	}
 	high, low := a.halves(r)
+	if use.round != nil && low == nil {
+		use.round(&high[c], x, n)
+		return
+	}
 	for i, v := range unsafe.Slice(x, n) {
 		high[c+i] = half(v)
 		if low != nil {

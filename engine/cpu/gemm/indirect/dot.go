@@ -10,13 +10,16 @@ import (
 // panelBytes bounds the packed weights that one tile streams from the cache.
 const panelBytes = 384 << 10
 
+// mostTerms bounds the terms that are summed in one order: more lose too much precision.
+const mostTerms = 6144
+
 // part is a share of the sum that one call of the kernel computes.
 type part struct{ tap, taps, from, depth int }
 
 // parts cuts the sum over taps and depth so that a panel stays in the cache.
 func parts(taps, depth, cols int) []part {
 	var all []part
-	most := max(panelBytes/(4*cols), 1)
+	most := min(max(panelBytes/(4*cols), 1), mostTerms)
 	if depth > most {
 		n := plans.CeilDiv(depth, most)
 		size := plans.RoundUp(plans.CeilDiv(depth, n), 4)
@@ -229,7 +232,7 @@ func (p *dotPlan) widened(a *plans.Args, w *dotWorker, from, n int) *float32 {
 
 // tile computes tile t, which is at place at of its output.
 func (p *dotPlan) tile(w *dotWorker, t, at, i int, part part, table []uintptr, out output) {
-	rows, cols := p.Kernel.Rows, p.Kernel.Cols
+	rows := p.Kernel.Rows
 	offset := uintptr(at * rows * out.stride)
 	args := &w.args
 	args.Table = &table[part.tap*rows]
@@ -249,7 +252,4 @@ func (p *dotPlan) tile(w *dotWorker, t, at, i int, part part, table []uintptr, o
 		args.Add = out.add + offset
 	}
 	p.Kernel.Dot(args)
-	if p.Kernel.Name == "avx2" && args.Mask != plans.LowMask(cols) {
-		kernels.StorePartial(args, cols)
-	}
 }

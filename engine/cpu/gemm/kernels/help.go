@@ -6,8 +6,8 @@ import "unsafe"
 // fetched.
 const StoresAhead = 8
 
-// StorePartial finishes a tile of fewer columns for kernels without masked stores.
-func StorePartial(a *DotArgs, cols int) {
+// storePartial finishes a tile of fewer columns for kernels without masked stores.
+func storePartial(a *DotArgs, cols int) {
 	n := Columns(a.Mask)
 	acc := unsafe.Slice(a.Partial, a.Valid*cols)
 	for r := range a.Valid {

@@ -9,7 +9,8 @@ type Kernel struct {
 	Dot        func(*DotArgs)
 	Outer      func(*OuterArgs)
 	Panel      func(*PanelArgs) // none where the tile is wide enough to hide its cost
-	Winograd   *winogradKernel  // none where direct sums are as fast
+	Winograd   *winogradKernel  // of F(4x4,3x3); none where direct sums are as fast
+	Winograd2  *winogradKernel  // of F(2x2,3x3)
 }
 
 // Largest tile of any kernel.
@@ -52,7 +53,7 @@ type OuterArgs struct {
 	Count            int        // 8
 	StrideX, StrideD int        // 16, 24: bytes from one point to the next
 	Y                *float32   // 32: tile [rows][cols]
-	Mask             uint32     // 40: columns of d that exist, one bit each
+	Mask             uint32     // 40: columns of d that exist, one bit each; NEON reads whole vectors of four
 	Masks            *[16]int32 // 48: the same as lanes, for AVX2
 }
 
@@ -77,7 +78,7 @@ func FloatsAt(p uintptr, n int) []float32 {
 }
 
 // Portable is the reference for the others: plain Go, the same order of sums.
-var Portable = Kernel{Name: "portable", Rows: 4, Cols: 16, Dot: dotPortable, Outer: outerPortable, Panel: panelPortable}
+var Portable = Kernel{Name: "portable", Rows: 4, Cols: 16, Dot: dotPortable, Outer: outerPortable, Panel: panelPortable, Winograd2: &winograd2Portable}
 
 func dotPortable(a *DotArgs) {
 	const rows, cols = 4, 16
@@ -129,8 +130,10 @@ func outerPortable(a *OuterArgs) {
 	}
 }
 
-func panelPortable(a *PanelArgs) {
-	const cols = 16
+func panelPortable(a *PanelArgs) { panelOf(a, 16) }
+
+// panelOf is for tiles of so many columns.
+func panelOf(a *PanelArgs, cols int) {
 	n := Columns(a.Mask)
 	dst := uintptr(unsafe.Pointer(a.Dst))
 	for i, s := range unsafe.Slice(a.Segments, a.Count) {
@@ -138,7 +141,7 @@ func panelPortable(a *PanelArgs) {
 		for p := range s.Count {
 			row := FloatsAt(dst, cols)
 			clear(row[copy(row, FloatsAt(s.D+uintptr(p*a.Stride), n)):])
-			dst += cols * 4
+			dst += uintptr(cols * 4)
 		}
 	}
 }

@@ -27,6 +27,14 @@ func outer512(a *OuterArgs)
 //go:noescape
 func dot256(a *DotArgs)
 
+// dotWhole256 stores tiles of fewer columns, which the assembly leaves in a.Partial.
+func dotWhole256(a *DotArgs) {
+	dot256(a)
+	if a.Mask != 0xffff {
+		storePartial(a, 16)
+	}
+}
+
 //go:noescape
 func outer256(a *OuterArgs)
 
@@ -160,37 +168,55 @@ func winoGrad256(a *WinoInArgs)
 //go:noescape
 func winoFilterGrad256(a *WinoFilterArgs)
 
-func For(level isa.Level) Kernel {
-	switch {
-	case level >= isa.AVX512:
-		return Kernel{Name: "avx512", Rows: 12, Cols: 32, Dot: dotMask512, Outer: outer512, Winograd: &winogradKernel{
-			Input:      winoIn512,
-			Filter:     winoFilter512,
-			Output:     winoOut512,
-			Grad:       winoGrad512,
-			FilterGrad: winoFilterGrad512,
-			Lanes:      1,
-		}}
-	case level == isa.AVX2:
-		return Kernel{Name: "avx2", Rows: 6, Cols: 16, Dot: dot256, Outer: outer256, Panel: panel256, Winograd: &winogradKernel{
-			Input:      winoIn256,
-			Filter:     winoFilter256,
-			Output:     winoOut256,
-			Grad:       winoGrad256,
-			FilterGrad: winoFilterGrad256,
-			Lanes:      8,
-		}}
-	}
-	return Portable
+var kernelNEON = shapeNEON
+
+var kernel512 = Kernel{
+	Name: shape512.Name, Rows: shape512.Rows, Cols: shape512.Cols, Dot: dotMask512, Outer: outer512,
+	Winograd: &winogradKernel{
+		Input:      winoIn512,
+		Filter:     winoFilter512,
+		Output:     winoOut512,
+		Grad:       winoGrad512,
+		FilterGrad: winoFilterGrad512,
+		Lanes:      shape512.Winograd.Lanes,
+	},
+	Winograd2: &winogradKernel{
+		Input:      wino2In512,
+		Filter:     wino2Filter512,
+		Output:     wino2Out512,
+		Grad:       wino2Grad512,
+		FilterGrad: wino2FilterGrad512,
+		Lanes:      shape512.Winograd2.Lanes,
+	},
+}
+
+var kernel256 = Kernel{
+	Name: shape256.Name, Rows: shape256.Rows, Cols: shape256.Cols, Dot: dotWhole256, Outer: outer256, Panel: panel256,
+	Winograd: &winogradKernel{
+		Input:      winoIn256,
+		Filter:     winoFilter256,
+		Output:     winoOut256,
+		Grad:       winoGrad256,
+		FilterGrad: winoFilterGrad256,
+		Lanes:      shape256.Winograd.Lanes,
+	},
+	Winograd2: &winogradKernel{
+		Input:      wino2In256,
+		Filter:     wino2Filter256,
+		Output:     wino2Out256,
+		Grad:       wino2Grad256,
+		FilterGrad: wino2FilterGrad256,
+		Lanes:      shape256.Winograd2.Lanes,
+	},
 }
 
 // CallDot runs a level's kernel by a direct call, so that args may stay on the stack.
 func CallDot(level isa.Level, a *DotArgs) {
 	switch {
-	case level >= isa.AVX512:
+	case level.Has(isa.AVX512):
 		dotMask512(a)
-	case level == isa.AVX2:
-		dot256(a)
+	case level.Has(isa.AVX2):
+		dotWhole256(a)
 	default:
 		dotPortable(a)
 	}
@@ -201,10 +227,13 @@ func TransposeBlock(dst []float32, ldd int, src []float32, lds int) {
 	transpose16((*uint32)(unsafe.Pointer(&dst[0])), ldd*4, (*uint32)(unsafe.Pointer(&src[0])), lds*4)
 }
 
-// TilesFor is the set of a level.
-func TilesFor(level isa.Level) Tiles {
-	t := Tiles{
-		Name:        "avx512_bf16",
+// equip gives tiles their code, all of which needs AVX-512 BF16.
+func equip(t *Tiles, level isa.Level) {
+	if !level.Has(isa.AVX512BF16) {
+		return
+	}
+	*t = Tiles{
+		Name:        t.Name,
 		Tile:        tileThenPut,
 		Row:         bf16Row,
 		Pairs:       bf16Pairs,
@@ -224,23 +253,19 @@ func TilesFor(level isa.Level) Tiles {
 		GradPairs:   gradPairs,
 		TurnFilters: turnFilters,
 	}
-	switch {
-	case level >= isa.AMX:
-		t.Name, t.Tile = "amx", tileAMX
-	case level < isa.AVX512BF16:
-		return PortableTiles
+	if level.Has(isa.AMX) {
+		t.Tile = tileAMX
 	}
-	return t
 }
 
 // Roof runs multiply-adds on registers alone and returns their number of
 // floating-point operations; timed, it gives the machine's roof.
 func Roof(level isa.Level, n int) int64 {
 	switch {
-	case level >= isa.AVX512:
+	case level.Has(isa.AVX512):
 		fma512(n)
 		return int64(n) * 24 * 16 * 2
-	case level == isa.AVX2:
+	case level.Has(isa.AVX2):
 		fma256(n)
 		return int64(n) * 12 * 8 * 2
 	}

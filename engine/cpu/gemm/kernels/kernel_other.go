@@ -1,14 +1,15 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package kernels
 
 import "github.com/ldm-go/ldm/engine/cpu/isa"
 
-func For(isa.Level) Kernel { return Portable }
+var kernel512, kernel256, kernelNEON = shape512, shape256, shapeNEON
+
+// equip leaves the portable tiles as they are.
+func equip(*Tiles, isa.Level) {}
 
 func CallDot(_ isa.Level, a *DotArgs) { dotPortable(a) }
-
-func TilesFor(isa.Level) Tiles { return PortableTiles }
 
 // Roof is the number of operations done to measure the machine's roof: none
 // where there is no assembly for it.

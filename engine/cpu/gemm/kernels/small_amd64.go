@@ -21,7 +21,7 @@ func turnHigh(dst *uint32, ldd int, src *float32, lds, steps int)
 func turnLow(dst *uint32, ldd int, src *float32, lds, steps int)
 
 func TurnersFor(level isa.Level) (high, low Turner) {
-	if level >= isa.AVX512BF16 {
+	if level.Has(isa.AVX512BF16) {
 		return turnHigh, turnLow
 	}
 	return turnPortable, turnLowPortable
@@ -38,11 +38,11 @@ func foldRows32(dst, rows *float32)
 
 func AttenderFor(level isa.Level, split bool) Attender {
 	switch {
-	case level >= isa.AMX && split:
+	case level.Has(isa.AMX) && split:
 		return Attender{attendSplit, foldRows32}
-	case level >= isa.AMX:
+	case level.Has(isa.AMX):
 		return Attender{attendHalves, foldRows32}
-	case level >= isa.AVX512BF16:
+	case level.Has(isa.AVX512BF16):
 		return Attender{}
 	}
 	return portableAttender(split)

@@ -11,7 +11,7 @@ type WinogradSize struct {
 
 func WinogradF4(k Kernel) WinogradSize { return WinogradSize{6, 4, winoG[:], k.Winograd} }
 
-func WinogradF2(k Kernel) WinogradSize { return WinogradSize{4, 2, wino2G[:], winograd2(k)} }
+func WinogradF2(k Kernel) WinogradSize { return WinogradSize{4, 2, wino2G[:], k.Winograd2} }
 
 func (s WinogradSize) String() string { return fmt.Sprintf("Winograd F(%dx%d,3x3)", s.Out, s.Out) }
 

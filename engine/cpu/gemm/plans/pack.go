@@ -157,7 +157,7 @@ func (w Order) Order(dst []float32, tap, channel int, raw []float32, n, from, co
 func (w Order) orderTaps(dst []float32, tap, channel int, raw []float32, n int) {
 	const block = 16
 	c := 0
-	if w.Taps <= block && channel == w.Taps*tap && current >= isa.AVX512 {
+	if w.Taps <= block && channel == w.Taps*tap && current.Has(isa.AVX512) {
 		for ; c+block <= n && c+block*tap <= len(dst) && (c+block)*w.StrideCol+block <= len(raw); c += block {
 			kernels.TransposeBlock(dst[c:], tap, raw[c*w.StrideCol:], w.StrideCol)
 		}

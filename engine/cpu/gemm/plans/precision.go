@@ -5,10 +5,10 @@ import "github.com/ldm-go/ldm/engine/cpu/isa"
 // UseTiles tells whether products are made of bfloat16 tiles, and whether those
 // are split products in float32, which AMX alone makes worth while.
 func UseTiles(prec Precision, level isa.Level) (use, split bool) {
-	if prec == F32 && level >= isa.AMX {
+	if prec == F32 && level.Has(isa.AMX) {
 		return true, true
 	}
-	return prec == BF16 && level >= isa.AVX512BF16, false
+	return prec == BF16 && level.BF16(), false
 }
 
 // shallowDepth and the channels bound the sums that bfloat16 leaves in float32: those

@@ -8,13 +8,16 @@ import (
 // current is the level that weights are packed by.
 var current = isa.Current()
 
+// eights tells whether there are kernels that transpose 8x8 numbers.
+var eights = current.Has(isa.AVX2) || current.Has(isa.NEON)
+
 // Transpose writes the transpose of src [rows, cols] to dst [cols, rows]; ldd
 // and lds are the distances of rows.
 func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	const block = 16
 	for i := 0; i < rows; i += block {
 		for j := 0; j < cols; j += block {
-			if i+block <= rows && j+block <= cols && current >= isa.AVX512 {
+			if i+block <= rows && j+block <= cols && current.Has(isa.AVX512) {
 				kernels.TransposeBlock(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
 				continue
 			}
@@ -27,7 +30,7 @@ func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for i := 0; i < rows; i += 8 {
 		for j := 0; j < cols; j += 8 {
-			if i+8 <= rows && j+8 <= cols && current >= isa.AVX2 {
+			if i+8 <= rows && j+8 <= cols && eights {
 				kernels.TransposeEight(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
 				continue
 			}

@@ -132,9 +132,6 @@ func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c 
 				args.Add = args.Y
 			}
 			kernels.CallDot(s.level, args)
-			if s.level == isa.AVX2 && cols != kn.Cols {
-				kernels.StorePartial(args, kn.Cols)
-			}
 		}
 	}
 }

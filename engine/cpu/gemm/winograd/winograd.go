@@ -204,8 +204,5 @@ func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, pan
 		}
 		w.dot.Y = kernels.AddressOf(m) + uintptr(t*pitch*4)
 		p.Kernel.Dot(&w.dot)
-		if p.Kernel.Name == "avx2" && w.dot.Mask != plans.LowMask(cols) {
-			kernels.StorePartial(&w.dot, cols)
-		}
 	}
 }
