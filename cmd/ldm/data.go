@@ -71,12 +71,17 @@ func dataEmoji() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			status(fmt.Sprintf("%d pictures in %s/train, %d in %s/validation", counts.Train, args[0], counts.Validation, args[0]))
+			text := fmt.Sprintf("%d pictures in %s/train, %d in %s/validation", counts.Train, args[0], counts.Validation, args[0])
+			if o.Composed {
+				text += fmt.Sprintf(", %d in %s/test", counts.Test, args[0])
+			}
+			status(text)
 			return nil
 		},
 	}
 	cmd.Flags().IntVar(&o.Size, "size", 128, "side of the pictures in pixels")
 	cmd.Flags().IntVar(&o.Validation, "validation", 5, "per cent of the base emoji held out")
+	cmd.Flags().BoolVar(&o.Composed, "composed", false, "more pictures to train on: emoji in other colours, faces with glasses and hats, pairs; and a split test of 60 held-out captions")
 	cmd.Flags().BoolVar(&noFlags, "no-flags", false, "leave out the flags of countries")
 	cmd.Flags().BoolVar(&noSkinTones, "no-skin-tones", false, "leave out the variants of skin tone")
 	return cmd

@@ -22,6 +22,7 @@ import (
 func evaluateCaptions() *cobra.Command {
 	var f modelFlags
 	var count, nearest, steps int
+	var among []string
 	var seed uint64
 	var scale float64
 	cmd := &cobra.Command{
@@ -29,7 +30,7 @@ func evaluateCaptions() *cobra.Command {
 		Short: "Count how often a sample of a caption is near the caption's picture",
 		Long: `Samples the main captions of pictures spread evenly over a folder with the default
 settings, and counts how often the caption's own picture is among the pictures
-of the whole folder nearest to the sample by LPIPS (squeeze).`,
+of the whole folder, and of those of --among, nearest to the sample by LPIPS (squeeze).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if count < 1 || nearest < 1 || steps < 1 {
@@ -61,7 +62,17 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 				return err
 			}
 			var failed failures
-			ranks, err := rank(cmd.Context(), result.Pixels, set, asked, &failed)
+			total := set.Len()
+			rivals := []*data.Set{set}
+			for _, place := range among {
+				more, err := data.Open(place, size)
+				if err != nil {
+					return err
+				}
+				defer more.Close()
+				rivals, total = append(rivals, more), total+more.Len()
+			}
+			ranks, err := rank(cmd.Context(), result.Pixels, rivals, asked, &failed)
 			if err != nil {
 				return err
 			}
@@ -75,13 +86,14 @@ of the whole folder nearest to the sample by LPIPS (squeeze).`,
 				}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d of %d captions (%.1f %%): the asked picture is among the %d nearest of %d by %s\n",
-				hits, len(asked), 100*float64(hits)/float64(len(asked)), nearest, set.Len()-failed.n, perceptual.Squeeze)
-			return failed.err(set.Len(), "pictures")
+				hits, len(asked), 100*float64(hits)/float64(len(asked)), nearest, total-failed.n, perceptual.Squeeze)
+			return failed.err(total, "pictures")
 		},
 	}
 	f.register(cmd)
 	cmd.Flags().IntVar(&count, "count", 200, "number of captions")
 	cmd.Flags().IntVar(&nearest, "nearest", 5, "how many of the nearest pictures count")
+	cmd.Flags().StringSliceVar(&among, "among", nil, "more folders of pictures that may be nearer than the caption's own")
 	cmd.Flags().IntVar(&steps, "steps", model.DefaultSteps, "steps of DDIM")
 	cmd.Flags().Float64Var(&scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's)")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the first caption; the others follow")
@@ -111,10 +123,10 @@ func captioned(set *data.Set, n int) ([]int, error) {
 	return asked, nil
 }
 
-// rank tells for every sample how many pictures of the set are nearer to it
-// than the one asked for. Pictures that cannot be read are left out.
-func rank(ctx context.Context, samples *tensor.Tensor, set *data.Set, asked []int, failed *failures) ([]int, error) {
-	embedder, err := perceptual.NewEmbedder(cpu.New(cpu.Options{}), engine.Options{}, 1, set.Size)
+// rank tells for every sample how many pictures of the sets are nearer to it than
+// the one of the first set that was asked for. Pictures that cannot be read are left out.
+func rank(ctx context.Context, samples *tensor.Tensor, sets []*data.Set, asked []int, failed *failures) ([]int, error) {
+	embedder, err := perceptual.NewEmbedder(cpu.New(cpu.Options{}), engine.Options{}, 1, sets[0].Size)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +138,19 @@ func rank(ctx context.Context, samples *tensor.Tensor, set *data.Set, asked []in
 		}
 		vectors[i] = slices.Clone(v.F32)
 	}
-	m := newMeter("ranking", set.Len(), "pictures")
+	total, done := 0, 0
+	for _, set := range sets {
+		total += set.Len()
+	}
+	m := newMeter("ranking", total, "pictures")
 	defer m.Close()
 	distances, own := make([][]float64, len(vectors)), make([]float64, len(vectors))
-	for k := range set.Len() {
-		x, err := set.Image(k)
+	for s, k := 0, 0; s < len(sets); k++ {
+		if k == sets[s].Len() {
+			s, k = s+1, -1
+			continue
+		}
+		x, err := sets[s].Image(k)
 		if err != nil {
 			failed.add(m, err)
 			continue
@@ -142,11 +162,12 @@ func rank(ctx context.Context, samples *tensor.Tensor, set *data.Set, asked []in
 		for i, w := range vectors {
 			d := squaredDistance(v.F32, w)
 			distances[i] = append(distances[i], d)
-			if k == asked[i] {
+			if s == 0 && k == asked[i] {
 				own[i] = d
 			}
 		}
-		m.Set(float64(k + 1))
+		done++
+		m.Set(float64(done))
 	}
 	ranks := make([]int, len(vectors))
 	for i, d := range distances {

@@ -15,8 +15,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/data/fetch"
@@ -32,11 +34,12 @@ type Options struct {
 	Flags      bool // with the flags of countries
 	SkinTones  bool // with the variants of skin tone
 	Validation int  // per cent of the base emoji held out
+	Composed   bool // with compositions: emoji in other colours, with things on, in pairs; and a split test of HeldOut
 	Progress   func(done, total int)
 }
 
 // Counts says what Prepare wrote.
-type Counts struct{ Train, Validation int }
+type Counts struct{ Train, Validation, Test int }
 
 const flagsGroup = 9
 
@@ -111,6 +114,7 @@ type emoji struct {
 	Base     string   `json:"base"` // the emoji without skin tone
 	Group    int      `json:"group"`
 	SkinTone bool     `json:"skin_tone,omitempty"`
+	Composed bool     `json:"composed,omitempty"`
 
 	hexcode string
 }
@@ -156,11 +160,7 @@ func (r record) emoji(base record, group int) emoji {
 	label := strings.ToLower(r.Label)
 	e := emoji{Text: label, Base: base.Hexcode, Group: group, SkinTone: r.Hexcode != base.Hexcode, hexcode: plain(r.Hexcode)}
 	e.FileName = e.hexcode + ".png"
-	article := "a "
-	if strings.ContainsRune("aeiou", rune(label[0])) {
-		article = "an "
-	}
-	e.Texts = []string{article + label}
+	e.Texts = []string{article(label) + label}
 	if len(r.Tags) > 0 {
 		e.Texts = append(e.Texts, label+", "+strings.Join(r.Tags[:min(4, len(r.Tags))], ", "))
 	}
@@ -192,14 +192,25 @@ func write(ctx context.Context, out string, pictures map[string]files.File, list
 			parts[folder] = append(parts[folder], e)
 		}
 	}
-	counts := Counts{len(parts["train"]), len(parts["validation"])}
-	var work []fetch.Conversion
+	total := len(parts["train"]) + len(parts["validation"])
+	if o.Composed {
+		more, err := compose(ctx, out, pictures, parts, o)
+		if err != nil {
+			return Counts{}, err
+		}
+		parts["train"], parts["test"] = append(parts["train"], more["train"]...), more["test"]
+	}
+	counts := Counts{len(parts["train"]), len(parts["validation"]), len(parts["test"])}
+	work := make([]fetch.Conversion, 0, total)
 	for folder, emoji := range parts {
 		folder = filepath.Join(out, folder)
 		if err := os.MkdirAll(folder, 0o777); err != nil {
 			return counts, err
 		}
 		for _, e := range emoji {
+			if e.Composed { // drawn already
+				continue
+			}
 			work = append(work, fetch.Conversion{From: pictures[e.hexcode], To: filepath.Join(folder, e.FileName)})
 		}
 		if err := writeMetadata(filepath.Join(folder, data.MetadataFile), emoji); err != nil {
@@ -208,6 +219,40 @@ func write(ctx context.Context, out string, pictures map[string]files.File, list
 	}
 	square := func(img *image.NRGBA) image.Image { return picture.Square(img, o.Size) }
 	return counts, fetch.Convert(ctx, work, square, picture.Options{}, o.Progress)
+}
+
+// compose draws the compositions of the training emoji, and puts held-out emoji to the
+// test split, which is those of HeldOut that there are.
+func compose(ctx context.Context, out string, pictures map[string]files.File, parts map[string][]emoji, o Options) (map[string][]emoji, error) {
+	train, test, labels := compositions(parts["train"])
+	var mu sync.Mutex
+	done, total := 0, len(train)+len(test)
+	progress := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if done++; o.Progress != nil {
+			o.Progress(done, total)
+		}
+	}
+	made := map[string][]emoji{}
+	for folder, list := range map[string][]composition{"train": train, "test": test} {
+		path := filepath.Join(out, folder)
+		if err := os.MkdirAll(path, 0o777); err != nil {
+			return nil, err
+		}
+		var err error
+		if made[folder], err = writeCompositions(ctx, path, list, labels, pictures, o.Size, progress); err != nil {
+			return nil, err
+		}
+	}
+	held := HeldOut()
+	for _, e := range parts["validation"] {
+		if slices.Contains(held, e.Text) {
+			made["test"] = append(made["test"], e)
+		}
+	}
+	slices.SortStableFunc(made["test"], func(a, b emoji) int { return slices.Index(held, a.Text) - slices.Index(held, b.Text) })
+	return made, nil
 }
 
 func writeMetadata(path string, list []emoji) error {
