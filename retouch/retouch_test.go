@@ -1,12 +1,14 @@
 package retouch
 
 import (
+	"bytes"
 	"errors"
 	"image"
 	"image/color"
 	"testing"
 
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/picture"
 )
 
 // square is a mask with a white square.
@@ -166,5 +168,34 @@ func TestCanvas(t *testing.T) {
 	}
 	if got := Fit(gradient(100, 10), 20, 20, Pad); got.RGBAAt(5, 0) != got.RGBAAt(5, 8) {
 		t.Errorf("beside a padded picture: %v, want %v", got.RGBAAt(5, 0), got.RGBAAt(5, 8))
+	}
+}
+
+// TestConsistent: made small again, the picture is the one that it was made of.
+func TestConsistent(t *testing.T) {
+	small := image.NewRGBA(image.Rect(0, 0, 12, 8))
+	for i := range 12 * 8 {
+		copy(small.Pix[4*i:], []byte{byte(60 + 10*(i%12)), byte(100 + 15*(i/12)), byte(80 + (i*7)%60), 255})
+	}
+	made := image.NewRGBA(image.Rect(0, 0, 48, 32))
+	for i := range 48 * 32 {
+		copy(made.Pix[4*i:], []byte{byte(90 + i%48), 120, byte(100 + i%5), 255})
+	}
+	distance := func(img *image.RGBA) (most int) {
+		again := picture.Resize(img, 12, 8, picture.Bicubic)
+		for i, v := range again.Pix {
+			most = max(most, int(v)-int(small.Pix[i]), int(small.Pix[i])-int(v))
+		}
+		return most
+	}
+	out, err := Consistent(made, small, 1)
+	if err != nil || distance(out) > 4 {
+		t.Errorf("off by %d of 255 (before: %d), %v", distance(out), distance(made), err)
+	}
+	if out, err := Consistent(made, small, 0); err != nil || !bytes.Equal(out.Pix, made.Pix) {
+		t.Errorf("nothing was to be changed: %v", err)
+	}
+	if _, err := Consistent(small, made, 1); err == nil {
+		t.Error("a picture was made smaller")
 	}
 }

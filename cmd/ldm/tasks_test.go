@@ -278,6 +278,17 @@ func TestTasksOfThePaper(t *testing.T) {
 	checkPicture(t, out("x4.png"), 52, 36)
 	printed(t, "upscale", in, "-m", enlarger, "--steps", "1", "--passes", "2", "-o", out("x16.png"))
 	checkPicture(t, out("x16.png"), 208, 144)
+	printed(t, "upscale", in, "-m", enlarger, "--steps", "1", "--consistency", "1", "-o", out("same.png"))
+	same, err := picture.Decode(out("same.png"))
+	given, err2 := picture.Decode(in)
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	for i, v := range picture.Resize(picture.OnWhite(same), 13, 9, picture.Bicubic).Pix {
+		if d := int(v) - int(picture.OnWhite(given).Pix[i]); d < -40 || d > 40 { // without: 255, from an untrained model
+			t.Fatalf("made small again, value %d is off by %d", i, d)
+		}
+	}
 
 	m := image.NewPaletted(image.Rect(0, 0, 45, 30), palette.Plan9[:4])
 	for i := range m.Pix {
@@ -351,6 +362,7 @@ func badTasks(t *testing.T, dir, in, enlarger, mapper, classes, layouts string) 
 		{"there is label", "semantic " + filepath.Join(dir, "mask.png") + " -m " + mapper},
 		{"does not make pictures larger", "upscale " + in + " -m " + mapper},
 		{"makes no pictures of maps", "semantic " + filepath.Join(dir, "map.png") + " -m " + enlarger},
+		{"--consistency 2", "upscale " + in + " -m " + enlarger + " --consistency 2"},
 		{"--passes 9", "upscale " + in + " -m " + enlarger + " --passes 9"},
 		{"class \"cow\"", "sample -m " + classes + " --class cow"},
 		{"wants --class", "sample -m " + classes},

@@ -15,12 +15,16 @@ import (
 func upscale() *cobra.Command {
 	var f inputFlags
 	var passes int
+	var consistency float64
 	cmd := &cobra.Command{
 		Use:   "upscale PICTURE -m MODEL",
 		Short: "Make a picture larger with a model of super-resolution",
 		Long: `Makes a picture of any size larger by the model's factor (4 for the paper's), with
 details that fit. --passes 2 does it twice: 16 times as wide and high. What is too large
-for memory is computed in patches; see --max-memory.`,
+for memory is computed in patches; see --max-memory.
+
+--consistency 1 has the result be the picture again when it is made small: colours and
+forms are the picture's own, and only details are the model's.`,
 		Example: "  ldm upscale small.png -m bsr_sr/model.ckpt -c bsr_sr/project.yaml --steps 100 --eta 1\n" +
 			"  ldm upscale icon.png -m bsr_sr/model.ckpt --passes 2 -o large.png",
 		Args: cobra.MaximumNArgs(2),
@@ -35,6 +39,8 @@ for memory is computed in patches; see --max-memory.`,
 				return fault.Inputf("-W and -H: the size follows from the picture and the model")
 			case f.model.path == "" && f.server == "":
 				return fault.Inputf("which model? want --model FILE of super-resolution; the emoji model in this program is one of texts")
+			case !(consistency >= 0 && consistency <= 1):
+				return fault.Inputf("--consistency %g: want 0 (as the model made it) to 1", consistency)
 			}
 			img, err := f.read()
 			if err != nil {
@@ -44,14 +50,14 @@ for memory is computed in patches; see --max-memory.`,
 				if m.Network().Kind != model.Itself || !m.Network().TakesPictures() || m.Network().PictureChannels() != 3 {
 					return nil, fault.Unsupportedf("this model does not make pictures larger: want one that is conditioned on small pictures (cond_stage_config Rescale or Identity, concat)")
 				}
-				first, after := small(m, r, img)
+				first, after := small(m, r, img, consistency)
 				again := func(img image.Image) (image.Image, error) {
 					for range passes - 1 {
 						next := *r
 						next.Seeds = r.Seeds[:1]
 						next.OnStep = nil
 						var cut []finish
-						next.Condition, cut = small(m, &next, img)
+						next.Condition, cut = small(m, &next, img, consistency)
 						out, err := m.Generate(cmd.Context(), next)
 						if err != nil {
 							return nil, err
@@ -71,6 +77,7 @@ for memory is computed in patches; see --max-memory.`,
 	}
 	f.register(cmd)
 	cmd.Flags().IntVar(&passes, "passes", 1, "how often the picture is made larger")
+	cmd.Flags().Float64Var(&consistency, "consistency", 0, "how far the result, made small again, is brought to the picture: 0 to 1")
 	for _, name := range []string{"width", "height", "fit"} {
 		cmd.Flags().MarkHidden(name)
 	}
@@ -79,13 +86,17 @@ for memory is computed in patches; see --max-memory.`,
 
 // small is the condition of a small picture of any size: it goes on at its edges as far
 // as the model wants, and what comes of that is cut off.
-func small(m *ldm.Model, r *ldm.Request, img image.Image) (ldm.Condition, []finish) {
+func small(m *ldm.Model, r *ldm.Request, img image.Image, consistency float64) (ldm.Condition, []finish) {
 	f, unit := m.FirstStage().Factor(), m.Network().UNet.Factor()
 	size := img.Bounds().Size()
 	w, h := up(size.X, unit), up(size.Y, unit)
 	r.Width, r.Height = w*f, h*f
 	cut := func(made image.Image) (image.Image, error) {
-		return retouch.Crop(made, image.Rect(0, 0, size.X*f, size.Y*f)), nil
+		made = retouch.Crop(made, image.Rect(0, 0, size.X*f, size.Y*f))
+		if consistency == 0 {
+			return made, nil
+		}
+		return retouch.Consistent(made, img, consistency)
 	}
 	return ldm.Picture{Image: retouch.Enlarge(picture.OnWhite(img), w, h)}, []finish{cut}
 }
