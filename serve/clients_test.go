@@ -16,14 +16,12 @@ func TestClients(t *testing.T) {
 		{"openai for Python", "python3", "import openai", "openai_client.py"},
 		{"webuiapi", "python3", "import webuiapi", "webuiapi_client.py"},
 		{"openai for Node", "node", "require.resolve('openai')", "openai_client.cjs"},
+		{"openai for Go", os.Getenv("LDM_OPENAI_GO"), "", ""}, // built from testdata/clients/go
 		{"a1111-webui-api", "node", "require.resolve('a1111-webui-api')", "a1111_client.cjs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			flag := "-c"
-			if c.program == "node" {
-				flag = "-e"
-			}
-			if exec.Command(c.program, flag, c.probe).Run() != nil {
+			t.Parallel()
+			if !installed(c.program, c.probe) {
 				t.Skipf("%s is not installed", c.name)
 			}
 			r := start(t, config(t))
@@ -31,7 +29,10 @@ func TestClients(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(c.program, filepath.Join("testdata", "clients", c.script))
+			cmd := exec.Command(c.program)
+			if c.script != "" {
+				cmd.Args = append(cmd.Args, filepath.Join("testdata", "clients", c.script))
+			}
 			cmd.Env = append(os.Environ(), "BASE_URL="+r.url, "PORT="+u.Port())
 			out, err := cmd.CombinedOutput()
 			if err != nil || strings.TrimSpace(string(out)) != "ok" {
@@ -39,4 +40,17 @@ func TestClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// installed tells whether a program runs, and finds the package of a probe.
+func installed(program, probe string) bool {
+	switch {
+	case program == "":
+		return false
+	case probe == "":
+		return true
+	case program == "node":
+		return exec.Command(program, "-e", probe).Run() == nil
+	}
+	return exec.Command(program, "-c", probe).Run() == nil
 }
