@@ -13,6 +13,7 @@ import (
 // TestA1111 sends what its clients send: nulls, numbers as texts, fields that
 // nobody knows.
 func TestA1111(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	body := m{
 		"prompt": "a cat", "negative_prompt": nil, "seed": 7.0, "steps": "5", "width": 64.0, "height": "64", "cfg_scale": "4.5", "batch_size": 2, "n_iter": 2,
@@ -48,6 +49,7 @@ func TestA1111(t *testing.T) {
 }
 
 func TestA1111Refusals(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	for _, c := range []struct {
 		path, body, want string
@@ -76,6 +78,7 @@ func TestA1111Refusals(t *testing.T) {
 // TestProgress: exactly idle when idle; a job in work has a step and a picture.
 // Interrupt ends it with the picture as far as it is, skip goes on with the next.
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.Models = servetest.New(5 * time.Millisecond)
 	r := start(t, cfg)
@@ -135,6 +138,7 @@ func (r *running) busy() m {
 
 // TestGoneClient: a request whose client goes is cancelled within a few steps.
 func TestGoneClient(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	models := servetest.New(5 * time.Millisecond)
 	cfg.Models = models
@@ -155,6 +159,7 @@ func TestGoneClient(t *testing.T) {
 
 // TestLists: all that clients read at connection.
 func TestLists(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	for _, name := range []string{
 		"sd-models", "samplers", "schedulers", "upscalers", "latent-upscale-modes", "sd-vae", "sd-modules", "loras", "hypernetworks", "face-restorers",

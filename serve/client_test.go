@@ -14,6 +14,7 @@ import (
 // TestGoClient: progress, pictures, refusals by field, and a job that is
 // cancelled with its context.
 func TestGoClient(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.Models = servetest.New(3 * time.Millisecond)
 	cfg.Keys = map[string]string{"me": "secret"}

@@ -10,6 +10,7 @@ import (
 // TestFullDisk: while the disk is full jobs are refused with 503, and taken again
 // when there is room, by the same process.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.Data = smallDisk(t)
 	r := start(t, cfg)

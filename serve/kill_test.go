@@ -80,6 +80,7 @@ func (c *child) kill() {
 // TestKill: a server is killed at fifty random moments while jobs come in; every
 // job that was accepted is done in the end, with its pictures, and once.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	kills := 50
 	if testing.Short() {
 		kills = 5

@@ -43,6 +43,7 @@ type metrics struct {
 	wait      prometheus.Histogram
 	took      *prometheus.HistogramVec
 	step      *prometheus.HistogramVec
+	rows      prometheus.Histogram
 	images    prometheus.Counter
 	rejected  *prometheus.CounterVec
 	requests  *prometheus.CounterVec
@@ -62,6 +63,7 @@ func newMetrics(s *Server) *metrics {
 		wait:      prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ldm_queue_wait_seconds", Help: "Time from acceptance to start.", Buckets: long}),
 		took:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ldm_job_seconds", Help: "Time that a job ran.", Buckets: long}, []string{"type", "model"}),
 		step:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "ldm_step_seconds", Help: "Time of a job divided by its steps.", Buckets: prometheus.ExponentialBuckets(.001, 2, 16)}, []string{"model"}),
+		rows:      prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ldm_batch_rows", Help: "Pictures computed together.", Buckets: []float64{1, 2, 3, 4, 6, 8, 12, 16, 32}}),
 		images:    prometheus.NewCounter(prometheus.CounterOpts{Name: "ldm_images_total", Help: "Pictures made."}),
 		rejected:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ldm_rejected_total", Help: "Requests refused."}, []string{"reason"}),
 		requests:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ldm_http_requests_total", Help: "Requests answered."}, []string{"route", "method", "code"}),
@@ -79,12 +81,15 @@ func newMetrics(s *Server) *metrics {
 		}
 		return float64(s.cfg.Models.Bytes())
 	})
-	m.registry.MustRegister(m.jobs, m.running, m.wait, m.took, m.step, m.images, m.rejected, m.requests, m.durations, depth, bytes,
+	m.registry.MustRegister(m.jobs, m.running, m.wait, m.took, m.step, m.rows, m.images, m.rejected, m.requests, m.durations, depth, bytes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) reject(reason string) { m.rejected.WithLabelValues(reason).Inc() }
+
+// batch counts pictures that are computed together.
+func (m *metrics) batch(rows int) { m.rows.Observe(float64(rows)) }
 
 // request counts an answered request under the pattern that it met.
 func (m *metrics) request(r *http.Request, code int, took time.Duration) {

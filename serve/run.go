@@ -46,7 +46,9 @@ func (s *Server) Run(ctx context.Context, ready func(addr net.Addr)) error {
 	s.setReady(true)
 	if listener == nil {
 		ready(nil)
+		notify("READY=1")
 		<-ctx.Done()
+		notify("STOPPING=1")
 		<-worked
 		return nil
 	}
@@ -60,11 +62,13 @@ func (s *Server) listen(ctx context.Context, listener net.Listener, worked <-cha
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	ready(listener.Addr())
+	notify("READY=1")
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
+	notify("STOPPING=1")
 	s.setReady(false)
 	s.core.Drain()
 	<-worked // within the grace
@@ -80,7 +84,7 @@ func (s *Server) worker() *worker.Worker {
 	return &worker.Worker{
 		Name: s.name, Store: s.store, Blobs: s.blobs, Bus: s.core.Bus, Runner: s.metrics.measure(s.cfg.Models), Alive: s.isAlive, Log: s.cfg.Log,
 		MaxRows: s.cfg.MaxBatch, Timeout: s.cfg.Timeout, Grace: s.cfg.Grace,
-		Idle: debug.FreeOSMemory, Only: s.cfg.NATS == "",
+		Idle: debug.FreeOSMemory, Only: s.cfg.NATS == "", Batch: s.metrics.batch,
 	}
 }
 

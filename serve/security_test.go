@@ -12,6 +12,7 @@ import (
 // TestForeignPages: a page of another site that drives a victim's browser
 // against a local server gets nothing.
 func TestForeignPages(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	own := strings.TrimPrefix(r.url, "http://")
 	for _, c := range []struct {
@@ -50,6 +51,7 @@ func TestForeignPages(t *testing.T) {
 
 // TestAllowedOrigin gets the headers that a browser wants.
 func TestAllowedOrigin(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.Origins = []string{"https://good.example"}
 	r := start(t, cfg)
@@ -62,6 +64,7 @@ func TestAllowedOrigin(t *testing.T) {
 
 // TestKeys: every form in which clients send one, and none in a URL.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.Keys = map[string]string{"alice": "sesame", "bob": "other"}
 	r := start(t, cfg)
@@ -98,6 +101,7 @@ func TestKeys(t *testing.T) {
 
 // TestOpenToTheWorld: beyond loopback only with keys, or when it is said.
 func TestOpenToTheWorld(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		listen string
 		change func(*serve.Config)
@@ -130,6 +134,7 @@ func TestOpenToTheWorld(t *testing.T) {
 
 // TestSizes: what is too large is refused before it is read or decoded.
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.MaxBody = 1000
 	r := start(t, cfg)
@@ -155,6 +160,7 @@ func TestSizes(t *testing.T) {
 
 // TestMethods: OPTIONS is answered everywhere, HEAD where GET is.
 func TestMethods(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	for _, path := range []string{"/v1/images/generations", "/sdapi/v1/txt2img", "/v1/models"} {
 		if resp, _ := r.do("OPTIONS", path, nil, nil); resp.StatusCode != 204 || resp.Header.Get("Allow") == "" {

@@ -10,8 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -221,10 +224,23 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /{$}", page.Handler())
 	mux.Handle("GET /assets/", page.Handler())
 	f := &front.Front{
-		Keys: s.cfg.Keys, Origins: s.cfg.Origins, Hosts: s.cfg.Hosts, MaxBody: s.cfg.MaxBody, Rate: s.cfg.Rate, Log: s.cfg.Log,
-		Open: open, Fail: s.fail, Seen: s.metrics.request,
+		Keys: s.cfg.Keys, Origins: s.cfg.Origins, Hosts: s.cfg.hosts(), MaxBody: s.cfg.MaxBody, Rate: s.cfg.Rate, Log: s.cfg.Log,
+		Open: open, Forms: forms, Fail: s.fail, Seen: s.metrics.request,
 	}
 	return f.Handler(mux)
+}
+
+// hosts are the names of this server, that clients reach it by among them.
+func (c *Config) hosts() []string {
+	if u, err := url.Parse(c.Public); err == nil && u.Hostname() != "" {
+		return append(slices.Clone(c.Hosts), u.Hostname())
+	}
+	return c.Hosts
+}
+
+// forms tells whether a path takes multipart forms.
+func forms(r *http.Request) bool {
+	return r.URL.Path == "/v1/images/edits" || r.URL.Path == "/v1/images/variations"
 }
 
 // open tells whether a path needs no key.
@@ -233,5 +249,5 @@ func open(r *http.Request) bool {
 	case "/", "/healthz", "/readyz", "/internal/ping":
 		return true
 	}
-	return len(r.URL.Path) > 8 && r.URL.Path[:8] == "/assets/"
+	return strings.HasPrefix(r.URL.Path, "/assets/")
 }

@@ -125,6 +125,7 @@ type m = map[string]any
 
 // TestJob: a job is accepted, followed, fetched and removed.
 func TestJob(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	j := r.expect(202, "POST", "/v1/jobs", m{"prompt": "a cat", "n": 2, "seed": 258, "preview_every": 7, "width": nil}, nil)
 	id := j["id"].(string)
@@ -174,6 +175,7 @@ func TestJob(t *testing.T) {
 
 // TestJobRefusals: strict, and by name.
 func TestJobRefusals(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	for _, c := range []struct {
 		body, param string
@@ -201,6 +203,7 @@ func TestJobRefusals(t *testing.T) {
 
 // TestIdempotency: the same request once more is the same job.
 func TestIdempotency(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	h := header{"Idempotency-Key": "once"}
 	a := r.expect(202, "POST", "/v1/jobs", `{"prompt":"a"}`, h)
@@ -212,6 +215,7 @@ func TestIdempotency(t *testing.T) {
 
 // TestFullQueue: 429 with a time to come back, and the waiting are cancelled by DELETE.
 func TestFullQueue(t *testing.T) {
+	t.Parallel()
 	cfg := config(t)
 	cfg.Queue, cfg.MaxBatch, cfg.Models = 1, 1, servetest.New(20*time.Millisecond)
 	r := start(t, cfg)
@@ -264,6 +268,7 @@ func (r *running) gone(ctx context.Context, path, body string) {
 
 // TestPromptsInTheLog: only where that was asked for.
 func TestPromptsInTheLog(t *testing.T) {
+	t.Parallel()
 	for _, asked := range []bool{false, true} {
 		var log safeBuffer
 		cfg := config(t)

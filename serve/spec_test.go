@@ -11,6 +11,7 @@ import (
 // TestSpec: every address of the document is there, and the document is JSON
 // that says so.
 func TestSpec(t *testing.T) {
+	t.Parallel()
 	r := start(t, config(t))
 	for _, p := range spec.Paths() {
 		method, path, _ := strings.Cut(p, " ")

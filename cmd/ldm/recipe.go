@@ -59,7 +59,7 @@ func (f *drawFlags) recipe(cmd *cobra.Command, r ldm.Request, i int) recipe {
 	}
 	for name, value := range map[string]string{
 		"seed": strconv.FormatUint(r.Seeds[i], 10), "n": strconv.Itoa(n), "steps": strconv.Itoa(r.Steps), "rng": f.rng,
-		"sampler": r.Sampler.Name, "cfg-scale": number(r.Guidance),
+		"sampler": r.Sampler.Name, "cfg-scale": metadata.Number(r.Guidance),
 	} {
 		out.Flags[name] = []string{value}
 	}
@@ -104,29 +104,27 @@ func (f *drawFlags) parameters(cmd *cobra.Command, r ldm.Request, i int, size im
 	add("Steps", strconv.Itoa(r.Steps), true)
 	add("Sampler", r.Sampler.Name, true)
 	add("Schedule type", r.Schedule.Name, r.Schedule.Name != "")
-	add("CFG scale", number(r.Guidance), true)
+	add("CFG scale", metadata.Number(r.Guidance), true)
 	add("Seed", strconv.FormatUint(r.Seeds[i], 10), true)
 	add("Size", fmt.Sprintf("%dx%d", cmp.Or(r.Width, size.X), cmp.Or(r.Height, size.Y)), true)
 	add("Model hash", model.SHA256[:min(10, len(model.SHA256))], model.SHA256 != "")
 	add("Model", strings.TrimSuffix(model.Name, filepath.Ext(model.Name)), true)
-	add("Denoising strength", number(r.Strength), r.Start != nil)
+	add("Denoising strength", metadata.Number(r.Strength), r.Start != nil)
 	add("Clip skip", strconv.Itoa(f.clipSkip), f.clipSkip > 1)
 	add("RNG", map[sampler.Source]string{sampler.TorchCPU: "CPU", sampler.TorchCUDA: "GPU"}[r.Random], r.Random != sampler.OwnNoise)
 	add("Mask blur", text("mask-blur"), given("mask-blur"))
 	add("Inpaint area", "Only masked", text("only-masked") == "true")
 	add("Masked area padding", text("padding"), text("only-masked") == "true")
-	add("CFG Rescale", number(f.rescale), f.rescale != 0)
-	add("Token merging ratio", number(f.savings.MergeTokens), f.savings.MergeTokens != 0)
+	add("CFG Rescale", metadata.Number(f.rescale), f.rescale != 0)
+	add("Token merging ratio", metadata.Number(f.savings.MergeTokens), f.savings.MergeTokens != 0)
 	if r.Eta != nil {
-		add("Eta", number(*r.Eta), *r.Eta != 0 && cmd.Flags().Changed("eta"))
+		add("Eta", metadata.Number(*r.Eta), *r.Eta != 0 && cmd.Flags().Changed("eta"))
 	}
 	add("Class", text("class"), given("class"))
 	add("Task", cmd.Name(), cmd.Name() != "txt2img")
 	add("Version", "ldm "+programVersion(), true)
 	return p
 }
-
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // modelHash is the digest of the model's file, taken while it is at work.
 type modelHash struct {

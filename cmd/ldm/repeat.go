@@ -113,7 +113,7 @@ func (f *drawFlags) repeatOther(cmd *cobra.Command, s metadata.Settings) error {
 		if v == nil {
 			return ""
 		}
-		return number(*v)
+		return metadata.Number(*v)
 	}
 	whole := func(v int) string {
 		if v == 0 {

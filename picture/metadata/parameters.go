@@ -18,6 +18,9 @@ type Parameters struct {
 // Field is a setting: "Steps: 20".
 type Field struct{ Key, Value string }
 
+// Number writes a number as short as it can be, as texts of settings have them.
+func Number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
 // Get is the value of a field, empty if there is none.
 func (p Parameters) Get(key string) string {
 	for _, f := range p.Fields {

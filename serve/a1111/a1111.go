@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ldm-go/ldm/machine"
 	"github.com/ldm-go/ldm/serve/catalog"
 	"github.com/ldm-go/ldm/serve/core"
 	"github.com/ldm-go/ldm/serve/fields"
@@ -173,8 +174,9 @@ func (a *API) setOptions(w http.ResponseWriter, r *http.Request) {
 func (a *API) memory(w http.ResponseWriter, _ *http.Request) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
+	total := max(machine.Memory(), int64(m.Sys))
 	core.JSON(w, http.StatusOK, map[string]any{
-		"ram":  map[string]any{"free": m.HeapIdle, "used": m.Sys, "total": m.Sys + m.HeapIdle},
+		"ram":  map[string]any{"free": total - int64(m.Sys), "used": m.Sys, "total": total},
 		"cuda": map[string]any{"error": "unavailable"},
 	})
 }

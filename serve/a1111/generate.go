@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/ldm-go/ldm/adapter/lora"
 	"github.com/ldm-go/ldm/serve/core"
 	"github.com/ldm-go/ldm/serve/fields"
 	"github.com/ldm-go/ldm/serve/front"
@@ -105,7 +106,18 @@ var previews = ptr[int64](1)
 
 func ptr[T any](v T) *T { return &v }
 
-func prompt(f *fields.Fields, name string) string { return strings.Join(f.Strings(name), ", ") }
+// prompt is a text; of a list of one for each picture this server takes one alone.
+func prompt(f *fields.Fields, name string) string {
+	list := f.Strings(name)
+	if len(list) > 1 {
+		f.Fail(name, fields.Unsupported, "%d texts: this server takes one for all pictures", len(list))
+	}
+	text := strings.Join(list, "")
+	if f.True("disable_extra_networks") {
+		text, _, _ = lora.Tags(text)
+	}
+	return text
+}
 
 func count(f *fields.Fields, name string) int {
 	n := f.Int(name)
@@ -153,6 +165,12 @@ func refuseUndone(f *fields.Fields) {
 	if s, ok := f.Any("script_name").(string); ok && s != "" && s != "None" {
 		f.Fail("script_name", fields.Unsupported, "script %s not found", s)
 	}
+	if round := f.Bool("mask_round"); round != nil && !*round {
+		f.Fail("mask_round", fields.Unsupported, "this server rounds masks")
+	}
+	if f.Has("latent_mask") {
+		f.Fail("latent_mask", fields.Unsupported, "this server cannot do that")
+	}
 	for name := range f.Map("alwayson_scripts") {
 		f.Fail("alwayson_scripts", fields.Unsupported, "always on script %s not found", name)
 	}
@@ -165,7 +183,7 @@ func overrides(f *fields.Fields, in *intake.Input) (model, format string) {
 	if skip := o.Int("CLIP_stop_at_last_layers"); skip != nil && in.ClipSkip == nil {
 		in.ClipSkip = skip
 	}
-	if vae := o.Text("sd_vae"); vae != "" && vae != "Automatic" && vae != "None" {
+	if vae := o.Text("sd_vae"); vae != "" && !strings.EqualFold(vae, "Automatic") && !strings.EqualFold(vae, "None") {
 		f.Fail("override_settings.sd_vae", fields.Unsupported, "%q: this server knows Automatic and None", vae)
 	}
 	if delta := o.Int("eta_noise_seed_delta"); delta != nil && *delta != 0 {

@@ -53,6 +53,7 @@ func newInfo(j job.Job, x extra, m catalog.Model, version string, withImage bool
 		SamplerName: r.Sampler, CFGScale: r.CFGScale, Steps: r.Steps, BatchSize: x.Batch, ModelName: m.ID, ModelHash: m.Hash(),
 		SeedResizeFromW: -1, SeedResizeFromH: -1, Extra: map[string]any{}, Infotexts: []string{}, Styles: []string{},
 		JobTimestamp: j.Created.Format("20060102150405"), ClipSkip: r.ClipSkip, Version: version,
+		InpaintingModel: m.Can(job.Inpaint) && !m.Can(job.ImageToImage),
 	}
 	if withImage {
 		i.Strength = &r.Strength

@@ -76,13 +76,12 @@ func (c *Core) Problem(ctx context.Context, err error) Problem {
 // Failure says what the failure of a job means to a client that waited for it.
 func Failure(j job.Job) Problem {
 	if j.Status == job.Cancelled || j.Error == nil {
-		return problem(http.StatusInternalServerError, "server_error", "cancelled", "the job was cancelled")
+		p := problem(http.StatusInternalServerError, "server_error", "cancelled", "the job was cancelled")
+		p.NoRetry = true
+		return p
 	}
-	switch j.Error.Code {
-	case job.InvalidInput:
+	if j.Error.Code == job.InvalidInput {
 		return problem(http.StatusBadRequest, "invalid_request_error", fields.InvalidValue, "%s", j.Error.Message)
-	case job.WorkerLost:
-		return problem(http.StatusInternalServerError, "server_error", string(j.Error.Code), "%s", j.Error.Message)
 	}
 	p := problem(http.StatusInternalServerError, "server_error", string(j.Error.Code), "%s", j.Error.Message)
 	p.NoRetry = true

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +42,6 @@ type Core struct {
 	Rejected func(reason string) // counts refusals; may be nil
 
 	draining atomic.Bool
-	pace     pace
 	feeds    feeds
 }
 
@@ -93,7 +92,7 @@ func (c *Core) Submit(ctx context.Context, j job.Job, blobs intake.Blobs) (job.J
 			return j, err
 		}
 	}
-	c.feeds.open(c, j)
+	c.feeds.open(c, j).add(bus.Event{Kind: bus.KindStatus, Status: &j.Status})
 	accepted, err := c.Store.Accept(ctx, j)
 	if err == nil && c.Prompts {
 		c.Log.Info("accepted", "job", accepted.ID, "prompt", j.Request.Prompt, "negative_prompt", j.Request.NegativePrompt)
@@ -140,28 +139,7 @@ func (c *Core) Do(ctx context.Context, j job.Job, blobs intake.Blobs) (job.Job, 
 		c.Store.Cancel(clean, accepted.ID)
 		return done, err
 	}
-	c.pace.ended(done)
 	return done, nil
-}
-
-// pace measures how much work the workers do in a second.
-type pace struct {
-	mu   sync.Mutex
-	rate float64 // steps times pixels in a second
-}
-
-func (p *pace) ended(j job.Job) {
-	took := j.Finished.Sub(j.Started).Seconds()
-	if j.Status != job.Succeeded || took <= 0 {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := float64(j.Request.Cost()) / took
-	if p.rate == 0 {
-		p.rate = now
-	}
-	p.rate += (now - p.rate) / 4
 }
 
 // RetryAfter is in how many seconds the queue will have room, 1 to 120.
@@ -174,11 +152,34 @@ func (c *Core) RetryAfter(ctx context.Context) int {
 	for _, j := range waiting {
 		work += float64(j.Request.Cost())
 	}
-	c.pace.mu.Lock()
-	rate := c.pace.rate
-	c.pace.mu.Unlock()
+	rate := c.rate(ctx)
 	if rate == 0 {
 		return 10
 	}
 	return int(min(max(math.Ceil(work/rate), 1), 120))
+}
+
+// rate is the work of a second, in steps times pixels, of the jobs that ended last.
+func (c *Core) rate(ctx context.Context) float64 {
+	ended, _, err := c.Store.List(ctx, store.Query{AnyKey: true, Status: job.Succeeded, Limit: 16})
+	if err != nil {
+		return 0
+	}
+	slices.SortFunc(ended, func(a, b job.Job) int { return a.Started.Compare(b.Started) })
+	var work, busy float64
+	var until time.Time
+	for _, j := range ended { // some run side by side
+		work += float64(j.Request.Cost())
+		if j.Started.After(until) {
+			until = j.Started
+		}
+		if j.Finished.After(until) {
+			busy += j.Finished.Sub(until).Seconds()
+			until = j.Finished
+		}
+	}
+	if busy == 0 {
+		return 0
+	}
+	return work / busy
 }

@@ -254,6 +254,10 @@ func (f *Fields) Map(name string) map[string]any {
 		return nil
 	case map[string]any:
 		return v
+	case []any:
+		if len(v) == 0 && !f.strict { // what PHP makes of an empty object
+			return nil
+		}
 	}
 	f.fail(name, InvalidType, "want an object")
 	return nil

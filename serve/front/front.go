@@ -31,6 +31,7 @@ type Front struct {
 	Rate    float64 // requests a second of a key; 0: any number
 	Log     *slog.Logger
 	Open    func(r *http.Request) bool // paths that need no key
+	Forms   func(r *http.Request) bool // paths that take multipart forms
 	Fail    Fail
 	Seen    func(r *http.Request, code int, took time.Duration) // for metrics; may be nil
 
@@ -68,6 +69,7 @@ func (f *Front) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		id := requestID()
+		r = plainPath(r)
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("X-Request-Id", id)
 		rec.Header().Set("X-Content-Type-Options", "nosniff")
@@ -94,7 +96,7 @@ func (f *Front) Handler(next http.Handler) http.Handler {
 			f.options(rec, next, r)
 			return
 		}
-		r.Body = http.MaxBytesReader(rec, r.Body, f.MaxBody)
+		r.Body = http.MaxBytesReader(rec, &timed{ReadCloser: r.Body, out: http.NewResponseController(w)}, f.MaxBody)
 		r = r.WithContext(context.WithValue(r.Context(), contextKey{}, name))
 		next.ServeHTTP(rec, r)
 	})
@@ -125,20 +127,22 @@ func (f *Front) check(w http.ResponseWriter, r *http.Request) (status int, reaso
 		w.Header().Set("Connection", "close")
 		return http.StatusRequestEntityTooLarge, TooLarge, "the body is larger than this server takes (--max-body)", ""
 	}
-	if r.Method == http.MethodPost && !mediaType(r) {
+	if r.Method == http.MethodPost && !f.mediaType(r) {
 		return http.StatusUnsupportedMediaType, BadMediaType, "want Content-Type: application/json", ""
 	}
 	return 0, "", "", name
 }
 
 // mediaType: a page of another site can send plain text and forms without being
-// asked, so that only what it cannot send is taken. Multipart forms are for the
-// interface to check.
-func mediaType(r *http.Request) bool {
+// asked, so that only what it cannot send is taken, and multipart forms where an
+// interface is made of them.
+func (f *Front) mediaType(r *http.Request) bool {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	switch strings.ToLower(strings.TrimSpace(kind)) {
-	case "", "application/json", "multipart/form-data":
+	case "", "application/json":
 		return true
+	case "multipart/form-data":
+		return f.Forms != nil && f.Forms(r)
 	}
 	return r.ContentLength == 0
 }

@@ -334,8 +334,8 @@ func (k *check) numbers() {
 	switch {
 	case k.in.Seed == nil || *k.in.Seed < 0:
 		k.r.Seed = int64(rand.Uint32())
-	case *k.in.Seed > maxSeed-int64(k.Limits.MaxImages):
-		k.fail("seed", fields.InvalidValue, "%d: want at most %d", *k.in.Seed, int64(maxSeed)-int64(k.Limits.MaxImages))
+	case *k.in.Seed > maxSeed-int64(k.r.N-1):
+		k.fail("seed", fields.InvalidValue, "%d: want at most %d", *k.in.Seed, maxSeed-int64(k.r.N-1))
 	default:
 		k.r.Seed = *k.in.Seed
 	}

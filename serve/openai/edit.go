@@ -27,6 +27,7 @@ func form(r *http.Request) (*fields.Fields, map[string][]*multipart.FileHeader, 
 		}
 		return nil, nil, &fields.Error{Code: fields.InvalidValue, Message: "the body is not a multipart form: " + err.Error()}
 	}
+	io.Copy(io.Discard, r.Body) // what stands behind the form; the body has come to its end then
 	return fields.Form(r.MultipartForm.Value), r.MultipartForm.File, nil
 }
 

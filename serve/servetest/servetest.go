@@ -82,7 +82,7 @@ func (m *Models) Run(ctx context.Context, t *worker.Task) error {
 			}
 			m.Steps.Add(1)
 			t.Step(step+1, r.Steps, i, 1)
-			if r.PreviewEvery > 0 && (step+1)%r.PreviewEvery == 0 && step+1 < r.Steps {
+			if step+1 < r.Steps && t.WantsPreview(step+1) {
 				data, err := encode(r, r.Seed+int64(i))
 				if err != nil {
 					return err

@@ -66,6 +66,14 @@ func plain(prompt string) string {
 	return rest
 }
 
+// contents are A1111's names of what a masked area begins with, but for the picture itself.
+var contents = map[job.Fill]string{job.FillBlur: "fill", job.FillNoise: "latent noise", job.FillZeros: "latent nothing"}
+
+// commands are those of this program that do a kind of work.
+var commands = map[job.Type]string{
+	job.TextToImage: "txt2img", job.ImageToImage: "img2img", job.Inpaint: "inpaint", job.ClassToImage: "sample", job.Uncond: "sample", job.Upscale: "upscale",
+}
+
 // settings are those of a picture as A1111 writes them.
 func settings(m catalog.Model, r job.Request, seed int64, version string) metadata.Parameters {
 	p := metadata.Parameters{Prompt: strings.TrimSpace(r.Prompt), Negative: r.NegativePrompt}
@@ -75,29 +83,35 @@ func settings(m catalog.Model, r job.Request, seed int64, version string) metada
 	if r.Scheduler != "" {
 		add("Schedule type", r.Scheduler)
 	}
-	add("CFG scale", number(r.CFGScale))
+	add("CFG scale", metadata.Number(r.CFGScale))
 	add("Seed", strconv.FormatInt(seed, 10))
 	add("Size", fmt.Sprintf("%dx%d", r.Width, r.Height))
 	add("Model hash", m.Hash())
 	add("Model", m.ID)
 	if r.InitImage != "" && r.Type != job.Upscale {
-		add("Denoising strength", number(r.Strength))
+		add("Denoising strength", metadata.Number(r.Strength))
 	}
 	if r.ClipSkip > 1 {
 		add("Clip skip", strconv.Itoa(r.ClipSkip))
 	}
 	if r.Mask != "" {
-		add("Mask blur", number(r.MaskBlur))
+		add("Mask blur", metadata.Number(r.MaskBlur))
 		if r.FullRes {
 			add("Inpaint area", "Only masked")
 			add("Masked area padding", strconv.Itoa(r.FullResPadding))
 		}
+		if content := contents[r.Fill]; content != "" {
+			add("Masked content", content)
+		}
 	}
 	if r.Eta != nil && *r.Eta != 0 {
-		add("Eta", number(*r.Eta))
+		add("Eta", metadata.Number(*r.Eta))
 	}
 	if r.Class != nil {
 		add("Class", strconv.Itoa(*r.Class))
+	}
+	if task := commands[r.Type]; task != "txt2img" {
+		add("Task", task)
 	}
 	add("Version", version)
 	return p
@@ -106,14 +120,14 @@ func settings(m catalog.Model, r job.Request, seed int64, version string) metada
 // notesOf are the texts that a picture carries: A1111's, and for work without a
 // picture that it began with the recipe by which ldm --from-image makes it again.
 func notesOf(p metadata.Parameters, m catalog.Model, r job.Request, seed int64, version string) ([]picture.Note, error) {
-	task := map[job.Type]string{job.TextToImage: "txt2img", job.ClassToImage: "sample", job.Uncond: "sample"}[r.Type]
+	task := commands[r.Type]
 	file := metadata.File{Name: m.FileName(), SHA256: m.SHA256}
 	if m.File == "" {
 		file = metadata.File{Name: m.ID, SHA256: m.SHA256}
 	}
 	recipe := metadata.Recipe{Task: task, Model: file, Version: strings.TrimPrefix(version, "ldm "), Flags: map[string][]string{
 		"seed": {strconv.FormatInt(seed, 10)}, "n": {"1"}, "steps": {strconv.Itoa(r.Steps)}, "rng": {"ldm"}, "sampler": {r.Sampler},
-		"cfg-scale": {number(r.CFGScale)}, "width": {strconv.Itoa(r.Width)}, "height": {strconv.Itoa(r.Height)},
+		"cfg-scale": {metadata.Number(r.CFGScale)}, "width": {strconv.Itoa(r.Width)}, "height": {strconv.Itoa(r.Height)},
 	}}
 	set := func(flag, value string, want bool) {
 		if want {
@@ -128,13 +142,11 @@ func notesOf(p metadata.Parameters, m catalog.Model, r job.Request, seed int64, 
 		set("class", strconv.Itoa(*r.Class), true)
 	}
 	if r.Eta != nil {
-		set("eta", number(*r.Eta), true)
+		set("eta", metadata.Number(*r.Eta), true)
 	}
 	notes, err := metadata.Notes(p, recipe)
-	if err == nil && (task == "" || r.CFGScale == 0) { // what it began with is not at hand
+	if err == nil && (r.InitImage != "" || r.CFGScale == 0) { // what it began with is not at hand
 		notes = notes[:1]
 	}
 	return notes, err
 }
-
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -1,10 +1,8 @@
 package stock
 
 import (
-	"bytes"
 	"context"
 	"image"
-	"image/png"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
@@ -113,12 +111,16 @@ func (s *Stock) preview(ctx context.Context, t *worker.Task, step ldm.Step, firs
 	if err != nil {
 		return err
 	}
+	format := "png"
+	if t.Job.Request.FullPreview {
+		format = t.Job.Request.OutputFormat
+	}
 	for i, img := range images {
-		var buf bytes.Buffer
-		if err := png.Encode(&buf, img); err != nil {
+		data, err := picture.Encode(img, formats[format], picture.Options{Quality: max(t.Job.Request.Compression, 1)})
+		if err != nil {
 			return err
 		}
-		t.Preview(bus.Preview{Image: first + step.First + i, Step: step.Done, Media: "image/png", Data: buf.Bytes()})
+		t.Preview(bus.Preview{Image: first + step.First + i, Step: step.Done, Media: "image/" + format, Data: data})
 	}
 	return nil
 }

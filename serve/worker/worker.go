@@ -37,12 +37,13 @@ type Worker struct {
 	Alive  func(owner string) bool // whether an API server that clients wait at is alive
 	Log    *slog.Logger
 
-	MaxRows int           // pictures computed together
-	Timeout time.Duration // of a job's running; 0: none
-	Lease   time.Duration // 0: 30 s
-	Grace   time.Duration // how long running jobs may go on after the end of Run's context
-	Only    bool          // there is no other worker: jobs of what this one lacks fail here
-	Idle    func()        // called when there was no job for a while; may be nil
+	MaxRows int            // pictures computed together
+	Timeout time.Duration  // of a job's running; 0: none
+	Lease   time.Duration  // 0: 30 s
+	Grace   time.Duration  // how long running jobs may go on after the end of Run's context
+	Only    bool           // there is no other worker: jobs of what this one lacks fail here
+	Batch   func(rows int) // told how many pictures are computed together; may be nil
+	Idle    func()         // called when there was no job for a while; may be nil
 }
 
 // Run works until ctx ends, lets running jobs go on for Grace, and gives back
@@ -120,6 +121,13 @@ func (w *Worker) claim(ctx context.Context, scheduler *schedule.Scheduler) []job
 // runAll runs jobs of one class side by side: the model computes their steps
 // together, and each ends by itself.
 func (w *Worker) runAll(ctx context.Context, jobs []job.Job) {
+	if w.Batch != nil {
+		rows := 0
+		for _, j := range jobs {
+			rows += (&Task{Job: j, worker: w}).Rows()
+		}
+		w.Batch(rows)
+	}
 	var wg sync.WaitGroup
 	for _, j := range jobs {
 		wg.Go(func() { w.run(ctx, j) })
