@@ -21,6 +21,7 @@ type Builder struct {
 	G      *graph.Graph
 	prefix string
 	params *params
+	adapt  Adapter // around layers; none: nil
 }
 
 type params struct {
@@ -79,7 +80,8 @@ func (b Builder) scope(f func() graph.Value) graph.Value {
 func Linear(b Builder, x graph.Value, out int) graph.Value {
 	in := x.Dim(-1)
 	return b.scope(func() graph.Value {
-		return b.G.Linear(x, b.Param("weight", Uniform(in), out, in), b.Param("bias", Uniform(in), out))
+		y := b.G.Linear(x, b.Param("weight", Uniform(in), out, in), b.Param("bias", Uniform(in), out))
+		return b.adapted(Layer{Weight: graph.Shape{out, in}, X: x, Y: y, Linear: true})
 	})
 }
 
@@ -87,7 +89,8 @@ func Linear(b Builder, x graph.Value, out int) graph.Value {
 func LinearNoBias(b Builder, x graph.Value, out int) graph.Value {
 	in := x.Dim(-1)
 	return b.scope(func() graph.Value {
-		return b.G.Linear(x, b.Param("weight", Uniform(in), out, in), graph.Value{})
+		y := b.G.Linear(x, b.Param("weight", Uniform(in), out, in), graph.Value{})
+		return b.adapted(Layer{Weight: graph.Shape{out, in}, X: x, Y: y, Linear: true})
 	})
 }
 
@@ -129,7 +132,7 @@ func Conv2D(b Builder, x graph.Value, out int, c Conv) graph.Value {
 		if !c.NoBias {
 			bias = b.Param("bias", init, out)
 		}
-		return b.G.Conv2D(x, w, bias, c.Conv2D)
+		return b.adapted(Layer{Weight: w.Shape(), X: x, Y: b.G.Conv2D(x, w, bias, c.Conv2D), Conv: c.Conv2D})
 	})
 }
 
@@ -144,7 +147,8 @@ func Linear1(b Builder, x graph.Value, out, axes int, zero bool) graph.Value {
 	shape := []int{out, in, 1, 1}[:2+axes]
 	return b.scope(func() graph.Value {
 		w := b.G.Reshape(b.Param("weight", init, shape...), out, in)
-		return b.G.Linear(x, w, b.Param("bias", init, out))
+		y := b.G.Linear(x, w, b.Param("bias", init, out))
+		return b.adapted(Layer{Weight: shape, X: x, Y: y, Linear: true})
 	})
 }
 

@@ -27,6 +27,7 @@ type Base struct {
 	names   []string          // the others', sorted
 	unet    map[string]string // our module by diffusers' name, within the U-Net
 	text    map[string]string // the same within the text encoder
+	written map[string]string // our module's name as kohya-ss writes it
 }
 
 // What programs write before a module's name. In the names of kohya-ss every dot is
@@ -40,7 +41,7 @@ var (
 
 // NewBase makes the table of a network with these parameters and this U-Net.
 func NewBase(params []nn.ParamSpec, u unet.Config) *Base {
-	b := &Base{shapes: map[string]tensor.Shape{}, modules: map[string]string{}, unet: map[string]string{}, text: map[string]string{}}
+	b := &Base{shapes: map[string]tensor.Shape{}, modules: map[string]string{}, unet: map[string]string{}, text: map[string]string{}, written: map[string]string{}}
 	attends := make([]bool, len(u.ChannelMult))
 	for i := range attends {
 		attends[i] = slices.Contains(u.AttentionResolutions, 1<<i)
@@ -64,13 +65,17 @@ func NewBase(params []nn.ParamSpec, u unet.Config) *Base {
 				b.unet[name] = ours
 			}
 			b.add(ours, append(theirs, inside), dottedUNet, lowUNet)
+			b.written[ours] = lowUNet[0] + low(append(theirs, inside)[0])
 		case strings.HasPrefix(p.Name, prefixHF+"text_model."):
 			name := strings.TrimPrefix(ours, prefixHF)
 			b.text[name] = ours
 			b.add(ours, []string{name, strings.TrimPrefix(name, "text_model.")}, dottedText, lowText)
+			b.written[ours] = lowText[0] + low(name)
 		case strings.HasPrefix(p.Name, prefixText):
 			inside := strings.TrimPrefix(ours, prefixText)
-			b.add(ours, append(modulesOf(bertNames(inside+".weight")), inside), dottedText, lowText)
+			theirs := append(modulesOf(bertNames(inside+".weight")), inside)
+			b.add(ours, theirs, dottedText, lowText)
+			b.written[ours] = lowText[0] + low(theirs[0])
 		}
 	}
 	b.names = slices.Sorted(maps.Keys(b.modules))
@@ -87,18 +92,21 @@ func modulesOf(weights []string) []string {
 }
 
 // add gives one of our modules the names of others.
-func (b *Base) add(ours string, names, dotted, low []string) {
+func (b *Base) add(ours string, names, dotted, lowered []string) {
 	for _, name := range names {
 		for _, alias := range withProcessors(name) {
 			for _, prefix := range dotted {
 				b.put(prefix+alias, ours)
 			}
-			for _, prefix := range low {
-				b.put(prefix+strings.ReplaceAll(alias, ".", "_"), ours)
+			for _, prefix := range lowered {
+				b.put(prefix+low(alias), ours)
 			}
 		}
 	}
 }
+
+// low is a module's name in those of kohya-ss.
+func low(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 func (b *Base) put(name, ours string) {
 	if _, taken := b.modules[name]; !taken {
