@@ -56,6 +56,7 @@ type Options struct {
 	MaxMemory machine.MaxMemory // that networks may take at a time; what is larger is computed in parts
 	Keep      programs.Limits   // of compiled programs, one for every size of batches and pictures
 	File      modelfile.Options // how a file is read
+	Adapter   nn.Adapter        // around the layers of the U-Net and of the conditioner; nil: none
 	// Patches, if set, lets larger latents go through the denoiser patch by patch,
 	// whatever the memory: the reference's split_input_params, in pixels of latents.
 	Patches *tiles.Split
@@ -136,7 +137,7 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine.Weights, opt Options) *Model {
 	pool := programs.NewPool(opt.Keep)
 	denoiser := cacheAll(pool, opt, w, func(g *graph.Graph, s programs.Batch[kind]) []graph.Value {
-		return s.Kind.build(net, g, s.Rows)
+		return s.Kind.build(net, nn.NewBuilder(g).Adapted(opt.Adapter), s.Rows)
 	})
 	stage := newFirstStage(net.FirstStage, model.PrefixFirstStage, w, opt, pool)
 	stage.part = true
@@ -147,9 +148,9 @@ func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine
 		batcher:  programs.NewBatcher(denoiser, shared),
 		context: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
 			if s.embedded {
-				return net.ClipSkip(s.skip).ConditionEmbedded(nn.NewBuilder(g), s.n, s.tokens)
+				return net.ClipSkip(s.skip).ConditionEmbedded(nn.NewBuilder(g).Adapted(opt.Adapter), s.n, s.tokens)
 			}
-			return net.ClipSkip(s.skip).Condition(nn.NewBuilder(g), s.n, s.tokens)
+			return net.ClipSkip(s.skip).Condition(nn.NewBuilder(g).Adapted(opt.Adapter), s.n, s.tokens)
 		}),
 		picture: cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
 			return net.ConditionPicture(nn.NewBuilder(g), g.Input("x", s.n, s.h, s.w, net.PictureChannels()))

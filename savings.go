@@ -83,8 +83,8 @@ func (v variant) outputs() int {
 
 // build adds the network for a batch of so many rows; its second output are deep features
 // to keep.
-func (k kind) build(net *model.Network, g *graph.Graph, rows int) []graph.Value {
-	b, in := nn.NewBuilder(g), net.DenoiserInputs(g, rows, k.h, k.w, k.tokens)
+func (k kind) build(net *model.Network, b nn.Builder, rows int) []graph.Value {
+	g, in := b.G, net.DenoiserInputs(b.G, rows, k.h, k.w, k.tokens)
 	in.Merge = k.merge
 	switch of := b.In(model.PrefixUNet); {
 	case k.branch == 0:

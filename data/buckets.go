@@ -53,6 +53,9 @@ func (s *Set) SetBuckets(list []image.Point) error {
 	return nil
 }
 
+// Bucket is the shape that picture i has; zero where all have the set's.
+func (s *Set) Bucket(i int) image.Point { return s.bucketOf(i) }
+
 func (s *Set) bucketOf(i int) image.Point {
 	if s.buckets == nil {
 		return image.Point{}

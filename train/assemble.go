@@ -103,7 +103,18 @@ func (s *secondStage) assemble(ctx context.Context, before *previous) error {
 	if err := s.setScale(ctx, before, initial); err != nil {
 		return err
 	}
+	if err := s.openPrior(ctx, s.cfg.Prior, s.openInitial); err != nil {
+		return err
+	}
 	return s.setObjective()
+}
+
+// openInitial opens the model that the run begins with, which can draw pictures.
+func (s *secondStage) openInitial() (*modelfile.File, error) {
+	if s.cfg.Init == "" {
+		return nil, fault.Inputf("prior.prompt is %q, and there is no init, the model that could draw pictures of it: want prior.folder", s.cfg.Prior.Prompt)
+	}
+	return modelfile.Open(s.cfg.Init, modelfile.Options{})
 }
 
 // setObjective settles what is minimised.
@@ -112,7 +123,7 @@ func (s *secondStage) setObjective() (err error) {
 		return err
 	}
 	h, w, _ := s.latents.shape()
-	s.denoising = denoising{net: s.net, delta: s.cfg.HuberDelta, h: h, w: w, context: s.condition.build}
+	s.denoising = denoising{net: s.net, delta: s.cfg.HuberDelta, h: h, w: w, context: s.condition.build, weighed: s.prior.from != nil}
 	times, err := diffusion.NewTimesteps(s.net.Schedule, s.cfg.MinSNR)
 	if err != nil {
 		return fmt.Errorf("min_snr_gamma: %w", err)

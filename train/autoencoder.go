@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"image"
+	"path/filepath"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/autoencoder"
@@ -230,12 +231,12 @@ func (s *firstStage) close() {}
 
 func (s *firstStage) facts() facts { return s.known }
 
-func (s *firstStage) export(path string) error {
+func (s *firstStage) export(dir string) error {
 	vars, err := s.means.Pull()
 	if err != nil {
 		return err
 	}
-	return modelfile.SaveFirstStage(context.Background(), path, s.model, vars, checkpoint.F32)
+	return modelfile.SaveFirstStage(context.Background(), filepath.Join(dir, ModelFile), s.model, vars, checkpoint.F32)
 }
 
 // loaded makes the autoencoder with the averaged weights.

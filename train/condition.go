@@ -156,23 +156,39 @@ func (c *frozen) build(b nn.Builder, n int) []graph.Value {
 }
 
 func (c *frozen) fill(ctx context.Context, p engine.Program, i int, e example) error {
+	out, err := c.context(ctx, e)
+	if err == nil {
+		copy(p.Input("condition").Row(i).F32, out)
+	}
+	return err
+}
+
+// context is an example's, computed now or before.
+func (c *frozen) context(ctx context.Context, e example) ([]float32, error) {
 	key := cache.Key(sha256.Sum256([]byte(c.inner.(keyed).key(e))))
 	out, ok := c.known.Get(key)
 	if !ok {
 		if err := c.compile(); err != nil {
-			return err
+			return nil, err
 		}
 		if err := c.inner.fill(ctx, c.prog, 0, e); err != nil {
-			return err
+			return nil, err
 		}
 		if err := c.prog.Run(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		out = c.prog.Output(0).Clone().F32
 		c.known.Put(key, out)
 	}
-	copy(p.Input("condition").Row(i).F32, out)
-	return nil
+	return out, nil
+}
+
+// rest closes the network until it is needed again.
+func (c *frozen) rest() {
+	if c.prog != nil {
+		c.prog.Close()
+		c.prog = nil
+	}
 }
 
 // frozenIn is the frozen conditioner of a condition, or nil.
@@ -188,9 +204,7 @@ func frozenIn(c condition) *frozen {
 func (c *frozen) place(w engine.Weights, known *cache.Cache) { c.weights, c.known = w, known }
 
 func (c *frozen) close() {
-	if c.prog != nil {
-		c.prog.Close()
-	}
+	c.rest()
 	c.known.Close()
 }
 

@@ -17,6 +17,7 @@ type denoising struct {
 	delta   float64 // where Huber's loss turns from squares to absolute values
 	h, w    int     // of a latent
 	context func(b nn.Builder, n int) []graph.Value
+	weighed bool // whole batches count differently: an input "weight"
 }
 
 // plain tells whether the loss is the mean over all numbers, no timestep being
@@ -34,11 +35,17 @@ func (d *denoising) build(b nn.Builder, n int) Loss {
 	x := g.Input("x", n, d.h, d.w, c)
 	predicted := d.net.Denoise(b, d.net.Place(unet.Inputs{X: x, T: g.Input("t", n)}, d.context(b, n)...))
 	target := g.Input("target", n, d.h, d.w, c)
+	out := Loss{}
 	if d.plain() {
 		loss := g.ReduceAll(graph.ReduceMean, d.distance(g, predicted, target))
-		return Loss{Minimized: loss, Terms: []Term{{"loss", loss}}}
+		out = Loss{Minimized: loss, Terms: []Term{{"loss", loss}}}
+	} else {
+		out = d.weighted(b, d.distance(g, predicted, target))
 	}
-	return d.weighted(b, d.distance(g, predicted, target))
+	if d.weighed {
+		out.Minimized = g.Mul(out.Minimized, g.Input("weight"))
+	}
+	return out
 }
 
 // distance is the elementwise loss; Huber's is PyTorch's huber_loss.

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"math"
+	"path/filepath"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/checkpoint"
@@ -29,13 +30,15 @@ type DiffusionConfig struct {
 	Init        string           `yaml:"init"`        // model file whose weights a new run begins with
 	Vocabulary  string           `yaml:"vocabulary"`  // of a text transformer: data (built from the captions) or bert
 	Data        Data             `yaml:"data"`
-	Dropout     float64          `yaml:"dropout"`       // share of captions or labels replaced by the empty one, for guidance
-	MinSNR      float64          `yaml:"min_snr_gamma"` // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
-	NoiseOffset float64          `yaml:"noise_offset"`  // deviation of a noise that is one number for a whole channel
-	HuberDelta  float64          `yaml:"huber_delta"`   // with loss_type huber: where squares turn into absolute values
-	Masks       []mask.Kind      `yaml:"masks"`         // of inpainting: kinds of holes, drawn equally often
-	Degradation degradation.Kind `yaml:"degradation"`   // of super-resolution: how pictures are made small: bicubic, bsr or bsr-light
-	CacheMB     int              `yaml:"cache_mb"`      // MiB of memory for encoded pictures, and as much for texts of a frozen encoder; the others are kept in the run's folder
+	Dropout     float64          `yaml:"dropout"`           // share of captions or labels replaced by the empty one, for guidance
+	MinSNR      float64          `yaml:"min_snr_gamma"`     // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
+	NoiseOffset float64          `yaml:"noise_offset"`      // deviation of a noise that is one number for a whole channel
+	HuberDelta  float64          `yaml:"huber_delta"`       // with loss_type huber: where squares turn into absolute values
+	Trigger     string           `yaml:"trigger,omitempty"` // before each caption, and the whole of it where there is none
+	Prior       Prior            `yaml:"prior"`
+	Masks       []mask.Kind      `yaml:"masks"`       // of inpainting: kinds of holes, drawn equally often
+	Degradation degradation.Kind `yaml:"degradation"` // of super-resolution: how pictures are made small: bicubic, bsr or bsr-light
+	CacheMB     int              `yaml:"cache_mb"`    // MiB of memory for encoded pictures, and as much for texts of a frozen encoder; the others are kept in the run's folder
 	Train       Loop             `yaml:"train"`
 	Samples     Samples          `yaml:"samples"`
 }
@@ -57,7 +60,7 @@ const (
 func DefaultDiffusion() DiffusionConfig {
 	c := DiffusionConfig{
 		Vocabulary: vocabularyData, Dropout: .1, HuberDelta: 1, CacheMB: 2048, Masks: []mask.Kind{mask.Narrow, mask.Wide, mask.Box},
-		Train: DefaultLoop(), Data: DefaultData(), Samples: Samples{Steps: 25, Scale: 3},
+		Train: DefaultLoop(), Data: DefaultData(), Samples: Samples{Steps: 25, Scale: 3}, Prior: DefaultPrior(),
 	}
 	c.Train.EMA, c.Train.WeightDecay = .9999, .01
 	return c
@@ -92,7 +95,10 @@ func (c DiffusionConfig) validate() error {
 
 // Diffusion trains the second stage, or goes on with it.
 func Diffusion(ctx context.Context, cfg DiffusionConfig, run Run) error {
-	var err error
+	cfg, err := cfg.takeInit(run)
+	if err != nil {
+		return err
+	}
 	if cfg.Train, err = cfg.Train.sharedBy(run.Hosts); err != nil {
 		return err
 	}
@@ -110,6 +116,8 @@ func Diffusion(ctx context.Context, cfg DiffusionConfig, run Run) error {
 	if s.train, s.valid, err = cfg.Data.open(ctx, s.cfg.Train, run, s.classed(), before.classNames()); err != nil {
 		return err
 	}
+	s.train.Batch = s.cfg.Train.BatchSize * s.cfg.Train.perStep()
+	setTrigger(s.train.Set, cfg.Trigger)
 	if err := s.assemble(ctx, before); err != nil {
 		return err
 	}
@@ -137,6 +145,9 @@ type secondStage struct {
 
 	train, valid  *feed
 	latents, held *latents       // of the training and of the held-out pictures; held is nil without
+	prior         prior          // pictures of the class
+	adapter       nn.Adapter     // around the network's layers; nil: none
+	sampled       ldm.Request    // how samples are made, beside the configuration
 	frozen        engine.Weights // of the first stage
 	means         engine.Weights // the averaged ones
 	model         *ldm.Model     // with these
@@ -159,9 +170,15 @@ func (s *secondStage) moves(name string) bool {
 }
 
 func (s *secondStage) fill(ctx context.Context, p engine.Program, batch int) error {
-	for i, pick := range s.train.Picks(batch - 1) {
+	from, picks := s.batch(batch)
+	weight := 1.0
+	if from == s.prior.from {
+		weight = s.prior.weight
+	}
+	setScalar(p, "weight", weight)
+	for i, pick := range picks {
 		at := uint64((batch-1)*s.cfg.Train.BatchSize + i)
-		e := example{from: s.latents, pick: pick, seed: s.cfg.Train.Seed, at: at}
+		e := example{from: from, pick: pick, seed: s.cfg.Train.Seed, at: at}
 		e.dropped = tensor.NewStream(s.cfg.Train.Seed, drawDropout, at).Float64() < s.cfg.Dropout
 		if err := s.example(ctx, p, s.noiser, i, e); err != nil {
 			return err
@@ -170,10 +187,25 @@ func (s *secondStage) fill(ctx context.Context, p engine.Program, batch int) err
 	return nil
 }
 
+// batch is where the pictures of a batch come from, counted from 1, and which they
+// are: in every second update those of the class, if there are some.
+func (s *secondStage) batch(batch int) (*latents, []data.Pick) {
+	per, parts := s.cfg.Train.BatchSize, s.cfg.Train.perStep()
+	update, part := (batch-1)/parts, (batch-1)%parts
+	from := s.latents
+	if s.prior.from != nil {
+		if update%2 == 1 {
+			from = s.prior.from
+		}
+		update /= 2
+	}
+	return from, from.feed.Picks(update)[part*per:][:per]
+}
+
 // example writes place i of a batch: a latent drawn from the posterior, noised
 // to a random timestep, what the network should say of it, and its condition.
 func (s *secondStage) example(ctx context.Context, p engine.Program, n noiser, i int, e example) error {
-	h, w, c := e.from.shape()
+	h, w, c := e.from.shapeOf(e.pick)
 	z := make([]float32, h*w*c)
 	if err := e.from.sample(ctx, z, &e.pick, tensor.NewStream(n.seed, drawPosterior, e.at)); err != nil {
 		return err
@@ -194,7 +226,7 @@ func (s *secondStage) validate(ctx context.Context) ([]scalar, error) {
 	n := min(s.cfg.Train.BatchSize, s.valid.Set.Len())
 	if s.loss == nil {
 		g := graph.New()
-		l := s.denoising.build(nn.NewBuilder(g), n)
+		l := s.denoising.build(nn.NewBuilder(g).Adapted(s.adapter), n)
 		var err error
 		if s.loss, err = s.run.Engine.Compile(g, []graph.Value{l.Terms[0].Value}, s.means, engine.Options{Precision: s.cfg.Train.Precision}); err != nil {
 			return nil, err
@@ -239,21 +271,33 @@ func (s *secondStage) loaded(w engine.Weights) (err error) {
 			depends += " " + s.cfg.Train.Precision.String()
 		}
 		s.latents.cache = s.cfg.openCache(s.run, depends)
-		if s.held != nil {
-			s.held.cache = s.latents.cache
+		for _, l := range []*latents{s.held, s.prior.from} {
+			if l != nil {
+				l.cache = s.latents.cache
+			}
 		}
 	}
 	s.vars = nil
-	s.model = ldm.New(s.net, s.target, s.tok, s.means, ldm.Options{Engine: s.run.Engine, Precision: s.cfg.Train.Precision})
+	s.model = s.newModel()
 	return nil
 }
 
-func (s *secondStage) export(path string) error {
+// newModel is the whole model as it stands.
+func (s *secondStage) newModel() *ldm.Model {
+	return ldm.New(s.net, s.target, s.tok, s.means, ldm.Options{Engine: s.run.Engine, Precision: s.cfg.Train.Precision, Adapter: s.adapter})
+}
+
+func (s *secondStage) export(dir string) error {
+	return s.exportAs(filepath.Join(dir, ModelFile), checkpoint.F32)
+}
+
+// exportAs writes the whole model.
+func (s *secondStage) exportAs(path string, d checkpoint.DType) error {
 	vars, err := s.means.Pull()
 	if err != nil {
 		return err
 	}
-	return modelfile.Save(context.Background(), path, s.net, s.target, s.tok, s.classes, vars, checkpoint.F32)
+	return modelfile.Save(context.Background(), path, s.net, s.target, s.tok, s.classes, vars, d)
 }
 
 func (s *secondStage) facts() facts { return s.known }

@@ -29,6 +29,8 @@ import (
 const (
 	kindAutoencoder = "an autoencoder"
 	kindDiffusion   = "a diffusion model"
+	kindLoRA        = "a LoRA"
+	kindStudent     = "a student"
 )
 
 // facts are what a checkpoint depends on beside the configuration. A resumed
@@ -41,6 +43,7 @@ type facts struct {
 	scale       float32
 	firstStage  string // digest of the weights
 	conditioner string // digest of a frozen conditioner's weights
+	base        string // digest of the whole model that is changed
 	pictures    string // digest of the training pictures' names and sizes
 	pixels      string // how pixels are made of them
 	captions    string // digest of their captions and classes
@@ -54,6 +57,7 @@ const (
 	metaScale       = "ldm.scale_factor"
 	metaFirstStage  = "ldm.digest.first_stage"
 	metaConditioner = "ldm.digest.conditioner"
+	metaBase        = "ldm.digest.base"
 	metaPictures    = "ldm.digest.pictures"
 	metaPixels      = "ldm.pixels"
 	metaCaptions    = "ldm.digest.captions"
@@ -62,7 +66,7 @@ const (
 
 func (f facts) metadata() map[string]string {
 	m := map[string]string{
-		metaKind: f.kind, metaFirstStage: f.firstStage, metaConditioner: f.conditioner, metaPictures: f.pictures, metaPixels: f.pixels, metaCaptions: f.captions, metaCount: strconv.Itoa(f.count),
+		metaKind: f.kind, metaFirstStage: f.firstStage, metaConditioner: f.conditioner, metaBase: f.base, metaPictures: f.pictures, metaPixels: f.pixels, metaCaptions: f.captions, metaCount: strconv.Itoa(f.count),
 	}
 	if len(f.vocabulary) > 0 {
 		m[metaVocabulary] = strings.Join(f.vocabulary, "\n")
@@ -106,7 +110,7 @@ func readPrevious(path string) (*previous, error) {
 	defer f.Close()
 	m := f.Metadata()
 	p := &previous{path: path, config: m[metaConfig], facts: facts{
-		kind: m[metaKind], firstStage: m[metaFirstStage], conditioner: m[metaConditioner], pictures: m[metaPictures], pixels: m[metaPixels], captions: m[metaCaptions],
+		kind: m[metaKind], firstStage: m[metaFirstStage], conditioner: m[metaConditioner], base: m[metaBase], pictures: m[metaPictures], pixels: m[metaPixels], captions: m[metaCaptions],
 	}}
 	if p.step, err = strconv.Atoi(m[metaStep]); err != nil || p.step < 0 {
 		return nil, fault.Filef("%s: not a checkpoint of a training run: metadata has no %s", path, metaStep)
@@ -137,10 +141,11 @@ const (
 	AcceptClasses     = "classes"     // a class has another name
 	AcceptFirstStage  = "first_stage" // the first stage has other weights
 	AcceptConditioner = "conditioner" // the frozen conditioner has other weights
+	AcceptBase        = "base"        // the model that is changed has other weights
 )
 
 // Acceptable lists the differences that Run.Accept may name.
-var Acceptable = []string{AcceptData, AcceptCaptions, AcceptClasses, AcceptFirstStage, AcceptConditioner}
+var Acceptable = []string{AcceptData, AcceptCaptions, AcceptClasses, AcceptFirstStage, AcceptConditioner, AcceptBase}
 
 func acceptable(name string) error {
 	if !slices.Contains(Acceptable, name) {
@@ -157,6 +162,7 @@ func (p *previous) check(r Run, text string, now facts) error {
 		{AcceptCaptions, "the captions or classes of the training pictures were changed since the checkpoint", p.captions, now.captions},
 		{AcceptFirstStage, "the first stage is not the one of the checkpoint: its weights differ", p.firstStage, now.firstStage},
 		{AcceptConditioner, "the frozen conditioner is not the one of the checkpoint: its weights differ", p.conditioner, now.conditioner},
+		{AcceptBase, "the base is not the model of the checkpoint: its weights differ", p.base, now.base},
 	} {
 		if d.then == "" || d.then == d.now {
 			continue

@@ -16,6 +16,7 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/hosts"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/output"
 )
@@ -37,6 +38,8 @@ type Run struct {
 	Engine engine.Engine
 	Line   func(string) // told what happens, a line at a time; may be nil
 	Report bool         // keep a page about the run, report.html
+	// Builtin opens the model that an empty base stands for; nil: there is none.
+	Builtin func() (*modelfile.File, error)
 	// Accept lists the differences from the checkpoint that are accepted at a
 	// resume (see Acceptable).
 	Accept []string
@@ -99,16 +102,24 @@ func (r Run) checkConfig(kind string) error {
 	if err := config.Parse(&there, filepath.Join(r.Dir, ConfigFile), raw, nil); err != nil {
 		return fault.Inputf("%s: %w (not the configuration of a run? choose another folder)", filepath.Join(r.Dir, ConfigFile), err)
 	}
-	model, _ := there["model"].(map[string]any)
-	target, _ := model["target"].(string)
-	other := kindAutoencoder
-	if strings.HasSuffix(target, "LatentDiffusion") {
-		other = kindDiffusion
-	}
-	if other != kind {
-		return fault.Inputf("%s holds a run of %s (%s), not of %s: choose another folder", r.Dir, other, target, kind)
+	if other := kindOf(there); other != kind {
+		return fault.Inputf("%s holds a run of %s, not of %s: choose another folder", r.Dir, other, kind)
 	}
 	return nil
+}
+
+// kindOf is the kind of run that a configuration is of.
+func kindOf(config map[string]any) string {
+	for _, of := range []struct{ key, kind string }{{"student", kindStudent}, {"lora", kindLoRA}} {
+		if _, ok := config[of.key]; ok {
+			return of.kind
+		}
+	}
+	model, _ := config["model"].(map[string]any)
+	if target, _ := model["target"].(string); strings.HasSuffix(target, "LatentDiffusion") {
+		return kindDiffusion
+	}
+	return kindAutoencoder
 }
 
 // lock makes the folder and takes it for this process. The operating system
@@ -210,7 +221,11 @@ func (l *loop) openFolder() (err error) {
 
 // load puts the parameters on the device.
 func (l *loop) load() (err error) {
-	if l.weights, err = l.Engine.Load(l.vars, engine.LoadOptions{}); err != nil {
+	opt := engine.LoadOptions{}
+	if t, ok := l.task.(interface{ released(name string) }); ok {
+		opt.Released = t.released
+	}
+	if l.weights, err = l.Engine.Load(l.vars, opt); err != nil {
 		return err
 	}
 	l.vars = nil
@@ -237,7 +252,7 @@ func (l *loop) build() error {
 	}
 	var absent []nn.ParamSpec
 	for _, s := range parameters(l.passes) {
-		if l.vars[s.Name] == nil {
+		if l.vars[s.Name] == nil && !strings.HasPrefix(s.Name, emaShadow) { // an average begins as what it is of
 			absent = append(absent, s)
 		}
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"image"
 	"math"
 	"path/filepath"
 
@@ -53,6 +54,15 @@ func (l *latents) shape() (h, w, channels int) {
 	return side, side, l.stage.Config.LatentChannels()
 }
 
+// shapeOf is the size of a pick's latent.
+func (l *latents) shapeOf(p data.Pick) (h, w, channels int) {
+	h, w, channels = l.shape()
+	if p.Bucket != (image.Point{}) {
+		h, w = p.Bucket.Y/l.stage.Factor(), p.Bucket.X/l.stage.Factor()
+	}
+	return h, w, channels
+}
+
 // sample draws a latent [h, w, D] of a picture from its posterior; the latents
 // of a first stage without posteriors are what the encoder says. If the picture
 // cannot be read the pick becomes another.
@@ -88,7 +98,8 @@ func (l *latents) posterior(ctx context.Context, pick *data.Pick) ([]float32, er
 			return m, nil
 		}
 	}
-	x := tensor.New(1, l.feed.Set.Size, l.feed.Set.Size, 3)
+	h, w, _ := l.shapeOf(*pick)
+	x := tensor.New(1, h*l.stage.Factor(), w*l.stage.Factor(), 3)
 	if err := l.feed.fill(x.F32, pick); err != nil {
 		return nil, err
 	}

@@ -30,8 +30,8 @@ type task interface {
 	validate(ctx context.Context) ([]scalar, error)
 	// pictures draws reconstructions or samples with the averaged weights.
 	pictures(ctx context.Context) (image.Image, error)
-	// export writes the model file that other commands read.
-	export(path string) error
+	// export writes the file that other commands read to the run's folder.
+	export(dir string) error
 	// close gives back what the task has opened.
 	close()
 	// state lists host arrays that checkpoints hold beside the parameters; may be nil.
@@ -148,7 +148,9 @@ func (l *loop) update(ctx context.Context) error {
 	}
 	for _, p := range l.passes {
 		switch {
+		case p.active(n) && p.Turn != nil && !p.Turn(n): // another's
 		case p.active(n):
+			l.makeRoom(p)
 			if err := l.compile(p); err != nil {
 				return err
 			}

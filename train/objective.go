@@ -21,6 +21,9 @@ type Objective struct {
 	Averaged  bool // its parameters have moving averages (see Loop.EMA)
 	Begin     int  // the steps before it begins
 	End       int  // it takes part up to this step; 0: to the last
+	// Turn tells whether step n is its own, of objectives that take turns, such as
+	// those of different shapes; nil: every step is.
+	Turn func(n int) bool
 
 	// Fill writes the inputs of the program for a batch, counted from 1. What
 	// it writes depends on the seed and the batch alone.

@@ -23,6 +23,9 @@ func (l Loop) shared() bool { return l.parts() > 1 }
 // separate tells whether the optimiser's update is a program of its own.
 func (l Loop) separate() bool { return l.Accumulate > 1 || l.shared() }
 
+// perStep is how many batches a step has.
+func (l Loop) perStep() int { return l.Accumulate * l.parts() }
+
 // batch is the number, from 1, of batch k of a part of step n.
 func (l Loop) batch(n, part, k int) int {
 	return ((n-1)*l.parts()+part)*l.Accumulate + k + 1

@@ -66,6 +66,24 @@ func (l *loop) compileWithin(p *pass) error {
 	return fmt.Errorf("train.max_memory: %w, with activations computed again; a smaller train.batch_size takes less, and train.accumulate keeps the sum", refused)
 }
 
+// idleBytes bounds what the programs of objectives take that wait for their turn.
+const idleBytes = 1 << 30
+
+// makeRoom closes programs of objectives whose turn it is not, the first ones first,
+// while they take too much memory.
+func (l *loop) makeRoom(next *pass) {
+	var sum int64
+	for i := len(l.passes) - 1; i >= 0; i-- {
+		p := l.passes[i]
+		if p == next || p.Turn == nil || p.program == nil {
+			continue
+		}
+		if sum += p.program.PeakBytes(); sum > idleBytes {
+			p.close()
+		}
+	}
+}
+
 func (p *pass) close() {
 	for _, prog := range []*engine.Program{&p.program, &p.update} {
 		if *prog != nil {

@@ -14,7 +14,11 @@ import (
 // pictures samples the configured prompts and captions of the set, its classes,
 // or what its pictures are conditions for; those stand above the samples then.
 func (s *secondStage) pictures(ctx context.Context) (image.Image, error) {
-	request := ldm.Request{Steps: s.cfg.Samples.Steps, Guidance: s.cfg.Samples.Scale}
+	request := s.sampled
+	request.Steps = s.cfg.Samples.Steps
+	if request.Guidance == 0 {
+		request.Guidance = s.cfg.Samples.Scale
+	}
 	list, above, err := s.shown()
 	if err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func (l *loop) write(tensors engine.Vars) error {
 		return err
 	}
 	l.saved = l.step
-	return l.task.export(filepath.Join(l.Dir, ModelFile))
+	return l.task.export(l.Dir)
 }
 
 // restore reads the checkpoint into vars.

@@ -12,8 +12,8 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/fault"
-	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/perceptual"
+	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -21,6 +21,8 @@ import (
 // among those nearest to the sample.
 func evaluateCaptions() *cobra.Command {
 	var f modelFlags
+	var adapters adapterFlags
+	var sampling string
 	var count, nearest, steps int
 	var among []string
 	var seed uint64
@@ -33,14 +35,28 @@ settings, and counts how often the caption's own picture is among the pictures
 of the whole folder, and of those of --among, nearest to the sample by LPIPS (squeeze).`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if count < 1 || nearest < 1 || steps < 1 {
-				return fault.Inputf("--count %d, --nearest %d, --steps %d: want at least 1 each", count, nearest, steps)
+			if count < 1 || nearest < 1 || steps < 0 {
+				return fault.Inputf("--count %d, --nearest %d, --steps %d: want at least 1 each (steps 0: the model's)", count, nearest, steps)
+			}
+			var method sampler.Method
+			var schedule sampler.Schedule
+			if sampling != "" {
+				var err error
+				if method, schedule, err = sampler.Parse(sampling); err != nil {
+					return err
+				}
+			}
+			if err := adapters.prepare(cmd.Context(), "", ""); err != nil {
+				return err
 			}
 			m, err := f.open()
 			if err != nil {
 				return err
 			}
 			defer m.Close()
+			if err := adapters.apply(m); err != nil {
+				return err
+			}
 			size := m.Network().LatentSide() * m.FirstStage().Factor()
 			set, err := data.Open(args[0], size)
 			if err != nil {
@@ -55,9 +71,9 @@ of the whole folder, and of those of --among, nearest to the sample by LPIPS (sq
 			for i, at := range asked {
 				prompts[i], seeds[i] = ldm.Prompt(set.Items[at].Texts[0]), seed+uint64(i)
 			}
-			sampling := newShow(cmd.Context(), "", len(asked))
-			result, err := m.Generate(cmd.Context(), ldm.Request{Condition: prompts, Seeds: seeds, Steps: steps, Guidance: scale, OnStep: sampling.step(0, len(asked))})
-			sampling.Close()
+			bar := newShow(cmd.Context(), "", len(asked))
+			result, err := m.Generate(cmd.Context(), ldm.Request{Condition: prompts, Seeds: seeds, Steps: steps, Guidance: scale, Sampler: method, Schedule: schedule, OnStep: bar.step(0, len(asked))})
+			bar.Close()
 			if err != nil {
 				return err
 			}
@@ -94,7 +110,9 @@ of the whole folder, and of those of --among, nearest to the sample by LPIPS (sq
 	cmd.Flags().IntVar(&count, "count", 200, "number of captions")
 	cmd.Flags().IntVar(&nearest, "nearest", 5, "how many of the nearest pictures count")
 	cmd.Flags().StringSliceVar(&among, "among", nil, "more folders of pictures that may be nearer than the caption's own")
-	cmd.Flags().IntVar(&steps, "steps", model.DefaultSteps, "steps of DDIM")
+	adapters.register(cmd)
+	cmd.Flags().StringVar(&sampling, "sampler", "", "how to sample, as of ldm samplers (default: the model's, DDIM or LCM)")
+	cmd.Flags().IntVar(&steps, "steps", 0, "steps of sampling (default: the model's, 50 or 4)")
 	cmd.Flags().Float64Var(&scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's)")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the first caption; the others follow")
 	return cmd

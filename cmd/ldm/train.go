@@ -17,8 +17,8 @@ import (
 )
 
 func train() *cobra.Command {
-	cmd := &cobra.Command{Use: "train", Short: "Train a model on a folder of pictures"}
-	cmd.AddCommand(trainAutoencoder(), trainDiffusion())
+	cmd := &cobra.Command{Use: "train", Short: "Train a model, or a small change of one, on a folder of pictures"}
+	cmd.AddCommand(trainAutoencoder(), trainDiffusion(), trainLoRA())
 	return cmd
 }
 
