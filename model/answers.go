@@ -26,6 +26,10 @@ func (n *Network) LatentChannels() int { return n.UNet.OutChannels }
 // through the network once, under the condition alone.
 func (n *Network) ToldGuidance() bool { return n.UNet.TimeCondProjDim > 0 }
 
+// IsStudent tells whether the network is a consistency model, which few steps of LCM
+// sample: one that is told its guidance, or one that has a fixed one in it.
+func (n *Network) IsStudent() bool { return n.ToldGuidance() || n.Params.Consistency }
+
 // TextLength is the number of tokens of a text; 0 where the model takes none.
 func (n *Network) TextLength() int {
 	switch {

@@ -8,7 +8,7 @@ const DefaultSteps = 50
 
 // DefaultSteps is that of this model.
 func (n *Network) DefaultSteps() int {
-	if n.ToldGuidance() {
+	if n.IsStudent() {
 		return 4
 	}
 	return DefaultSteps
@@ -16,7 +16,7 @@ func (n *Network) DefaultSteps() int {
 
 // DefaultSampler is the sampler where none is asked for.
 func (n *Network) DefaultSampler() sampler.Method {
-	if n.ToldGuidance() {
+	if n.IsStudent() {
 		return sampler.Consistency()
 	}
 	return sampler.Method{}.Or()
@@ -28,7 +28,7 @@ func (n *Network) DefaultGuidance() float64 {
 	switch {
 	case n.ToldGuidance():
 		return 8.5
-	case n.TextLength() == 0 || n.LayoutTokens():
+	case n.TextLength() == 0 || n.LayoutTokens() || n.Params.Consistency:
 		return 1
 	case n.CLIP != nil:
 		return 7.5

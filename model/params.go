@@ -11,6 +11,7 @@ type Params struct {
 	diffusion.Config `yaml:",inline"`
 
 	ScaleFactor      float64       `yaml:"scale_factor,omitempty"`     // latents are multiplied by it; none: 1
+	Consistency      bool          `yaml:"consistency,omitempty"`      // a student of a guided model that says at once where that gets to: see DefaultSampler
 	ScaleByStd       bool          `yaml:"scale_by_std,omitempty"`     // measure it on the first batch of training; checkpoints hold it then
 	ConcatMode       *bool         `yaml:"concat_mode,omitempty"`      // where conditioning_key is silent: true (default) concat, false crossattn
 	ConditioningKey  Key           `yaml:"conditioning_key,omitempty"` // KeyNone: see ConcatMode

@@ -36,10 +36,17 @@ func Consistent(d Denoiser) Denoiser {
 		if err != nil {
 			return p, err
 		}
-		q := 10 * max(t, 0)
-		mix(p.X0.F32, q/math.Sqrt(q*q+.25), .25/(q*q+.25), x.F32)
+		skip, out := Boundary(t)
+		mix(p.X0.F32, out, skip, x.F32)
 		return p, nil
 	}
+}
+
+// Boundary are the shares of x and of x0 in a consistency model's clean latent at a
+// timestep: see Consistent.
+func Boundary(t float64) (skip, out float64) {
+	q := 10 * max(t, 0)
+	return .25 / (q*q + .25), q / math.Sqrt(q*q+.25)
 }
 
 // TCD samples trajectory consistency models (Zheng et al., arXiv 2402.19159,
