@@ -34,6 +34,8 @@ type condition interface {
 // newCondition is the condition of the network's kind.
 func (s *secondStage) newCondition() (condition, error) {
 	switch {
+	case s.learnt != nil:
+		return s.learnt, nil
 	case s.net.Key == model.KeyHybrid:
 		text, err := s.newContext()
 		if err != nil {

@@ -145,6 +145,7 @@ type secondStage struct {
 
 	train, valid  *feed
 	latents, held *latents       // of the training and of the held-out pictures; held is nil without
+	learnt        *learntTexts   // in place of other texts, where a word is learnt
 	prior         prior          // pictures of the class
 	adapter       nn.Adapter     // around the network's layers; nil: none
 	sampled       ldm.Request    // how samples are made, beside the configuration

@@ -83,22 +83,31 @@ func (c Student) validate(timesteps int) error {
 }
 
 // Distill trains a student, or goes on with it.
-func Distill(ctx context.Context, cfg DistillConfig, run Run) (err error) {
+func Distill(ctx context.Context, cfg DistillConfig, run Run) error {
+	before, err := run.open(kindStudent)
+	if err != nil {
+		return err
+	}
 	t := &distillation{student: cfg.Student, dtype: formats[cfg.DType]}
+	if err := t.prepare(ctx, cfg, run); err != nil {
+		return err
+	}
+	defer t.closeBase()
+	cfg.Data, cfg.Train = t.cfg.Data, t.cfg.Train // with the defaults that the teacher gives
+	return start(ctx, run, cfg, t.cfg.Train, t, t.vars, before)
+}
+
+// prepare reads the teacher and the pictures, and adds the student.
+func (t *distillation) prepare(ctx context.Context, cfg DistillConfig, run Run) (err error) {
 	if t.dtype == "" {
 		return fault.Inputf("dtype is %q: want f32, f16 or bf16", cfg.DType)
 	}
 	if t.factors, err = cfg.LoRA.Resolve(); err != nil {
 		return err
 	}
-	before, err := run.open(kindStudent)
-	if err != nil {
-		return err
-	}
 	if err := t.open(ctx, Tuning{Base: cfg.Base, Data: cfg.Data, CacheMB: cfg.CacheMB, Train: cfg.Train, Samples: cfg.Samples}, run); err != nil {
 		return err
 	}
-	defer t.closeBase()
 	if err := cfg.Student.validate(len(t.net.Schedule.Betas)); err != nil {
 		return err
 	}
@@ -109,11 +118,7 @@ func Distill(ctx context.Context, cfg DistillConfig, run Run) (err error) {
 	if err := t.setObjective(); err != nil {
 		return err
 	}
-	if err := t.setStudent(); err != nil {
-		return err
-	}
-	cfg.Data, cfg.Train = t.cfg.Data, t.cfg.Train // with the defaults that the teacher gives
-	return start(ctx, run, cfg, t.cfg.Train, t, t.vars, before)
+	return t.setStudent()
 }
 
 // distillation trains a student of the base.

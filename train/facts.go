@@ -31,6 +31,7 @@ const (
 	kindDiffusion   = "a diffusion model"
 	kindLoRA        = "a LoRA"
 	kindStudent     = "a student"
+	kindEmbedding   = "a word"
 )
 
 // facts are what a checkpoint depends on beside the configuration. A resumed

@@ -110,7 +110,7 @@ func (r Run) checkConfig(kind string) error {
 
 // kindOf is the kind of run that a configuration is of.
 func kindOf(config map[string]any) string {
-	for _, of := range []struct{ key, kind string }{{"student", kindStudent}, {"lora", kindLoRA}} {
+	for _, of := range []struct{ key, kind string }{{"student", kindStudent}, {"lora", kindLoRA}, {"embedding", kindEmbedding}} {
 		if _, ok := config[of.key]; ok {
 			return of.kind
 		}

@@ -33,6 +33,8 @@ type Tuning struct {
 	CacheMB     int     `yaml:"cache_mb"`          // MiB of memory for encoded pictures, and as much for texts
 	Train       Loop    `yaml:"train"`
 	Samples     Samples `yaml:"samples"`
+
+	describe func(texts []string) []string // the captions of a picture, in place of what trigger does
 }
 
 // defaultTuning holds what a configuration may leave out.
@@ -92,7 +94,7 @@ func (t *tuning) open(ctx context.Context, c Tuning, run Run) error {
 	}
 	for _, f := range []*feed{t.train, t.valid} {
 		if f != nil {
-			setTrigger(f.Set, c.Trigger)
+			c.setTexts(f.Set)
 		}
 	}
 	if err := t.checkSet(c.Trigger); err != nil {
@@ -184,11 +186,28 @@ func setTrigger(set *data.Set, trigger string) {
 		if len(item.Texts) == 0 {
 			item.Texts = []string{trigger}
 		}
-		for k, text := range item.Texts {
-			if !strings.Contains(strings.ToLower(text), strings.ToLower(trigger)) {
-				item.Texts[k] = trigger + ", " + text
-			}
+		item.Texts = withTrigger(item.Texts, trigger)
+	}
+}
+
+// withTrigger puts a word before texts that do not have it.
+func withTrigger(texts []string, trigger string) []string {
+	for k, text := range texts {
+		if !strings.Contains(strings.ToLower(text), strings.ToLower(trigger)) {
+			texts[k] = trigger + ", " + text
 		}
+	}
+	return texts
+}
+
+// setTexts settles the captions.
+func (c Tuning) setTexts(set *data.Set) {
+	if c.describe == nil {
+		setTrigger(set, c.Trigger)
+		return
+	}
+	for i := range set.Items {
+		set.Items[i].Texts = c.describe(slices.Clone(set.Items[i].Texts))
 	}
 }
 

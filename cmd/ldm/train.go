@@ -18,7 +18,7 @@ import (
 
 func train() *cobra.Command {
 	cmd := &cobra.Command{Use: "train", Short: "Train a model, or a small change of one, on a folder of pictures"}
-	cmd.AddCommand(trainAutoencoder(), trainDiffusion(), trainLoRA())
+	cmd.AddCommand(trainAutoencoder(), trainDiffusion(), trainLoRA(), trainEmbedding())
 	return cmd
 }
 
