@@ -10,8 +10,8 @@ import (
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/internal/nettest"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/tensor"
@@ -98,7 +98,7 @@ func tinyModel(t *testing.T, overrides ...string) *Model {
 // inMemory is a model of weights in memory.
 func inMemory(t *testing.T, net *model.Network, target config.Target, tok token.Tokenizer, vars engine.Vars) *Model {
 	t.Helper()
-	eng := cpu.New(cpu.Options{})
+	eng := device.Engine(t)
 	w, err := eng.Load(vars, engine.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -6,9 +6,9 @@ import (
 
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -79,7 +79,7 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph.Val
 	}
 	weights := c.Weights(t)
 	for _, m := range golden.Modes {
-		prog, err := engine.CompileWith(cpu.New(cpu.Options{}), b.G, outputs, weights, m.Options)
+		prog, err := engine.CompileWith(device.Engine(t), b.G, outputs, weights, m.Options)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,9 +7,9 @@ import (
 
 	"github.com/ldm-go/ldm/conditioner"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -120,7 +120,7 @@ func compare(t *testing.T, c *golden.Case, b nn.Builder, values map[string]graph
 // compareIn computes one output in one mode.
 func compareIn(t *testing.T, c *golden.Case, g *graph.Graph, m golden.Mode, weights engine.Vars, name string, v graph.Value, inputs map[string]*tensor.Tensor) {
 	t.Helper()
-	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, []graph.Value{v}, weights, m.Options)
+	prog, err := engine.CompileWith(device.Engine(t), g, []graph.Value{v}, weights, m.Options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/diffusion"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
@@ -139,7 +139,7 @@ func checkDenoisingSteps(t *testing.T, c *golden.Case, net *model.Network) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &loop{cfg: cfg, exact: true, vars: c.Weights(t), Run: Run{Engine: cpu.New(cpu.Options{})}, passes: []*pass{p}, task: idle{}, out: &log{sums: map[string]float64{}, counts: map[string]int{}}}
+	l := &loop{cfg: cfg, exact: true, vars: c.Weights(t), Run: Run{Engine: device.Engine(t)}, passes: []*pass{p}, task: idle{}, out: &log{sums: map[string]float64{}, counts: map[string]int{}}}
 	l.addOptimizerVars()
 	if err := l.load(); err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestGoldenScale(t *testing.T) {
 				vars[rest] = v
 			}
 		}
-		eng := cpu.New(cpu.Options{})
+		eng := device.Engine(t)
 		w, err := eng.Load(vars, engine.LoadOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -237,7 +237,7 @@ func TestGoldenLosses(t *testing.T) {
 			net := &model.Network{Params: model.Params{Config: diffusion.Config{LossType: d.loss}}}
 			g := graph.New()
 			y := (&denoising{net: net, delta: d.delta}).distance(g, g.Input("pred", pred.Shape...), g.Input("target", target.Shape...))
-			prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, []graph.Value{y}, nil, engine.Options{})
+			prog, err := engine.CompileWith(device.Engine(t), g, []graph.Value{y}, nil, engine.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

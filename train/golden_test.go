@@ -11,9 +11,9 @@ import (
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/discriminator"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/perceptual"
@@ -144,7 +144,7 @@ func goldenGradients(t *testing.T, p *pass, vars engine.Vars) (grads func() map[
 	if err := p.g.Err(); err != nil {
 		t.Fatal(err)
 	}
-	prog, err := engine.CompileWith(cpu.New(cpu.Options{}), p.g, outputs, vars, engine.Options{Exact: true})
+	prog, err := engine.CompileWith(device.Engine(t), p.g, outputs, vars, engine.Options{Exact: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func checkAdversarialSteps(t *testing.T, c *golden.Case) {
 	}
 	adam := Optimizer{LearningRate: Rate(m.Rate), Beta1: .5, Beta2: .9}
 	at := r.loss.Adversary.Start
-	l := &loop{cfg: DefaultLoop(), exact: true, vars: vars, Run: Run{Engine: cpu.New(cpu.Options{})}, out: &log{sums: map[string]float64{}, counts: map[string]int{}}}
+	l := &loop{cfg: DefaultLoop(), exact: true, vars: vars, Run: Run{Engine: device.Engine(t)}, out: &log{sums: map[string]float64{}, counts: map[string]int{}}}
 	l.cfg.Warmup = 0
 	for _, o := range []Objective{
 		{Build: waiting.adversarial, Moves: r.moves, Optimizer: adam, Fill: fill(0), End: at},

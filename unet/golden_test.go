@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
@@ -98,7 +98,7 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, y graph.Value) {
 	c.CheckParams(t, b.Params())
 	weights := c.Weights(t)
 	for _, m := range golden.Modes {
-		prog, err := engine.CompileWith(cpu.New(cpu.Options{}), b.G, []graph.Value{y}, weights, m.Options)
+		prog, err := engine.CompileWith(device.Engine(t), b.G, []graph.Value{y}, weights, m.Options)
 		if err != nil {
 			t.Fatal(err)
 		}

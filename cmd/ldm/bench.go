@@ -54,7 +54,7 @@ func benchmark() *cobra.Command {
 			return f.run(cmd, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
+	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32, bf16, or on accelerators tf32")
 	cmd.Flags().TextVar(&f.opt.Hold, "hold", tensor.F32, "how weights stay in memory: f32, f16 or bf16")
 	cmd.Flags().IntVarP(&f.opt.Threads, "threads", "t", 0, "threads (default: all processors)")
 	registerDevice(cmd, &f.device)

@@ -46,7 +46,7 @@ func TestErrors(t *testing.T) {
 		"from 0 to":         "txt2img x --seed -2 -o " + dir + "/x.png",
 		"-n 0":              "txt2img x -n 0 -o " + dir + "/x.png",
 		"no such file":      "txt2img -p x -m " + dir + "/missing -o " + dir + "/x.png",
-		"want f32 or bf16":  "txt2img -p x --precision f8 -o " + dir + "/x.png",
+		"want f32, bf16 or": "txt2img -p x --precision f8 -o " + dir + "/x.png",
 		"unknown key train": "train autoencoder -c ../../configs/emoji-autoencoder.yaml -o " + dir + "/run train.stepz=1",
 		"unknown command":   "bogus",
 		"is empty":          "reconstruct --out= x",

@@ -32,7 +32,7 @@ type modelFlags struct {
 func (f *modelFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "model", "m", "", "model: a .safetensors or .ckpt file, or a diffusers folder (default: the emoji model in this program)")
 	f.registerLoad(cmd)
-	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32 or bf16")
+	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32, bf16, or on accelerators tf32")
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "float32 by direct sums alone, without Winograd's algorithm")
 	cmd.Flags().TextVar(&f.hold, "hold", tensor.F32, "how weights stay in memory: f32, or f16 or bf16, which take half of it and are widened as they are used")
 	cmd.Flags().TextVar(&f.maxMemory, "max-memory", machine.MaxMemory(0), "memory that networks may take at a time, as 3GiB or 50%; what is larger is computed in parts")

@@ -16,6 +16,7 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu/gemm"
 	"github.com/ldm-go/ldm/engine/cpu/par"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -76,6 +77,9 @@ type compiler struct {
 func (e *Engine) Compile(g *graph.Graph, outputs []graph.Value, w engine.Weights, opt engine.Options) (engine.Program, error) {
 	if err := g.Err(); err != nil {
 		return nil, err
+	}
+	if opt.Precision == engine.TF32 {
+		return nil, fault.Unsupportedf("precision tf32 is for accelerators: the processor computes in f32 or bf16")
 	}
 	own, err := e.own(w)
 	if err != nil {

@@ -217,7 +217,8 @@ func (b *Batcher[K]) run(kind K, calls []*call) {
 		})
 		defer stop()
 	}
-	shape := Batch[K]{size(calls, b.most(kind)), kind}
+	devices := b.cache.devices // each takes as many rows as the others
+	shape := Batch[K]{(size(calls, b.most(kind)) + devices - 1) / devices * devices, kind}
 	err := b.cache.Use(ctx, shape, func(p engine.Program) error {
 		if err := fillRows(p, calls, shape.Rows); err != nil {
 			return err

@@ -13,13 +13,18 @@ type Cache[S comparable] struct {
 	pool    *Pool
 	compile func(S) (engine.Program, error)
 	weights engine.Weights
+	devices int          // that share a batch, if it is a multiple of it
 	made    map[S]*entry // with the pool's lock
 }
 
 // NewCache returns the programs of a network over weights: build adds the network for
 // a shape to a graph and returns its outputs.
 func NewCache[S comparable](p *Pool, eng engine.Engine, w engine.Weights, opt engine.Options, build func(g *graph.Graph, shape S) []graph.Value) *Cache[S] {
-	return &Cache[S]{pool: p, weights: w, made: map[S]*entry{}, compile: func(shape S) (engine.Program, error) {
+	devices := 1
+	if several, ok := eng.(interface{ Devices() int }); ok {
+		devices = several.Devices()
+	}
+	return &Cache[S]{pool: p, weights: w, devices: devices, made: map[S]*entry{}, compile: func(shape S) (engine.Program, error) {
 		g := graph.New()
 		outputs := build(g, shape)
 		if err := g.Err(); err != nil {

@@ -26,6 +26,11 @@ type Options struct {
 	CacheBytes int64
 	// Log is told of what takes long; nil: nothing is.
 	Log func(line string)
+	// Nodes are the processes whose devices the plugin joins, Node this one's place among
+	// them, and Store what they find each other by; 0: this process alone. Programs use the
+	// devices of this process.
+	Nodes, Node int
+	Store       pjrt.Store
 }
 
 // Engine computes graphs by a plugin.
@@ -46,7 +51,7 @@ func Open(device string, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, env, err := d.start()
+	client, env, err := d.start(opt)
 	if err != nil {
 		return nil, err
 	}
@@ -88,11 +93,16 @@ func (e *Engine) rounding(p engine.Precision) lower.Rounding {
 	switch {
 	case p == engine.F32:
 		return lower.Float32
+	case p == engine.TF32:
+		return lower.TF32
 	case e.client.Platform == "cpu":
 		return lower.WideBF16
 	}
 	return lower.BF16
 }
+
+// Devices is the number of devices that share a batch, if it is a multiple of it.
+func (e *Engine) Devices() int { return len(e.devices) }
 
 // Close ends the plugin's work, after all weights and programs are closed.
 func (e *Engine) Close() { e.client.Close() }

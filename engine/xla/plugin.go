@@ -2,6 +2,7 @@ package xla
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -147,7 +148,7 @@ func (d Device) locate() (string, error) {
 }
 
 // start opens the plugin and makes a client, with the options of the compiler.
-func (d Device) start() (*pjrt.Client, map[string]any, error) {
+func (d Device) start(opt Options) (*pjrt.Client, map[string]any, error) {
 	path, err := d.locate()
 	if err != nil {
 		return nil, nil, err
@@ -159,7 +160,12 @@ func (d Device) start() (*pjrt.Client, map[string]any, error) {
 	}
 	var last error
 	for _, options := range d.options(path) {
-		client, err := p.NewClient(options)
+		if opt.Nodes > 1 {
+			all := map[string]any{"node_id": int64(opt.Node), "num_nodes": int64(opt.Nodes)}
+			maps.Copy(all, options)
+			options = all
+		}
+		client, err := p.NewClient(options, opt.Store)
 		if err == nil {
 			if d.Kind != "" && !belongs(client.Platform, d.Kind) {
 				defer client.Close()

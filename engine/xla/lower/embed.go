@@ -8,10 +8,12 @@ import (
 )
 
 // embedding looks rows up; indices outside the table are found on the host before.
-func (l *lowering) embedding(n *graph.Node) val {
-	table, ids := l.in(n, 0), l.in(n, 1)
-	t := typeOf(n.Out[0])
+func (l *lowering) embedding(n *graph.Node) val { return l.gather(l.in(n, 0), l.in(n, 1)) }
+
+// gather is rows of a table [R, C] by ids of any shape.
+func (l *lowering) gather(table, ids val) val {
 	rank := len(ids.shape)
+	t := f32(append(append(graph.Shape(nil), ids.shape...), table.shape[1])...)
 	return l.line(t, `"stablehlo.gather"(%s, %s) <{dimension_numbers = #stablehlo.gather<offset_dims = [%d], collapsed_slice_dims = [0], `+
 		`start_index_map = [0], index_vector_dim = %d>, indices_are_sorted = false, slice_sizes = array<i64: 1, %d>}> : (%s, %s) -> %s`,
 		table.id, ids.id, rank, rank, table.shape[1], table.typ, ids.typ, t)
@@ -22,7 +24,12 @@ func (l *lowering) embeddingGrad(n *graph.Node) val {
 	ids, dy := l.in(n, 0), l.in(n, 1)
 	t := typeOf(n.Out[0])
 	count := ids.shape.Size()
-	ids, dy = l.reshape(ids, count), l.reshape(dy, count, t.shape[1])
+	return l.scatterAdd(l.reshape(ids, count), l.reshape(dy, count, t.shape[1]), t.shape[0])
+}
+
+// scatterAdd adds each of the rows x [K, C] to that of its id, of so many rows.
+func (l *lowering) scatterAdd(ids, x val, rows int) val {
+	t := f32(rows, x.shape[1])
 	zero := l.fill(0, t)
 	return l.line(t, strings.Join([]string{
 		`"stablehlo.scatter"(%s, %s, %s) <{indices_are_sorted = false, scatter_dimension_numbers = #stablehlo.scatter<update_window_dims = [1], ` +
@@ -30,7 +37,7 @@ func (l *lowering) embeddingGrad(n *graph.Node) val {
 		`    ^bb0(%%a: tensor<f32>, %%b: tensor<f32>):`,
 		`      %%s = stablehlo.add %%a, %%b : tensor<f32>`,
 		`      stablehlo.return %%s : tensor<f32>`,
-		`    }) : (%s, %s, %s) -> %s`}, "\n"), zero.id, ids.id, dy.id, t, ids.typ, dy.typ, t)
+		`    }) : (%s, %s, %s) -> %s`}, "\n"), zero.id, ids.id, x.id, t, ids.typ, x.typ, t)
 }
 
 // timesteps are cosines and sines. The angles are float64: at timestep 999 float32 has

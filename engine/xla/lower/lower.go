@@ -20,10 +20,13 @@ type Rounding uint8
 
 // Float32 keeps them, BF16 makes bfloat16 of them, and WideBF16 rounds them to its
 // numbers but keeps them as float32, for devices whose products do not take bfloat16.
+// TF32 leaves the rounding to the device: TensorFloat-32 on cards that have it, three
+// products of bfloat16 on TPUs.
 const (
 	Float32 Rounding = iota
 	BF16
 	WideBF16
+	TF32
 )
 
 // Options of a lowering.

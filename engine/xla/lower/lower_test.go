@@ -59,7 +59,8 @@ func TestNoTransposes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := graph.New()
-			p := text(t, build(g), g, Options{})
+			y := build(g)
+			p := text(t, y, g, Options{})
 			attentions := 0
 			for _, n := range g.Nodes() {
 				if _, ok := n.Op.(graph.Attention); ok {
@@ -69,8 +70,10 @@ func TestNoTransposes(t *testing.T) {
 			if attentions == 0 || p.Transposes[4] != attentions || len(p.Transposes) != 1 {
 				t.Errorf("transposes by axes %v, want but one for each of %d attentions", p.Transposes, attentions)
 			}
-			if strings.Contains(p.Text, "DEFAULT") || !strings.Contains(p.Text, "HIGHEST") {
-				t.Error("products are not of full float32")
+			for round, want := range map[Rounding]string{Float32: "HIGHEST", TF32: "HIGH", BF16: "DEFAULT"} {
+				if got := precisionsOf(text(t, y, g, Options{Round: round}).Text); got != want {
+					t.Errorf("products of rounding %d are computed as %s, want %s", round, got, want)
+				}
 			}
 			if strings.Contains(p.Text, "x4096x4096x") {
 				t.Error("the text has all scores of 4096 x 4096 pixels at once")
@@ -79,11 +82,22 @@ func TestNoTransposes(t *testing.T) {
 	}
 }
 
+// precisionsOf lists the precisions that a text asks of its products.
+func precisionsOf(text string) string {
+	var all []string
+	for _, p := range []string{"DEFAULT", "HIGH", "HIGHEST"} {
+		if strings.Contains(text, "precision = ["+p+", "+p+"]") && strings.Contains(text, "[#stablehlo<precision "+p+">, #stablehlo<precision "+p+">]") {
+			all = append(all, p)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
 // TestSameText: one graph has one text, by which it is found in the cache.
 func TestSameText(t *testing.T) {
 	for _, n := range enginetest.Networks() {
 		first, second := enginetest.Objective(n), enginetest.Objective(n)
-		for _, round := range []Rounding{Float32, BF16, WideBF16} {
+		for _, round := range []Rounding{Float32, BF16, WideBF16, TF32} {
 			a := text(t, first.Y, first.Graph, Options{Round: round})
 			b := text(t, second.Y, second.Graph, Options{Round: round})
 			if a.Text != b.Text {

@@ -3,7 +3,6 @@ package lower
 import (
 	"fmt"
 
-	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/graph"
 )
 
@@ -112,8 +111,12 @@ func (l *lowering) rare(n *graph.Node) (val, error) {
 		return l.timesteps(n, op), nil
 	case graph.Nearest:
 		return l.nearest(n), nil
-	case graph.MatchTokens, graph.MergeTokens, graph.UnmergeTokens:
-		return val{}, fault.Unsupportedf("tokens are merged by the processor's engine alone")
+	case graph.MatchTokens:
+		return l.matchTokens(n, op), nil
+	case graph.MergeTokens:
+		return l.mergeTokens(n, op), nil
+	case graph.UnmergeTokens:
+		return l.unmergeTokens(n), nil
 	}
 	return val{}, fmt.Errorf("the operation %T cannot be written as StableHLO", n.Op)
 }

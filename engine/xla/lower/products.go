@@ -47,7 +47,7 @@ func (e *emitter) dotExact(a, b val, batch, contract pairs) val {
 		batching = fmt.Sprintf("batching_dims = %s x %s, ", list(batch.a), list(batch.b))
 	}
 	return e.line(t, "stablehlo.dot_general %s, %s, %scontracting_dims = %s x %s, precision = %s : (%s, %s) -> %s",
-		a.id, b.id, batching, list(contract.a), list(contract.b), precisions(a, "[%s, %s]"), a.typ, b.typ, t)
+		a.id, b.id, batching, list(contract.a), list(contract.b), e.precisions(a, "[%s, %s]"), a.typ, b.typ, t)
 }
 
 func contains(i int, lists ...[]int) bool {
@@ -62,11 +62,14 @@ func contains(i int, lists ...[]int) bool {
 }
 
 // precisions asks for sums of full float32 products, where some cards would round
-// operands to fewer digits by themselves.
-func precisions(a val, format string) string {
+// operands to fewer digits by themselves, or lets them where that is wanted.
+func (e *emitter) precisions(a val, format string) string {
 	p := "HIGHEST"
-	if a.elem != "f32" {
+	switch {
+	case a.elem != "f32":
 		p = "DEFAULT"
+	case e.round == TF32:
+		p = "HIGH"
 	}
 	return fmt.Sprintf(format, p, p)
 }
@@ -111,7 +114,7 @@ func (e *emitter) conv(x, w val, dims string, win window, t typ) val {
 		"feature_group_count = 1 : i64, precision_config = %s} : (%s, %s) -> %s",
 		x.id, w.id, dims, win.stride, win.stride, win.pad[0][0], win.pad[0][1], win.pad[1][0], win.pad[1][1],
 		win.dilateX, win.dilateX, win.dilateW, win.dilateW, win.reverse, win.reverse,
-		precisions(x, "[#stablehlo<precision %s>, #stablehlo<precision %s>]"), x.typ, w.typ, t)
+		e.precisions(x, "[#stablehlo<precision %s>, #stablehlo<precision %s>]"), x.typ, w.typ, t)
 }
 
 // pointwise tells whether a convolution is a product of each pixel.

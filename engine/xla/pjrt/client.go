@@ -16,6 +16,7 @@ type Client struct {
 	Platform string // "cpu", "cuda", "rocm", "tpu"
 	Version  string // of the platform
 	Devices  []Device
+	store    uint64 // see stores; 0: none
 }
 
 // Device is one that programs run on.
@@ -26,8 +27,9 @@ type Device struct {
 }
 
 // NewClient starts a plugin. Options are strings, int64s, float32s or bools, by names
-// that each plugin has of its own; an unknown name is an error.
-func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
+// that each plugin has of its own; an unknown name is an error. By a store, plugins of
+// several processes find each other; nil where there is one alone.
+func (p *Plugin) NewClient(options map[string]any, store Store) (*Client, error) {
 	var values []namedValue
 	var keep []*string
 	for _, name := range sortedKeys(options) {
@@ -55,18 +57,27 @@ func (p *Plugin) NewClient(options map[string]any) (*Client, error) {
 		header
 		options     unsafe.Pointer
 		count       uintptr
-		get, getArg unsafe.Pointer
-		put, putArg unsafe.Pointer
+		get, getArg uintptr
+		put, putArg uintptr
 		client      unsafe.Pointer
-		try, tryArg unsafe.Pointer
+		try, tryArg uintptr
 	}{options: unsafe.Pointer(unsafe.SliceData(values)), count: uintptr(len(values))}
+	c := &Client{Plugin: p}
+	if store != nil {
+		c.store = lastStore.Add(1)
+		stores.Store(c.store, store)
+		f, number := callbacks(), uintptr(c.store)
+		args.get, args.put, args.try = f.get, f.put, f.try
+		args.getArg, args.putArg, args.tryArg = number, number, number
+	}
 	err := invoke(p, clientCreate, args)
 	runtime.KeepAlive(keep)
 	runtime.KeepAlive(options)
 	if err != nil {
+		stores.Delete(c.store)
 		return nil, err
 	}
-	c := &Client{Plugin: p, object: args.client}
+	c.object = args.client
 	if c.Platform, err = c.ask(clientPlatformName, c.object); err == nil {
 		c.Version, err = c.ask(clientPlatformVersion, c.object)
 	}
@@ -129,6 +140,7 @@ func (c *Client) findDevices() error {
 func (c *Client) Close() {
 	c.destroy(clientDestroy, c.object)
 	c.object = nil
+	stores.Delete(c.store)
 }
 
 // MemoryLimit is the memory that programs on a device may take in bytes, and what is in

@@ -12,7 +12,9 @@ type Code int32
 // The codes that callers tell apart.
 const (
 	InvalidArgument    Code = 3
+	DeadlineExceeded   Code = 4
 	NotFound           Code = 5
+	AlreadyExists      Code = 6
 	ResourceExhausted  Code = 8
 	FailedPrecondition Code = 9
 	Aborted            Code = 10

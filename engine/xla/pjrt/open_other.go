@@ -17,3 +17,7 @@ func Preload(string) error { return errSystem }
 func symbol(uintptr, string) (uintptr, error) { return 0, errSystem }
 
 func call(uintptr, unsafe.Pointer) uintptr { return 0 }
+
+func call3(uintptr, uintptr, unsafe.Pointer, uintptr) uintptr { return 0 }
+
+func callback(func(unsafe.Pointer) uintptr) uintptr { return 0 }

@@ -27,3 +27,12 @@ func call(fn uintptr, arg unsafe.Pointer) uintptr {
 	r, _, _ := purego.SyscallN(fn, uintptr(arg))
 	return r
 }
+
+// call3 calls a function of C with a number, a pointer and a size.
+func call3(fn, number uintptr, data unsafe.Pointer, size uintptr) uintptr {
+	r, _, _ := purego.SyscallN(fn, number, uintptr(data), size)
+	return r
+}
+
+// callback makes a function of C of one of Go. It may be called from any thread.
+func callback(f func(unsafe.Pointer) uintptr) uintptr { return purego.NewCallback(f) }

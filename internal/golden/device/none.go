@@ -1,0 +1,11 @@
+//go:build !xla
+
+package device
+
+import (
+	"testing"
+
+	"github.com/ldm-go/ldm/engine"
+)
+
+func named(testing.TB) engine.Engine { return nil }
