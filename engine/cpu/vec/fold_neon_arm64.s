@@ -12,7 +12,7 @@
 	BIC  $127, R8, R11 \
 	BIC  $31, R8, R12  \
 	BIC  $15, R8, R13  \
-eights:            \
+eights:            \ // Eight vectors at a time,
 	CMP  R11, R10    \
 	BGE  two         \
 	STEP(16, FULL, WHOLE) \
@@ -32,7 +32,7 @@ eights:            \
 	STEP(23, FULL, WHOLE) \
 	ADD  $16, R10    \
 	B    eights      \
-two:               \
+two:               \ // then two,
 	CMP  R12, R10    \
 	BGE  one         \
 	STEP(16, FULL, WHOLE) \
@@ -40,13 +40,13 @@ two:               \
 	STEP(17, FULL, WHOLE) \
 	ADD  $16, R10    \
 	B    two         \
-one:               \
+one:               \ // then one,
 	CMP  R13, R10    \
 	BGE  tail        \
 	STEP(16, FULL, WHOLE) \
 	ADD  $16, R10    \
 	B    one         \
-tail:              \
+tail:              \ // then numbers.
 	CMP  R8, R10     \
 	BGE  end         \
 	STEP(16, PART, TRIM) \

@@ -99,21 +99,21 @@ end:
 // bytes, R8 that of three rows; the mask is that of a row's last lanes.
 #define ROWARGS \
 	MOVQ a+0(FP), R8     \
-	MOVQ 8(R8), CX       \
+	MOVQ rowArgs_c(R8), CX       \
 	ANDQ $(LANES-1), CX  \
 	TAILMASK             \
-	MOVQ 0(R8), R9       \
-	MOVQ 8(R8), AX       \
+	MOVQ rowArgs_rows(R8), R9       \
+	MOVQ rowArgs_c(R8), AX       \
 	SHLQ $2, AX          \
-	MOVQ 16(R8), SI      \
-	MOVQ 24(R8), DI      \
-	MOVQ 32(R8), DX      \
-	MOVQ 40(R8), R10     \
-	MOVQ 48(R8), R11     \
-	MOVQ 56(R8), R12     \
-	MOVQ 64(R8), R13     \
-	MOVQ 72(R8), R15     \
-	MOVQ 80(R8), R14     \
+	MOVQ rowArgs_x(R8), SI      \
+	MOVQ rowArgs_y(R8), DI      \
+	MOVQ rowArgs_d(R8), DX      \
+	MOVQ rowArgs_p0(R8), R10     \
+	MOVQ rowArgs_p1(R8), R11     \
+	MOVQ rowArgs_p2(R8), R12     \
+	MOVQ rowArgs_p3(R8), R13     \
+	MOVQ rowArgs_p4(R8), R15     \
+	MOVQ rowArgs_p5(R8), R14     \
 	LEAQ (AX)(AX*2), R8
 
 // Brings a part of the four rows behind these into the second-level cache, as much as

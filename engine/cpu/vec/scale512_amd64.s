@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "lanes512_amd64.h"
 
 // func scaleRows512(a *scaleArgs)
@@ -5,14 +6,14 @@
 // In place, rows that are multiplied by 1 stay as they are.
 TEXT ·scaleRows512(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), R8
-	MOVQ 0(R8), R9
-	MOVQ 8(R8), R10
-	MOVQ 16(R8), R11
-	MOVQ 24(R8), R12
-	MOVQ 32(R8), R13 // rows
-	MOVQ 40(R8), CX
-	MOVQ 48(R8), R14 // factors
-	MOVQ 56(R8), SI  // from one to the next
+	MOVQ scaleArgs_dst(R8), R9
+	MOVQ scaleArgs_ldd(R8), R10
+	MOVQ scaleArgs_src(R8), R11
+	MOVQ scaleArgs_lds(R8), R12
+	MOVQ scaleArgs_rows(R8), R13 // rows
+	MOVQ scaleArgs_n(R8), CX
+	MOVQ scaleArgs_factors(R8), R14 // factors
+	MOVQ scaleArgs_step(R8), SI  // from one to the next
 	MOVQ CX, DX
 	ANDQ $(LANES-1), CX
 	SUBQ CX, DX      // numbers of whole vectors

@@ -1,5 +1,9 @@
+#include "go_asm.h"
 #include "lanes512_amd64.h"
 #include "kernels_amd64.h"
+
+// Where blockArgs has room for a vector of each row, behind its last field.
+#define HOLD (blockArgs_low+8)
 
 // Blocks of a softmax, 16 rows at a time: what is known of these is one vector,
 // and hold has a vector for each of which its largest number or its sum is left.
@@ -29,7 +33,7 @@ GLOBL neginf<>(SB), RODATA|NOPTR, $4
 
 // Z0 = the sums, or largest numbers, of the rows of hold.
 #define FOLDROWS(OP) \
-	LEAQ 80(R8), R15              \
+	LEAQ HOLD(R8), R15              \
 	FOURROWS(OP, 0, Z8)            \
 	FOURROWS(OP, 256, Z9)          \
 	FOURROWS(OP, 512, Z10)         \
@@ -67,8 +71,8 @@ GLOBL neginf<>(SB), RODATA|NOPTR, $4
 	XORL CX, CX          \
 	TESTQ AX, AX         \
 	CMOVQLT CX, AX       \
-	CMPQ AX, 32(R8)      \
-	CMOVQGT 32(R8), AX   \
+	CMPQ AX, blockArgs_n(R8)      \
+	CMOVQGT blockArgs_n(R8), AX   \
 	MOVQ AX, CX          \
 	ANDQ $31, CX         \
 	SHRQ $5, AX
@@ -76,7 +80,7 @@ GLOBL neginf<>(SB), RODATA|NOPTR, $4
 #define NEXTROW \
 	ADDQ $64, R14     \
 	ADDQ R11, DI      \
-	ADDQ 48(R8), R12  \
+	ADDQ blockArgs_step(R8), R12  \
 	DECQ R13
 
 // Z1 and Z2 = e^(x-Z12) for Z3 and Z4.
@@ -130,7 +134,7 @@ GLOBL neginf<>(SB), RODATA|NOPTR, $4
 	MOVQ dst-24(SP), AX       \
 	MOVQ AX, CX               \
 	ADDQ width-56(SP), CX     \
-	ADDQ 64(R8), AX           \
+	ADDQ blockArgs_distance(R8), AX           \
 	MOVQ AX, dst-24(SP)       \
 zero:                         \
 	CMPQ R15, CX              \
@@ -145,20 +149,20 @@ zeroed:
 // first of them sees, R10 the distance of panels, R11 that of rows.
 #define BLOCKARGS \
 	MOVQ a+0(FP), R8          \
-	MOVQ 0(R8), DX            \
-	MOVQ 8(R8), R11           \
-	MOVQ 16(R8), R10          \
-	MOVQ 24(R8), AX           \
+	MOVQ blockArgs_x(R8), DX            \
+	MOVQ blockArgs_row(R8), R11           \
+	MOVQ blockArgs_panel(R8), R10          \
+	MOVQ blockArgs_rows(R8), AX           \
 	MOVQ AX, left-64(SP)      \
-	MOVQ 40(R8), R12          \
-	MOVQ 56(R8), AX           \
+	MOVQ blockArgs_seen(R8), R12          \
+	MOVQ blockArgs_dst(R8), AX           \
 	MOVQ AX, dst-24(SP)       \
-	MOVQ 32(R8), AX           \
+	MOVQ blockArgs_n(R8), AX           \
 	ADDQ $31, AX              \
 	SHRQ $5, AX               \
 	SHLQ $6, AX               \
 	MOVQ AX, width-56(SP)     \
-	MOVQ 72(R8), BP           \
+	MOVQ blockArgs_low(R8), BP           \
 	EXPCONST                  \
 	VPXORD ZERO, ZERO, ZERO
 
@@ -172,28 +176,28 @@ zeroed:
 	ROWMASK                   \
 	MOVQ CX, R13              \
 	MOVQ DX, DI               \
-	LEAQ 80(R8), R14
+	LEAQ HOLD(R8), R14
 
 // Back to the first of these rows.
 #define AGAIN \
 	MOVQ rows-8(SP), R13      \
 	MOVQ seen-16(SP), R12     \
 	MOVQ DX, DI               \
-	LEAQ 80(R8), R14
+	LEAQ HOLD(R8), R14
 
 // The softmax of a block.
 #define SOFTMAX(BEGIN, STORE, STORELAST, END) \
 	BLOCKARGS                 \
 	VBROADCASTSS neginf<>(SB), NEGINF \
-	MOVQ 1104(R8), AX         \
+	MOVQ softmaxArgs_top(R8), AX         \
 	MOVQ AX, top-32(SP)       \
-	MOVQ 1112(R8), AX         \
+	MOVQ softmaxArgs_total(R8), AX         \
 	MOVQ AX, total-40(SP)     \
-	MOVQ 1120(R8), AX         \
+	MOVQ softmaxArgs_shrink(R8), AX         \
 	MOVQ AX, shrink-48(SP)    \
-block:                        \
+block:                        \ // Of each 16 rows:
 	BLOCKROWS                 \
-top:                          \
+top:                          \ // the largest score of each row, lane by lane,
 	SEEN                      \
 	VMOVAPS NEGINF, Z1        \
 	VMOVAPS NEGINF, Z2        \
@@ -212,7 +216,7 @@ toptail:                      \
 	PANELMASKS                \
 	VMAXPS (SI), Z1, K1, Z1   \
 	VMAXPS 64(SI), Z2, K2, Z2 \
-topend:                       \
+topend:                       \ // which the lanes are folded to behind the loop: the new top, and what it shrinks the sums before by.
 	VMAXPS Z2, Z1, Z1         \
 	VMOVUPS Z1, (R14)         \
 	NEXTROW                   \
@@ -228,9 +232,9 @@ topend:                       \
 	VMOVUPS Z1, K3, (AX)      \
 	VCMPPS $4, ONE, Z1, K3, K4 \
 	KMOVW K4, AX              \
-	ORQ  AX, 1128(R8)         \
+	ORQ  AX, softmaxArgs_shrunk(R8)         \
 	AGAIN                     \
-row:                          \
+row:                          \ // Then e^(x-top) of each row, panel by panel, and its sum.
 	SEEN                      \
 	MOVQ top-32(SP), BX       \
 	VBROADCASTSS (BX), Z12    \
@@ -251,7 +255,7 @@ panel:                        \
 	ADDQ R10, SI              \
 	DECQ AX                   \
 	JNZ  panel                \
-tail:                         \
+tail:                         \ // The columns of the last panel that the row sees.
 	TESTQ CX, CX              \
 	JZ   end                  \
 	PANELMASKS                \
@@ -262,7 +266,7 @@ tail:                         \
 	VMOVAPS.Z Z2, K2, Z2      \
 	ADDPANEL                  \
 	STORELAST                 \
-end:                          \
+end:                          \ // What the row does not see becomes zero.
 	END                       \
 	VADDPS Z11, Z10, Z10      \
 	VMOVUPS Z10, (R14)        \
@@ -307,16 +311,16 @@ TEXT ·softmaxSplit512(SB), NOSPLIT, $64-8
 // its probability.
 #define SOFTMAXGRADS(BEGIN, STORE, END) \
 	BLOCKARGS                 \
-	MOVQ 1104(R8), R9         \
+	MOVQ gradArgs_grads(R8), R9         \
 	SUBQ DX, R9               \
-	MOVQ 1112(R8), AX         \
+	MOVQ gradArgs_lse(R8), AX         \
 	MOVQ AX, lse-32(SP)       \
-	MOVQ 1120(R8), AX         \
+	MOVQ gradArgs_delta(R8), AX         \
 	MOVQ AX, delta-40(SP)     \
-	VBROADCASTSS 1136(R8), FACTOR \
-block:                        \
+	VBROADCASTSS gradArgs_scale(R8), FACTOR \
+block:                        \ // Of each 16 rows:
 	BLOCKROWS                 \
-row:                          \
+row:                          \ // the probabilities of each row in place of its scores, and their sum with their gradients,
 	SEEN                      \
 	MOVQ lse-32(SP), BX       \
 	VBROADCASTSS (BX), Z12    \
@@ -337,7 +341,7 @@ panel:                        \
 	ADDQ R10, SI              \
 	DECQ AX                   \
 	JNZ  panel                \
-tail:                         \
+tail:                         \ // the last panel by its masks;
 	TESTQ CX, CX              \
 	JZ   end                  \
 	PANELMASKS                \
@@ -353,13 +357,13 @@ end:                          \
 	NEXTROW                   \
 	JNZ  row                  \
 	FOLDROWS(VADDPS)          \
-	CMPQ 1128(R8), $0         \
+	CMPQ gradArgs_own(R8), $0         \
 	JE   given                \
 	MOVQ delta-40(SP), AX     \
 	VMOVUPS Z0, K3, (AX)      \
-given:                        \
+given:                        \ // that sum is delta, unless it was given.
 	AGAIN                     \
-grad:                         \
+grad:                         \ // Then the gradients of the scores, Scale·p·(gradient-delta),
 	SEEN                      \
 	MOVQ delta-40(SP), BX     \
 	VBROADCASTSS (BX), Z12    \
@@ -383,7 +387,7 @@ gradpanel:                    \
 	ADDQ R10, SI              \
 	DECQ AX                   \
 	JNZ  gradpanel            \
-gradtail:                     \
+gradtail:                     \ // the last panel by its masks.
 	TESTQ CX, CX              \
 	JZ   gradend              \
 	PANELMASKS                \

@@ -1,3 +1,4 @@
+#include "go_asm.h"
 #include "textflag.h"
 #include "tile_amd64.h"
 
@@ -125,7 +126,7 @@ GLOBL exp2<>(SB), RODATA|NOPTR, $56
 
 // The queries' part of a step, to tiles 4 and 5.
 #define QUERIES \
-	MOVQ 0(R8), AX           \
+	MOVQ AttendArgs_Q(R8), AX           \
 	ADDQ (R11), AX           \
 	LEAQ (AX)(R15*1), CX     \
 	TILELOAD(4, AX_BX)       \
@@ -150,12 +151,12 @@ GLOBL exp2<>(SB), RODATA|NOPTR, $56
 	TILEZERO(1)              \
 	TILEZERO(2)              \
 	TILEZERO(3)              \
-	MOVQ 8(R8), BX           \
+	MOVQ AttendArgs_Ldq(R8), BX           \
 	MOVQ BX, R15             \
 	SHLQ $4, R15             \
 	MOVQ $64, SI             \
-	MOVQ 56(R8), R11         \
-	MOVQ 64(R8), R13         \
+	MOVQ AttendArgs_KSteps(R8), R11         \
+	MOVQ AttendArgs_KCount(R8), R13         \
 	CMPQ R13, $1             \
 	JNE  step                \
 	MOVQ multiply-40(SP), AX \
@@ -254,8 +255,8 @@ keys:                        \
 	MOVQ AX, values          \
 	SHLQ $6, values          \
 	ADDQ v-16(SP), values    \
-	IMULQ 176(R8), CX        \
-	ADDQ 168(R8), CX         \
+	IMULQ AttendArgs_AccPanel(R8), CX        \
+	ADDQ AttendArgs_Acc(R8), CX         \
 	ADDQ DX, CX              \
 	MOVQ CX, sums            \
 	INCQ AX
@@ -284,14 +285,14 @@ keys:                        \
 zero:                        \
 	ZEROS                    \
 begin:                       \
-	MOVQ 72(R8), R12         \
-	MOVQ 80(R8), R13         \
+	MOVQ AttendArgs_VSteps(R8), R12         \
+	MOVQ AttendArgs_VCount(R8), R13         \
 	MOVQ $64, BX             \
-	MOVQ 40(R8), SI          \
+	MOVQ AttendArgs_Ldv(R8), SI          \
 	MOVQ SI, R15             \
 	SHLQ $4, R15             \
 step:                        \
-	MOVQ 200(R8), AX         \
+	MOVQ AttendArgs_Probs(R8), AX         \
 	ADDQ (R12), AX           \
 	LEAQ 1024(AX), CX        \
 	MOVQ 8(R12), R14         \
@@ -340,82 +341,82 @@ step:                        \
 	LEAQ tilecfg<>(SB), AX   \
 	LDTILECFG_AX             \
 	CONST                    \
-	VBROADCASTSS 208(R8), SCALE \
-	MOVQ 16(R8), AX          \
+	VBROADCASTSS AttendArgs_Scale(R8), SCALE \
+	MOVQ AttendArgs_K(R8), AX          \
 	MOVQ AX, k-8(SP)         \
-	MOVQ 24(R8), AX          \
+	MOVQ AttendArgs_V(R8), AX          \
 	MOVQ AX, v-16(SP)        \
-	MOVQ 120(R8), AX         \
+	MOVQ AttendArgs_Mode(R8), AX         \
 	MOVQ AX, mode-24(SP)     \
-	MOVQ 128(R8), AX         \
+	MOVQ AttendArgs_Begun(R8), AX         \
 	MOVQ AX, begun-32(SP)    \
-	MOVQ $0, 192(R8)         \
-block:                       \
-	MOVQ 96(R8), AX          \
+	MOVQ $0, AttendArgs_Done(R8)         \
+block:                       \ // Of each block of keys. What is done with its panels: products, exponentials of those before, or both.
+	MOVQ AttendArgs_Panels(R8), AX          \
 	MOVQ AX, panels-112(SP)  \
 	MOVQ $1, exps-88(SP)     \
-	CMPQ mode-24(SP), $0     \
+	CMPQ mode-24(SP), $const_TopStays     \
 	JE   pass                \
-	CMPQ mode-24(SP), $3     \
+	CMPQ mode-24(SP), $const_TopOfScore     \
 	JE   given               \
 	MOVQ $0, exps-88(SP)     \
-	CMPQ mode-24(SP), $1     \
+	CMPQ mode-24(SP), $const_TopFound     \
 	JNE  pass                \
 	MOVQ $1, AX              \
 	MOVQ AX, panels-112(SP)  \
 	JMP  pass                \
-given:                       \
+given:                       \ // The scores are there: exponentials alone.
 	XORL AX, AX              \
-pass:                        \
+pass:                        \ // One pass over the panels, one more than there are: products run a panel ahead of exponentials.
 	MOVQ AX, multiply-40(SP) \
 	MOVQ panels-112(SP), AX  \
 	INCQ AX                  \
 	MOVQ AX, left-48(SP)     \
 	MOVQ k-8(SP), R10        \
-	MOVQ 200(R8), AX         \
+	MOVQ AttendArgs_Probs(R8), AX         \
 	MOVQ AX, probs-96(SP)    \
 	VPXORD Z0, Z0, Z0        \
-	MOVQ 144(R8), R14        \
-	MOVQ 184(R8), R13        \
-clear:                       \
+	MOVQ AttendArgs_Sums(R8), R14        \
+	MOVQ AttendArgs_Rows(R8), R13        \
+clear:                       \ // The sums of the block begin at zero.
 	VMOVUPS Z0, (R14)        \
 	ADDQ $64, R14            \
 	DECQ R13                 \
 	JNZ  clear               \
-	MOVQ 88(R8), R12         \
+	MOVQ AttendArgs_Scores(R8), R12         \
 	SUBQ $4096, R12          \
 	MOVQ $4096, further-104(SP) \
-	CMPQ mode-24(SP), $0     \
+	CMPQ mode-24(SP), $const_TopStays     \
 	JNE  panel               \
 	ADDQ $8192, R12          \
 	NEGQ further-104(SP)     \
-panel:                       \
+panel:                       \ // Of each panel: its products begin,
 	CMPQ multiply-40(SP), $0 \
 	JE   exp                 \
 	MULTIPLY                 \
-exp:                         \
+exp:                         \ // and meanwhile the exponentials of the panel before are computed, unless there is none.
 	CMPQ exps-88(SP), $0     \
 	JE   store               \
 	MOVQ left-48(SP), CX     \
-	CMPQ CX, 96(R8)          \
+	CMPQ CX, AttendArgs_Panels(R8)          \
 	JGT  store               \
 	MOVL $-1, AX             \
 	CMPQ CX, $1              \
 	JNE  whole               \
-	MOVQ 104(R8), AX         \
-whole:                       \
+	MOVQ AttendArgs_Last(R8), AX         \
+whole:                       \ // K1 and K2: the keys of the panel.
 	KMOVW AX, K1             \
 	SHRL $16, AX             \
 	KMOVW AX, K2             \
 	MOVQ R12, DI             \
 	MOVQ probs-96(SP), SI    \
 	ADDQ $(32*ROW), probs-96(SP) \
-	MOVQ 136(R8), R9         \
-	MOVQ 144(R8), R14        \
-	MOVQ 184(R8), R13        \
+	MOVQ AttendArgs_Top(R8), R9         \
+	MOVQ AttendArgs_Sums(R8), R14        \
+	MOVQ AttendArgs_Rows(R8), R13        \
 	MOVQ R10, DX             \
-	ADDQ 32(R8), DX          \
-row:                         \
+	ADDQ AttendArgs_KPanel(R8), DX          \
+row:                         \ // Four queries at a time.
 	PROBABILITIES(POLY, PUT, 0) \
 	PROBABILITIES(POLY, PUT, 1) \
 	PROBABILITIES(POLY, PUT, 2) \
@@ -426,7 +427,7 @@ row:                         \
 	ADDQ $512, DX            \
 	SUBQ $4, R13             \
 	JGT  row                 \
-store:                       \
+store:                       \ // The scores of the products go to memory, the next place or the other of two.
 	CMPQ multiply-40(SP), $0 \
 	JE   next                \
 	DECQ multiply-40(SP)     \
@@ -436,31 +437,31 @@ store:                       \
 	SUMS(TILESTORE, 0, 2)    \
 	ADDQ $64, AX             \
 	SUMS(TILESTORE, 1, 3)    \
-next:                        \
+next:                        \ // On to the next panel.
 	ADDQ further-104(SP), R12 \
-	CMPQ mode-24(SP), $0     \
+	CMPQ mode-24(SP), $const_TopStays     \
 	JNE  after               \
 	NEGQ further-104(SP)     \
 after:                       \
-	ADDQ 32(R8), R10         \
+	ADDQ AttendArgs_KPanel(R8), R10         \
 	DECQ left-48(SP)         \
 	JNZ  panel               \
 	CMPQ exps-88(SP), $0     \
 	JNE  check               \
 	MOVL $-1, AX             \
 	MOVQ panels-112(SP), CX  \
-	CMPQ CX, 96(R8)          \
+	CMPQ CX, AttendArgs_Panels(R8)          \
 	JNE  cut                 \
-	MOVQ 104(R8), AX         \
-cut:                         \
+	MOVQ AttendArgs_Last(R8), AX         \
+cut:                         \ // Where the top was looked for: the largest score of every query.
 	KMOVW AX, K1             \
 	SHRL $16, AX             \
 	KMOVW AX, K2             \
 	VBROADCASTSS exp2<>+40(SB), Z13 \
-	MOVQ 88(R8), R12         \
-	MOVQ 144(R8), R14        \
-	MOVQ 184(R8), R13        \
-toprow:                      \
+	MOVQ AttendArgs_Scores(R8), R12         \
+	MOVQ AttendArgs_Sums(R8), R14        \
+	MOVQ AttendArgs_Rows(R8), R13        \
+toprow:                      \ // Of each query,
 	VMOVAPS Z13, Z1          \
 	VMOVAPS Z13, Z2          \
 	MOVQ R12, DI             \
@@ -470,7 +471,7 @@ topwhole:                    \
 	VMAXPS (DI), Z1, Z1      \
 	VMAXPS 64(DI), Z2, Z2    \
 	ADDQ $4096, DI           \
-toppanel:                    \
+toppanel:                    \ // over its panels, the last of them by its mask,
 	DECQ CX                  \
 	JNZ  topwhole            \
 	VMAXPS (DI), Z1, K1, Z1  \
@@ -481,30 +482,30 @@ toppanel:                    \
 	ADDQ $128, R12           \
 	DECQ R13                 \
 	JNZ  toprow              \
-	MOVQ 136(R8), R9         \
-	MOVQ 144(R8), SI         \
+	MOVQ AttendArgs_Top(R8), R9         \
+	MOVQ AttendArgs_Sums(R8), SI         \
 	LOWERTOP(0)              \
-	CMPQ 184(R8), $16        \
+	CMPQ AttendArgs_Rows(R8), $16        \
 	JLE  lowered             \
 	ADDQ $1024, SI           \
 	LOWERTOP(64)             \
-lowered:                     \
-	CMPQ mode-24(SP), $2     \
+lowered:                     \ // and the tops are known. What follows is the block again, or its exponentials.
+	CMPQ mode-24(SP), $const_TopOnly     \
 	JE   end                 \
 	MOVQ panels-112(SP), CX  \
-	CMPQ CX, 96(R8)          \
+	CMPQ CX, AttendArgs_Panels(R8)          \
 	JE   known               \
-	MOVQ $0, mode-24(SP)     \
+	MOVQ $const_TopStays, mode-24(SP)     \
 	JMP  block               \
-known:                       \
-	MOVQ $3, mode-24(SP)     \
+known:                       \ // All scores are there already.
+	MOVQ $const_TopOfScore, mode-24(SP)     \
 	MOVQ $1, exps-88(SP)     \
 	JMP  given               \
-check:                       \
-	CMPQ mode-24(SP), $0     \
+check:                       \ // Sums that are too large end it here, before they are added.
+	CMPQ mode-24(SP), $const_TopStays     \
 	JNE  add                 \
-	MOVQ 144(R8), R14        \
-	MOVQ 184(R8), R13        \
+	MOVQ AttendArgs_Sums(R8), R14        \
+	MOVQ AttendArgs_Rows(R8), R13        \
 	VPXORD Z0, Z0, Z0        \
 	VPBROADCASTD exp2<>+52(SB), Z1 \
 most:                        \
@@ -516,16 +517,16 @@ most:                        \
 	KMOVW K4, AX             \
 	TESTQ AX, AX             \
 	JNZ  end                 \
-add:                         \
+add:                         \ // The sums of the block are added to the totals, which begin here if it is the first,
 	XORL AX, AX              \
 	CMPQ begun-32(SP), $0    \
 	JE   total               \
 	DECL AX                  \
 total:                       \
 	KMOVW AX, K3             \
-	MOVQ 144(R8), R14        \
-	MOVQ 152(R8), R15        \
-	MOVQ 184(R8), R13        \
+	MOVQ AttendArgs_Sums(R8), R14        \
+	MOVQ AttendArgs_Totals(R8), R15        \
+	MOVQ AttendArgs_Rows(R8), R13        \
 addrow:                      \
 	VMOVUPS.Z (R15), K3, Z0  \
 	VADDPS (R14), Z0, Z0     \
@@ -536,9 +537,9 @@ addrow:                      \
 	JNZ  addrow              \
 	MOVQ $128, SI            \
 	MOVQ $0, column-56(SP)   \
-columns:                     \
+columns:                     \ // and p·v to the results, two tiles of columns at a time, then one.
 	MOVQ column-56(SP), AX   \
-	MOVQ 160(R8), R13        \
+	MOVQ AttendArgs_Tiles(R8), R13        \
 	SUBQ AX, R13             \
 	JZ   done                \
 	PLACE(R9, sum1-64(SP))   \
@@ -548,15 +549,15 @@ columns:                     \
 	COLUMNS(EACH2, ZERO2, TWO, 2, zero2, begin2, step2) \
 one:                         \
 	COLUMNS(EACH1, ZERO1, ONE, 1, zero1, begin1, step1) \
-done:                        \
+done:                        \ // On to the next block.
 	MOVQ $1, begun-32(SP)    \
-	MOVQ $0, mode-24(SP)     \
-	MOVQ 48(R8), AX          \
+	MOVQ $const_TopStays, mode-24(SP)     \
+	MOVQ AttendArgs_Block(R8), AX          \
 	ADDQ AX, k-8(SP)         \
 	ADDQ AX, v-16(SP)        \
-	INCQ 192(R8)             \
-	MOVQ 192(R8), AX         \
-	CMPQ AX, 112(R8)         \
+	INCQ AttendArgs_Done(R8)             \
+	MOVQ AttendArgs_Done(R8), AX         \
+	CMPQ AX, AttendArgs_Blocks(R8)         \
 	JLT  block               \
 end:                         \
 	TILERELEASE              \

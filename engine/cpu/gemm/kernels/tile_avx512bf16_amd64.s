@@ -41,12 +41,12 @@ TEXT ·tileVDP(SB), NOSPLIT, $80-8
 	MOVQ TileArgs_Put(R8), CX // put: its rows are fetched, to be written
 	TESTQ CX, CX
 	JZ   tile
-	MOVQ 8(CX), AX
+	MOVQ PutArgs_Rows(CX), AX
 	MOVQ AX, results-40(SP)
-	MOVQ 16(CX), DX
+	MOVQ PutArgs_Count(CX), DX
 	LEAQ (AX)(DX*8), AX
 	MOVQ AX, resultsEnd-48(SP)
-	MOVQ 24(CX), AX
+	MOVQ PutArgs_Delta(CX), AX
 	MOVQ AX, delta-56(SP)
 
 tile:

@@ -129,7 +129,7 @@ GLOBL upper<>(SB), RODATA|NOPTR, $4
 	MOVQ lds+24(FP), DX   \
 	MOVQ steps+32(FP), CX \
 	VPBROADCASTD upper<>(SB), Z30 \
-loop:                     \
+loop:                     \ // Words of two, then a transposition as TRANSPOSE16 has it, of halves.
 	VMOVDQU64 zip<>(SB), Z31 \
 	WORDS(Z0)             \
 	WORDS(Z1)             \
