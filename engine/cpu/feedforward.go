@@ -1,6 +1,9 @@
 package cpu
 
 import (
+	"slices"
+
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
 	"github.com/ldm-go/ldm/engine/cpu/layer"
 	"github.com/ldm-go/ldm/engine/cpu/par"
 	"github.com/ldm-go/ldm/graph"
@@ -16,53 +19,47 @@ type feedForward struct {
 	gradX, gradW, gradB, gradV *graph.Node
 }
 
-// fuseFeedForward finds the feed-forward around a GEGLU, if it is one.
-func (c *compiler) fuseFeedForward(gate *graph.Node, users map[graph.Value][]*graph.Node) {
+// feedForwardAround is the feed-forward around a GEGLU with its gradient, nil if there is
+// none. Each node is found from one that is known, by the operation and operands that it
+// must have.
+func feedForwardAround(gate *graph.Node, users map[graph.Value][]*graph.Node) *feedForward {
 	f := &feedForward{gate: gate, first: gate.Inputs[0].Node}
-	for _, u := range users[gate.Inputs[0]] {
-		if _, ok := u.Op.(graph.GEGLUGrad); ok {
-			f.gateGrad = u
-		}
-	}
+	f.gateGrad = find(users[gate.Inputs[0]], func(n *graph.Node) bool { return is[graph.GEGLUGrad](n.Op) })
 	if f.gateGrad == nil || !isLinear(f.first) {
-		return
+		return nil
 	}
-	x, w, dh := f.first.Inputs[0], f.first.Inputs[1], f.gateGrad.Inputs[1]
-	f.inner = dh.Node
-	for _, u := range users[gate.Output(0)] {
-		switch {
-		case isLinear(u):
-			f.second = u
-		case isProduct(u, graph.MatMul{TransA: true}):
-			f.gradV = u
+	x, w := f.first.Inputs[0], f.first.Inputs[1]
+	f.inner = f.gateGrad.Inputs[1].Node
+	ofGate, ofGrad := users[gate.Output(0)], users[f.gateGrad.Output(0)]
+	f.second = find(ofGate, isLinear)
+	f.gradV = find(ofGate, func(n *graph.Node) bool { return isProduct(n, graph.MatMul{TransA: true}) })
+	f.gradB = find(ofGrad, func(n *graph.Node) bool {
+		op, ok := n.Op.(graph.Reduce)
+		return ok && op.Fn == graph.ReduceSum && n.Out[0].Shape.Size() == w.Dim(0)
+	})
+	f.gradX = find(ofGrad, func(n *graph.Node) bool { return isProduct(n, graph.MatMul{}) && n.Inputs[1] == w })
+	f.gradW = find(ofGrad, func(n *graph.Node) bool { return isProduct(n, graph.MatMul{TransA: true}) && n.Inputs[1] == x })
+	if !f.complete() {
+		return nil
+	}
+	return f
+}
+
+// find is the last of some nodes that fits, nil if none does.
+func find(nodes []*graph.Node, fits func(*graph.Node) bool) *graph.Node {
+	for _, n := range slices.Backward(nodes) {
+		if fits(n) {
+			return n
 		}
 	}
-	for _, u := range users[f.gateGrad.Output(0)] {
-		switch op := u.Op.(type) {
-		case graph.Reduce:
-			if op.Fn == graph.ReduceSum && u.Out[0].Shape.Size() == w.Dim(0) {
-				f.gradB = u
-			}
-		case graph.MatMul:
-			if op == (graph.MatMul{}) && u.Inputs[1] == w {
-				f.gradX = u
-			} else if op == (graph.MatMul{TransA: true}) && u.Inputs[1] == x {
-				f.gradW = u
-			}
-		}
-	}
-	if !f.complete() || c.uses[f.first.Output(0)] != 2 || c.uses[gate.Output(0)] != 2 || c.uses[dh] != 1 || c.uses[f.gateGrad.Output(0)] != 3 {
-		return
-	}
-	f.FeedForward = layer.FeedForward{Rows: x.Shape().Size() / w.Dim(1), C: w.Dim(1), Inner: w.Dim(0) / 2, D: f.second.Inputs[1].Dim(0), Precision: c.prec}
-	if !f.Serves() {
-		return
-	}
-	c.fused.feeds[f.second] = f
-	c.fused.feedGrads[f.begin()] = f
-	for _, n := range append(f.gradients(), f.inner, f.gateGrad, f.first, f.gate) {
-		c.fused.inside[n] = n != f.begin()
-	}
+	return nil
+}
+
+// serves tells whether the layer computes a feed-forward of this shape.
+func (f *feedForward) serves(prec gemm.Precision) bool {
+	x, w := f.first.Inputs[0], f.first.Inputs[1]
+	f.FeedForward = layer.FeedForward{Rows: x.Shape().Size() / w.Dim(1), C: w.Dim(1), Inner: w.Dim(0) / 2, D: f.second.Inputs[1].Dim(0), Precision: prec}
+	return f.Serves()
 }
 
 // complete tells whether all nodes are there and fit together.

@@ -7,33 +7,6 @@ import (
 	"github.com/ldm-go/ldm/graph"
 )
 
-// fuseNorm joins a product of tiles with the group norm that it alone reads, perhaps
-// as rows of pixels. No gradient may want the statistics.
-func (c *compiler) fuseNorm(n *graph.Node) {
-	norm := unshaped(n.Inputs[0].Node)
-	x := n.Inputs[0].Shape()
-	if _, ok := norm.Op.(graph.GroupNorm); !ok || !c.takesNorm(n) || c.uses[norm.Output(1)] > 0 {
-		return
-	}
-	if s := norm.Inputs[0].Shape(); s[len(s)-1] != x[len(x)-1] {
-		return
-	}
-	var between []*graph.Node
-	for v := n.Inputs[0]; ; v = v.Node.Inputs[0] {
-		if c.uses[v] > 1 {
-			return
-		}
-		between = append(between, v.Node)
-		if v.Node == norm {
-			break
-		}
-	}
-	c.fused.normed[n] = norm
-	for _, m := range between {
-		c.fused.inside[m] = true
-	}
-}
-
 func (c *compiler) takesNorm(n *graph.Node) bool {
 	x, w := n.Inputs[0].Shape(), n.Inputs[1].Shape()
 	switch op := n.Op.(type) {
