@@ -51,7 +51,7 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		return lowerPool(n), nil
 	case graph.Resize:
 		x, y := in(0), n.Out[0].Shape
-		r := layer.NewResize(x[0], x[1], x[2], x[3], y[1], y[2], op.Method, op.Scale)
+		r := layer.NewResize(op, x, y)
 		return bound(func(b *binding) []par.Phase { return r.Forward(b.in[0], b.out[0]) }), nil
 	case graph.Nearest:
 		book := in(1)

@@ -68,7 +68,10 @@ func (l LayerNorm) Backward(x, gamma, stats, dy, dx, dgamma, dbeta []float32) []
 			clear(sum)
 			clear(dot)
 			for r := task * block; r < min((task+1)*block, l.Rows); r++ {
-				l.row(x[r*l.C:][:l.C], dy[r*l.C:][:l.C], gamma, stats[2*r], stats[2*r+1], dx[r*l.C:][:l.C], sum, dot)
+				x, dy := x[r*l.C:][:l.C], dy[r*l.C:][:l.C]
+				mean, rstd := stats[2*r], stats[2*r+1]
+				m1, m2 := vec.LayerNormSums(x, dy, gamma, sum, dot, mean, rstd)
+				vec.LayerNormGrad(dx[r*l.C:][:l.C], x, dy, gamma, mean, rstd, m1/float32(l.C), m2/float32(l.C))
 			}
 		}},
 		par.Serial("parameters", func() {
@@ -82,9 +85,4 @@ func (l LayerNorm) Backward(x, gamma, stats, dy, dx, dgamma, dbeta []float32) []
 			}
 		}),
 	}
-}
-
-func (l LayerNorm) row(x, dy, gamma []float32, mean, rstd float32, dx, sum, dot []float32) {
-	m1, m2 := vec.LayerNormSums(x, dy, gamma, sum, dot, mean, rstd)
-	vec.LayerNormGrad(dx, x, dy, gamma, mean, rstd, m1/float32(l.C), m2/float32(l.C))
 }

@@ -21,9 +21,9 @@ type tap struct {
 	weight float64
 }
 
-// NewResize makes the taps; see graph.Resize.
-func NewResize(n, h, w, c, oh, ow int, method graph.ResizeMethod, scale float64) Resize {
-	return Resize{n, h, w, c, taps(h, oh, method, scale), taps(w, ow, method, scale)}
+// NewResize makes the taps of pictures of shape x for results of shape y.
+func NewResize(op graph.Resize, x, y graph.Shape) Resize {
+	return Resize{x[0], x[1], x[2], x[3], taps(x[1], y[1], op.Method, op.Scale), taps(x[2], y[2], op.Method, op.Scale)}
 }
 
 func taps(in, out int, method graph.ResizeMethod, scale float64) [][]tap {

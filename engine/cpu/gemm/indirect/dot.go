@@ -184,7 +184,7 @@ func (p *dotPlan) panel(a *plans.Args, w *dotWorker, panel, first, last int, out
 		p.setPart(a, w, panel, i, part)
 		w.args.Stride = out.stride
 		for t := first; t < last; t++ {
-			p.tile(w, t, t-first, i, part, w.table[(t-first)*size:], out)
+			p.tile(w, t, t-first, i, w.table[(t-first)*size:], out)
 		}
 	}
 }
@@ -230,9 +230,9 @@ func (p *dotPlan) widened(a *plans.Args, w *dotWorker, from, n int) *float32 {
 	return &w.wide[0]
 }
 
-// tile computes tile t, which is at place at of its output.
-func (p *dotPlan) tile(w *dotWorker, t, at, i int, part part, table []uintptr, out output) {
-	rows := p.Kernel.Rows
+// tile computes part i of tile t, which is at place at of its output.
+func (p *dotPlan) tile(w *dotWorker, t, at, i int, table []uintptr, out output) {
+	rows, part := p.Kernel.Rows, p.parts[i]
 	offset := uintptr(at * rows * out.stride)
 	args := &w.args
 	args.Table = &table[part.tap*rows]

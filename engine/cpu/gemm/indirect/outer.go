@@ -74,7 +74,7 @@ func (p *outerPlan) task(a *plans.Args, w *outerWorker, tap, panel, first int) {
 	rows := p.conv.N * p.oh
 	for row := 0; row < rows; row += p.rowsPerBlock {
 		for x := 0; x < p.ow; x += pointsPerBlock {
-			count := p.fill(a, w.segments, tap, panel, row, min(row+p.rowsPerBlock, rows), x)
+			count := p.fill(a, w.segments, tap, panel, row, x)
 			if count == 0 {
 				continue
 			}
@@ -112,10 +112,11 @@ func (p *outerPlan) shift(segments []kernels.Segment, channels int) {
 	}
 }
 
-// fill lists the points of rows from … to-1 of the result, from column x0 on,
-// at which the tap falls inside the picture.
-func (p *outerPlan) fill(a *plans.Args, segments []kernels.Segment, tap, panel, from, to, x0 int) int {
+// fill lists the points of a block of the result, which begins at row from and column
+// x0, at which the tap falls inside the picture.
+func (p *outerPlan) fill(a *plans.Args, segments []kernels.Segment, tap, panel, from, x0 int) int {
 	c := &p.conv
+	to := min(from+p.rowsPerBlock, c.N*p.oh)
 	ky, kx := tap/c.KW, tap%c.KW
 	lo, hi := x0, min(x0+pointsPerBlock, p.ow)
 	for lo < hi && lo*c.Stride+kx-c.PadLeft < 0 {

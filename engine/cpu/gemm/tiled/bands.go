@@ -131,7 +131,7 @@ func (p *tilesPlan) bind(a *plans.Args) []par.Phase {
 			k, task := task/(blocks*groups), task%(blocks*groups)
 			first, panel := task%blocks*p.blockTiles, task/blocks*p.groupPanels
 			acc := a.Scratch[p.bandLen()+worker*p.accLen():][:p.accLen()]
-			p.block(a, &p.workers[worker], copied, acc, band, k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels))
+			p.block(a, &p.workers[worker], copied, acc, block{band, k, first, min(first+p.blockTiles, count), panel, min(panel+p.groupPanels, p.panels)})
 		}})
 	}
 	return phases
@@ -148,7 +148,7 @@ func (p *tilesPlan) stripes(a *plans.Args) par.Phase {
 		for band := first; band < min(first+p.stripe, bands); band++ {
 			p.layOutNext(&w.round, a, copied, band, band > first)
 			for k := range p.Classes {
-				p.block(a, w, copied, acc, band, k, 0, p.tilesIn(band), 0, p.panels)
+				p.block(a, w, copied, acc, block{band, k, 0, p.tilesIn(band), 0, p.panels})
 			}
 		}
 	}}

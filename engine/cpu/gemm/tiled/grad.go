@@ -59,15 +59,17 @@ func PlanGrad(c plans.Conv, out plans.Layout, workers int, t kernels.Tiles, spli
 
 // PlanGradIn plans for so much of a second-level cache, if that will do.
 func PlanGradIn(bytes int, c plans.Conv, out plans.Layout, workers int, t kernels.Tiles, split bool) *plans.Plan {
-	p := newTileGradW(bytes, GradTasks, c, out, workers, t, split)
+	p := newTileGradW(room{bytes, GradTasks}, c, out, workers, t, split)
 	return &plans.Plan{
 		ScratchLen: len(p.workers)*p.laidOut() + p.SumsOf(len(p.workers))*p.sums(),
 		Phases:     p.bind,
 	}
 }
 
-// newTileGradW plans for so many tasks at once.
-func newTileGradW(bytes, tasks int, c plans.Conv, out plans.Layout, workers int, t kernels.Tiles, split bool) *tileGradW {
+// room is what a gradient is cut for: bytes of a second-level cache, and tasks at once.
+type room struct{ bytes, tasks int }
+
+func newTileGradW(r room, c plans.Conv, out plans.Layout, workers int, t kernels.Tiles, split bool) *tileGradW {
 	p := &tileGradW{Tiles: t, split: split}
 	if c.Pointwise() && c.C < c.O { // the fewer channels are those to be transposed
 		p.swapped = true
@@ -75,7 +77,7 @@ func newTileGradW(bytes, tasks int, c plans.Conv, out plans.Layout, workers int,
 		out.Row, out.Col = out.Col, out.Row
 	}
 	p.Product, p.conv, p.out = plans.Forward(c), c, out
-	p.gradCut = CutGradW(bytes, tasks, &p.Product, c, p.parts())
+	p.gradCut = CutGradW(r.bytes, r.tasks, &p.Product, c, p.parts())
 	p.copies = 1
 	for _, at := range p.Classes[0].Places {
 		p.copies = max(p.copies, at.Shift%2+1)
@@ -125,7 +127,7 @@ func (p *tileGradW) bind(a plans.Args) []par.Phase {
 	size := p.Taps * kernels.Side * kernels.Side
 	return p.Phases(a.Scratch[len(words):], p.sums(), GradTask{
 		Sum: func(worker int, sums []float32, split, group int) {
-			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, split, group, false)
+			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, share{split, group}, false)
 		},
 		Add: func(sums, more []float32, i int) {
 			own := sums[i*size:][:size]
@@ -137,11 +139,14 @@ func (p *tileGradW) bind(a plans.Args) []par.Phase {
 	})
 }
 
-// task sums one split of the positions for a group of tiles, or adds it to the sums.
-func (p *tileGradW) task(w *gradWorker, a *plans.Args, words []uint32, sums []float32, split, group int, resume bool) {
-	firstRow, firstCol := p.First(group)
+// share is what a task sums: one split of the positions, for a group of tiles.
+type share struct{ split, group int }
+
+// task sums a share, or adds it to the sums.
+func (p *tileGradW) task(w *gradWorker, a *plans.Args, words []uint32, sums []float32, of share, resume bool) {
+	firstRow, firstCol := p.First(of.group)
 	x, dy := words[:p.parts()*p.wordsX()], words[p.parts()*p.wordsX():]
-	from := split * p.Length
+	from := of.split * p.Length
 	to := min(from+p.Length, plans.RoundUp(p.Positions(), kernels.Step))
 	for first := from; first < to; first += p.Band {
 		n := min(p.Band, to-first)
@@ -150,7 +155,7 @@ func (p *tileGradW) task(w *gradWorker, a *plans.Args, words []uint32, sums []fl
 		p.nextBand(w, a, first+n, min(p.Band, to-first-n))
 		for r := range min(p.Tall, p.RowTiles-firstRow) {
 			acc := sums[r*p.Wide*p.Taps*kernels.Side*kernels.Side:]
-			p.sum(w, x, dy[r*kernels.Side*p.pitch/2:], acc, min(p.Wide, p.ColTiles-firstCol), n, resume || first > from)
+			p.sum(w, laid{x, dy[r*kernels.Side*p.pitch/2:]}, acc, min(p.Wide, p.ColTiles-firstCol), n, resume || first > from)
 		}
 	}
 }
@@ -167,8 +172,11 @@ func (p *tileGradW) nextBand(w *gradWorker, a *plans.Args, position, n int) {
 	}
 }
 
+// laid are the operands of a band, those of dy from a tile's first row on.
+type laid struct{ x, dy []uint32 }
+
 // sum adds n positions to the sums of one tile of rows and so many of columns.
-func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n int, resume bool) {
+func (p *tileGradW) sum(w *gradWorker, of laid, acc []float32, cols, n int, resume bool) {
 	t := &w.tile
 	*t = kernels.TileArgs{
 		Lda: p.pitch * 2, Offsets: &p.none[0], Taps: 1,
@@ -182,8 +190,8 @@ func (p *tileGradW) sum(w *gradWorker, x, dy []uint32, acc []float32, cols, n in
 	}
 	for from := 0; from < n; from += p.Chunk {
 		t.Steps = min(p.Chunk, n-from) / kernels.Step
-		t.A = uintptr(unsafe.Pointer(&dy[from/2]))
-		t.B = uintptr(unsafe.Pointer(&x[from/2*kernels.Side]))
+		t.A = uintptr(unsafe.Pointer(&of.dy[from/2]))
+		t.B = uintptr(unsafe.Pointer(&of.x[from/2*kernels.Side]))
 		t.Fetch, t.FetchEnd = w.ahead.Next(t.Steps * t.Count * plans.FetchedByStep)
 		p.Tile(t)
 		t.Resume = 1

@@ -19,7 +19,7 @@ func NewGradSum(s plans.MatMul, piece int, prec plans.Precision, workers int) *G
 	c := plans.Conv{N: 1, H: 1, W: piece, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
 	level := isa.Current()
 	_, split := plans.UseTiles(prec.ForDepth(1, s.K, false), level)
-	return &GradSum{newTileGradW(GradBytes, 1, c, plans.Layout{Row: s.N, Col: 1}, workers, kernels.TilesFor(level), split)}
+	return &GradSum{newTileGradW(room{GradBytes, 1}, c, plans.Layout{Row: s.N, Col: 1}, workers, kernels.TilesFor(level), split)}
 }
 
 // SumsLen is the memory for sums, ScratchLen that of a worker, in float32 words.
@@ -38,7 +38,7 @@ func (g *GradSum) Sum(sums, a, b, scratch []float32, add bool, worker int) {
 	}
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(scratch))), p.laidOut())
 	for group := range g.groups() { // one split, for one task at once
-		p.task(&p.workers[worker], &args, words, sums[group*p.sums():][:p.sums()], 0, group, add)
+		p.task(&p.workers[worker], &args, words, sums[group*p.sums():][:p.sums()], share{0, group}, add)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 const (
 	stretchBytes = 700 << 10 // of a block's rows, in the second-level cache
-	turns        = 12        // packed panels whose sums go on by turns
+	turns        = 12        // packed panels whose sums go on by panelTurns
 
 	passingBytes = 40 << 10 // of weights, that leave little of the first-level cache
 )
@@ -42,15 +42,19 @@ func (s *tileSum) rowTaps() int {
 	return n
 }
 
-// accLen is the memory for the sums of a block: those of panels that go on by turns,
+// accLen is the memory for the sums of a block: those of panels that go on by panelTurns,
 // with gates for those too.
 func (p *tilesPlan) accLen() int {
 	return p.together * p.weights.Halves() * p.blockTiles * kernels.Side * kernels.Side
 }
 
-// block computes tiles first … last-1 of a band, of panels from … to-1 of class k, from
-// the band's copy; acc is memory for their sums.
-func (p *tilesPlan) block(a *plans.Args, w *tilesWorker, copied []uint16, acc []float32, band, k, first, last, from, to int) {
+// block is the part of a result that a task computes at once: tiles first … last-1 of a
+// band, of panels from … to-1 of a class.
+type block struct{ band, class, first, last, from, to int }
+
+// block computes a block from its band's copy; acc is memory for the sums.
+func (p *tilesPlan) block(a *plans.Args, w *tilesWorker, copied []uint16, acc []float32, b block) {
+	k, first, last := b.class, b.first, b.last
 	if len(p.Classes[k].Taps) == 0 {
 		return
 	}
@@ -59,14 +63,14 @@ func (p *tilesPlan) block(a *plans.Args, w *tilesWorker, copied []uint16, acc []
 		base = uintptr(unsafe.Pointer(&a.YHalf[0]))
 	}
 	rows := w.rows[:(last-first)*kernels.Side]
-	if !p.fillRows(rows, base, p.cols*p.size(), k, 2*(band*p.band+first)) {
+	if !p.fillRows(rows, base, p.cols*p.size(), k, 2*(b.band*p.band+first)) {
 		return
 	}
 	w.put = kernels.PutArgs{Count: len(rows), Rows: &rows[0], Bias: &w.bias[0]}
 	if a.Add != nil {
 		w.put.Add, w.put.Delta = 1, kernels.AddressOf(a.Add)-base
 	}
-	p.findLines(w, band, first, last)
+	p.findLines(w, b.band, first, last)
 	w.tile = kernels.TileArgs{
 		A: uintptr(unsafe.Pointer(&copied[0])), Lda: p.pitch * 2, Steps: p.chunk / kernels.Step,
 		Ldb: 128, Second: 64, Next: 2048, Moves: &w.moves[0], Gaps: &w.gaps[0], Count: last - first,
@@ -82,8 +86,8 @@ func (p *tilesPlan) block(a *plans.Args, w *tilesWorker, copied []uint16, acc []
 		w.tile.Ldb, w.tile.Second = 64, kernels.TileWords*4
 		w.tile.FetchStep = 512 // a step takes three times as long
 	}
-	for panel := from; panel < to; panel += p.together {
-		p.takeTurns(a, w, acc, k, panel, min(p.together, to-panel), to)
+	for panel := b.from; panel < b.to; panel += p.together {
+		p.takeTurns(a, w, acc, k, panelTurns{panel, min(p.together, b.to-panel), b.to})
 	}
 }
 
@@ -103,39 +107,43 @@ func (p *tilesPlan) size() int {
 	return 4
 }
 
-// takeTurns computes a block's tiles for n panels; the last of the task ends at to.
-func (p *tilesPlan) takeTurns(a *plans.Args, w *tilesWorker, acc []float32, k, panel, n, to int) {
+// panelTurns are n panels from one on whose sums go on by panelTurns; the task's panels end at to.
+type panelTurns struct{ panel, n, to int }
+
+// takeTurns computes a block's tiles for some panels.
+func (p *tilesPlan) takeTurns(a *plans.Args, w *tilesWorker, acc []float32, k int, by panelTurns) {
 	s, t, own := &p.sums[k], &w.tile, w.tile.Count*kernels.Side*kernels.Side
 	for u := 0; u < len(s.units); u += s.stretch {
 		count := min(s.stretch, len(s.units)-u)
 		last := u+count == len(s.units)
 		t.Offsets, t.Places, t.Taps = &s.offsets[u], &s.places[u], count
 		t.Resume, t.Put, t.Ring, t.Rate = min(u, 1), nil, 0, 8*kernels.StoresOf(p.weights.Halves()*count*t.Steps)
-		for i := range n {
+		for i := range by.n {
 			sums := acc[i*own:][:own]
-			t.B, t.Acc = kernels.AddressOf(a.W[s.start+(panel+i)*p.weights.Halves()*s.size:]), &sums[0]
-			p.fetchNext(t, s, a.W[s.start:], panel, i, n, u, to)
+			t.B, t.Acc = kernels.AddressOf(a.W[s.start+(by.panel+i)*p.weights.Halves()*s.size:]), &sums[0]
+			p.fetchNext(t, s, a.W[s.start:], by, i, u)
 			if last {
 				w.put.Acc, t.Put = &sums[0], &w.put
 				if u == 0 {
 					t.Ring = 2 * p.weights.Halves() * kernels.Side * kernels.Side * 4
 				}
-				p.columns(a, w, panel+i)
+				p.columns(a, w, by.panel+i)
 			}
 			p.Tile(t)
 		}
 	}
 }
 
-// fetchNext names the weights of the turn behind turn i of n panels at unit u.
-func (p *tilesPlan) fetchNext(t *kernels.TileArgs, s *tileSum, packed []float32, panel, i, n, u, to int) {
+// fetchNext names the weights of the turn behind turn i of some panels at unit u.
+func (p *tilesPlan) fetchNext(t *kernels.TileArgs, s *tileSum, packed []float32, by panelTurns, i, u int) {
+	panel := by.panel
 	switch {
-	case i+1 < n:
+	case i+1 < by.n:
 		i++
 	case u+s.stretch < len(s.units):
 		i, u = 0, u+s.stretch
-	case panel+n < to:
-		panel, i, u = panel+n, 0, 0
+	case panel+by.n < by.to:
+		panel, i, u = panel+by.n, 0, 0
 	default:
 		t.FetchEnd = t.Fetch
 		return

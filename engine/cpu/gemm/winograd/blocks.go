@@ -65,11 +65,11 @@ func (p *winogradPlan) block(w *winogradWorker, a *plans.Args, u []float32, firs
 	p.setBias(w, a)
 	for panel := range p.panels {
 		for xi := range all {
-			p.multiply(w, u[(panel*all+xi)*c*cols:], w.v[xi*p.pitchV:], w.m[xi*p.pitchM:], cols, panel, n)
+			p.multiply(w, u[(panel*all+xi)*c*cols:], w.v[xi*p.pitchV:], rowsOf{w.m[xi*p.pitchM:], cols}, panel, n)
 		}
 		from := panel * cols
 		for t := range n {
-			p.transformOutput(w, a, w.m, first+t, t, from, min(cols, p.conv.O-from), cols)
+			p.transformOutput(w, a, rowsOf{w.m[t*cols:], cols}, first+t, channels{from, min(cols, p.conv.O-from)})
 		}
 	}
 }

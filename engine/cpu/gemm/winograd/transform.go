@@ -70,14 +70,17 @@ func (p *winogradPlan) setBias(w *winogradWorker, a *plans.Args) {
 	}
 }
 
-// transformOutput makes count channels, from channel from on, of the results of
-// one tile; M[ξ][t] begins with the first of them and has pitch numbers.
-func (p *winogradPlan) transformOutput(w *winogradWorker, a *plans.Args, m []float32, tile, t, from, count, pitch int) {
+// channels are count of them from one on.
+type channels struct{ from, count int }
+
+// transformOutput makes some channels of the results of one tile, whose row of M, for
+// ξ = 0, begins with the first of them.
+func (p *winogradPlan) transformOutput(w *winogradWorker, a *plans.Args, row rowsOf, tile int, c channels) {
 	base := kernels.AddressOf(a.Y)
-	p.findResults(w, base+uintptr(from*4), 0, tile)
+	p.findResults(w, base+uintptr(c.from*4), 0, tile)
 	w.out = kernels.WinoOutArgs{
-		Src: kernels.AddressOf(m[t*pitch:]), Stride: p.pitchM * 4, Channels: count,
-		Results: &w.results[0], Bias: &w.bias[from], Tmp: &w.tmp[0],
+		Src: kernels.AddressOf(row.m), Stride: p.pitchM * 4, Channels: c.count,
+		Results: &w.results[0], Bias: &w.bias[c.from], Tmp: &w.tmp[0],
 		Ahead: p.size.Out * p.conv.O * 4,
 	}
 	if a.Add != nil {

@@ -161,13 +161,13 @@ func (p *winogradPlan) bind(a plans.Args) []par.Phase {
 				if p.deep {
 					row, group = task%tile, task/tile
 				}
-				p.products(&p.workers[worker], &a, v, m, row, group, n)
+				p.products(&p.workers[worker], &a, transformed{v, m, n}, row, group)
 			}},
 			par.Phase{Name: "winograd output", Tasks: plans.CeilDiv(n, block), Run: func(task, worker int) {
 				w := &p.workers[worker]
 				p.setBias(w, &a)
 				for t := task * block; t < min((task+1)*block, n); t++ {
-					p.transformOutput(w, &a, m, first+t, t, 0, c.O, c.O)
+					p.transformOutput(w, &a, rowsOf{m[t*c.O:], c.O}, first+t, channels{0, c.O})
 				}
 			}},
 		)
@@ -175,26 +175,37 @@ func (p *winogradPlan) bind(a plans.Args) []par.Phase {
 	return phases
 }
 
+// transformed are V and M of n tiles.
+type transformed struct {
+	v, m []float32
+	n    int
+}
+
+// rowsOf is a part of M: rows, one for each tile, pitch numbers apart.
+type rowsOf struct {
+	m     []float32
+	pitch int
+}
+
 // products multiplies row i of V by row i of U for one group of panels: the
 // elements ξ of a row of M.
-func (p *winogradPlan) products(w *winogradWorker, a *plans.Args, v, m []float32, i, group, n int) {
+func (p *winogradPlan) products(w *winogradWorker, a *plans.Args, of transformed, i, group int) {
 	c, cols := p.conv.C, p.Kernel.Cols
 	for panel := group * p.panels / p.groups; panel < (group+1)*p.panels/p.groups; panel++ {
 		p.transformFilters(w, a, w.filter, panel, i)
 		for j := range p.size.Tile {
 			xi := i*p.size.Tile + j
-			p.multiply(w, w.filter[j*c*cols:], v[xi*p.pitchV:], m[xi*p.pitchM+panel*cols:], p.conv.O, panel, n)
+			p.multiply(w, w.filter[j*c*cols:], of.v[xi*p.pitchV:], rowsOf{of.m[xi*p.pitchM+panel*cols:], p.conv.O}, panel, of.n)
 		}
 	}
 }
 
-// multiply is the product of n tiles of V with a panel of U for one ξ; rows of m
-// are pitch numbers apart.
-func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, panel, n int) {
+// multiply is the product of n tiles of V with a panel of U for one ξ.
+func (p *winogradPlan) multiply(w *winogradWorker, u, v []float32, out rowsOf, panel, n int) {
 	c, rows, cols := p.conv.C, p.Kernel.Rows, p.Kernel.Cols
 	w.dot = kernels.DotArgs{
 		Table: &w.table[0], Taps: 1, Depth: c, B: &u[0], Bias: &w.noBias[0],
-		Stride: pitch * 4, Mask: plans.LowMask(min(cols, p.conv.O-panel*cols)), Partial: &w.partial[0],
+		Stride: out.pitch * 4, Mask: plans.LowMask(min(cols, p.conv.O-panel*cols)), Partial: &w.partial[0],
 	}
 	for t := 0; t < n; t += rows {
 		w.dot.Valid = min(rows, n-t)
@@ -202,7 +213,7 @@ func (p *winogradPlan) multiply(w *winogradWorker, u, v, m []float32, pitch, pan
 		for r := range w.table {
 			w.table[r] = at + uintptr(min(r, w.dot.Valid-1)*c*4)
 		}
-		w.dot.Y = kernels.AddressOf(m) + uintptr(t*pitch*4)
+		w.dot.Y = kernels.AddressOf(out.m) + uintptr(t*out.pitch*4)
 		p.Kernel.Dot(&w.dot)
 	}
 }
