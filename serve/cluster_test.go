@@ -103,6 +103,7 @@ func TestCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a cluster takes its time")
 	}
+	t.Parallel()
 	servers := natsCluster(t)
 	var urls []string
 	for _, s := range servers {

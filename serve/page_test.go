@@ -127,6 +127,9 @@ func TestPage(t *testing.T) {
 // TestPageOnPhones: nothing is wider than the screen, everything has a name, and
 // text stands out enough (WCAG AA), in the light and in the dark.
 func TestPageOnPhones(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a second browser takes its time")
+	}
 	r := start(t, config(t))
 	ctx := browser(t, r.url, 380, 800)
 	for _, scheme := range []string{"light", "dark"} {

@@ -60,8 +60,12 @@ func TestStart(t *testing.T) {
 	}
 	start, hole := encoded(t, img), encoded(t, mask)
 	seen := map[string]string{}
+	steps := int64(4)
+	if testing.Short() {
+		steps = 2
+	}
 	make := func(name string, in intake.Input) image.Image {
-		in.Prompt, in.Seed, in.Steps, in.InitImage = "a red apple", ptr[int64](3), ptr[int64](4), start
+		in.Prompt, in.Seed, in.Steps, in.InitImage = "a red apple", ptr[int64](3), ptr(steps), start
 		j := put(ctx, t, w, m, in)
 		wait(t, w, j)
 		raw, err := w.Blobs.Get(ctx, j, worker.BlobName(0))

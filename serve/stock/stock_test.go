@@ -175,7 +175,11 @@ func TestUnload(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go w.Run(ctx)
-	for i, want := range []string{"a", "b", "a"} {
+	order := []string{"a", "b", "a"}
+	if testing.Short() {
+		order = order[:2]
+	}
+	for i, want := range order {
 		m, _ := catalog.Find(s.List(), want)
 		wait(t, w, accept(t, w, m, intake.Input{Prompt: "x", Steps: ptr[int64](1)}))
 		other := map[string]string{"a": "b", "b": "a"}[want]
