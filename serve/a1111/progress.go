@@ -60,10 +60,9 @@ func (a *API) progress(w http.ResponseWriter, r *http.Request) {
 		j := jobs[0]
 		var x extra
 		json.Unmarshal(j.Extra, &x)
-		p, preview := a.Progress(j)
-		if skip, _ := strconv.ParseBool(strings.ToLower(r.URL.Query().Get("skip_current_image"))); skip {
-			preview = nil
-		} else {
+		p, _ := a.Progress(j)
+		var preview *bus.Preview
+		if skip, _ := strconv.ParseBool(strings.ToLower(r.URL.Query().Get("skip_current_image"))); !skip {
 			p, preview = a.Seen(r.Context(), j)
 		}
 		s := state{
