@@ -13,7 +13,11 @@ import (
 
 // opened is the device of LDM_TEST_DEVICE, opened once: plugins stay loaded.
 var opened = sync.OnceValues(func() (*xla.Engine, error) {
-	return xla.Open(os.Getenv("LDM_TEST_DEVICE"), xla.Options{Cache: "off"})
+	cache := os.Getenv("LDM_XLA_TEST_CACHE")
+	if cache == "" { // a test run leaves nothing behind
+		cache = "off"
+	}
+	return xla.Open(os.Getenv("LDM_TEST_DEVICE"), xla.Options{Cache: cache})
 })
 
 func named(t testing.TB) engine.Engine {
