@@ -47,6 +47,9 @@ type Prompt string
 
 // Encode runs the text encoder.
 func (p Prompt) Encode(ctx context.Context, m *Model, _, _ int) (Encoding, error) {
+	if m.net.TakesVectors() {
+		return m.encodeRetrieved(ctx, string(p))
+	}
 	if m.tokenizer == nil {
 		return Encoding{}, m.unfit("a text")
 	}
@@ -210,6 +213,8 @@ func (m *Model) takes() string {
 		return "pictures (Picture)"
 	case m.net.Classes() > 0:
 		return "classes (Class)"
+	case m.net.TakesVectors():
+		return "vectors (Vectors, or Prompt after SetRetrieval)"
 	case m.net.LayoutTokens():
 		return "layouts (Layout)"
 	case m.net.TextLength() > 0:

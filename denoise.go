@@ -17,13 +17,14 @@ type row struct {
 	x         *tensor.Tensor // [h, w, C]
 	t         float64
 	condition Encoding
+	controls  []controlled
 	variant
 	deep *tensor.Tensor // features: of a shallow variant those that it begins with, of others those that it gives
 }
 
 // kind is the shape of the row.
 func (r row) kind() kind {
-	k := kind{h: r.x.Shape[0], w: r.x.Shape[1], variant: r.variant}
+	k := kind{h: r.x.Shape[0], w: r.x.Shape[1], controlled: len(r.controls) > 0, variant: r.variant}
 	if r.condition.Context != nil {
 		k.tokens = r.condition.Context.Shape[0]
 	}
@@ -107,13 +108,22 @@ func (m *Model) predictPatches(ctx context.Context, split tiles.Split, rows []ro
 			return fault.Unsupportedf("latents of %dx%d go through the denoiser patch by patch, which keeps no deep features", r.x.Shape[1], r.x.Shape[0])
 		}
 		inputs := []*tensor.Tensor{one(r.x)}
+		for _, c := range r.controls {
+			inputs = append(inputs, one(c.hint))
+		}
 		if r.condition.Joined != nil {
 			inputs = append(inputs, one(r.condition.Joined))
 		}
 		y, err := split.Apply(ctx, inputs, tiles.Same, func(ctx context.Context, p tiles.Patch) (*tensor.Tensor, error) {
 			part := row{x: p.X[0].Row(0), t: r.t, condition: r.condition, variant: r.variant}
-			if len(p.X) > 1 {
-				part.condition.Joined = p.X[1].Row(0)
+			at := 1
+			for _, c := range r.controls {
+				c.hint = p.X[at].Row(0)
+				part.controls = append(part.controls, c)
+				at++
+			}
+			if len(p.X) > at {
+				part.condition.Joined = p.X[at].Row(0)
 			}
 			if err := m.checkRow(part); err != nil {
 				return nil, err
@@ -172,6 +182,11 @@ func (m *Model) predictPart(ctx context.Context, rows []row, group []int, k kind
 		for name, c := range m.conditions(r) {
 			copy(in[name].Row(k).F32, c.F32)
 			copy(in[name].Row(k).I32, c.I32)
+		}
+	}
+	if k.controlled {
+		if err := m.control(ctx, rows[group[0]], k, n, in); err != nil {
+			return err
 		}
 	}
 	y, err := m.batcher.RunAll(ctx, k, in, k.outputs())

@@ -58,6 +58,9 @@ func OpenFirstStageFS(fsys fs.FS, name string, opt Options) (*FirstStage, error)
 // LoadFirstStage reads the first stage of a file that is open, and is not read
 // any more then.
 func LoadFirstStage(f *modelfile.File, opt Options) (*FirstStage, error) {
+	if opt.TinyDecoder != "" {
+		return nil, fault.Inputf("a tiny autoencoder (%s) in place of a first stage alone: give it as the model", opt.TinyDecoder)
+	}
 	cfg, vars, err := f.FirstStage()
 	if err != nil {
 		return nil, err
@@ -112,6 +115,9 @@ func (f *FirstStage) Factor() int { return f.Config.Factor() }
 // and log-variance of the posterior (KL), or to the latent itself (see Mode).
 // Height and width are multiples of f.
 func (f *FirstStage) Moments(ctx context.Context, x *tensor.Tensor) (*tensor.Tensor, error) {
+	if !f.Config.HasEncoder() {
+		return nil, fault.Unsupportedf("this first stage has no encoder: of a tiny autoencoder it is looked for beside the decoder, under the same name with encoder for decoder")
+	}
 	if err := checkPictures(x, f.Config.PictureChannels(), f.Factor()); err != nil {
 		return nil, err
 	}

@@ -34,11 +34,14 @@ func (m *Model) Generate(ctx context.Context, r Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{Model: m, Request: r, path: path, encoded: map[Condition]Encoding{}, contexts: map[string]*tensor.Tensor{}}
+	g := &generation{Model: m, Request: r, path: path, encoded: map[any]Encoding{}, contexts: map[string]*tensor.Tensor{}}
 	if err := g.checkMemory(); err != nil {
 		return nil, err
 	}
 	if err := g.encodeStart(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.encodeControls(ctx); err != nil {
 		return nil, err
 	}
 	z, err := g.latents(ctx)
@@ -78,7 +81,8 @@ type generation struct {
 	moments *tensor.Tensor // of the start: [1, h, w, ...], or one for each picture
 	keep    *tensor.Tensor // 1 where the start's latent stays: [1, h, w, 1]
 
-	encoded  map[Condition]Encoding
+	controls []controlled
+	encoded  map[any]Encoding          // by the condition
 	contexts map[string]*tensor.Tensor // of texts
 }
 
@@ -165,9 +169,13 @@ func (p *part) noise() sampler.Noise {
 // computed.
 func (p *part) prepare(ctx context.Context) error {
 	s := programs.Batch[kind]{Rows: p.rows * p.places(), Kind: kind{h: p.x.Shape[1], w: p.x.Shape[2], variant: p.Savings.variant()}}
+	if p.net.TakesVectors() {
+		return nil // how many vectors there are the conditions tell
+	}
 	if p.net.Key == model.KeyCrossAttn || p.net.Key == model.KeyHybrid {
 		s.Kind.tokens = max(p.net.TextLength(), 1) // classes have one
 	}
+	s.Kind.controlled = len(p.controlsAt(1)) > 0
 	if err := p.Model.denoiser.Prepare(ctx, s); !errors.Is(err, fault.Memory) { // else it goes in parts
 		return err
 	}

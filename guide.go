@@ -19,11 +19,12 @@ func (p *part) denoiser(ctx context.Context) (sampler.Denoiser, error) {
 	saver := newSaver(p.Savings, p.x.Shape[0])
 	network := func(ctx context.Context, x *tensor.Tensor, t float64, want ...int) ([]*tensor.Tensor, error) {
 		step := p.step(t)
+		controls := p.controlsAt(step)
 		alone, any := saver.alone(conditions, want, step)
 		var rows []row
 		var seats []seat
 		add := func(c Encoding, at seat) {
-			rows, seats = append(rows, row{x: x.Row(at.picture), t: t, condition: p.told(c)}), append(seats, at)
+			rows, seats = append(rows, row{x: x.Row(at.picture), t: t, condition: p.told(c), controls: controls}), append(seats, at)
 		}
 		for _, place := range want {
 			for i := range x.Shape[0] {
@@ -195,7 +196,7 @@ func (p *part) conditions(ctx context.Context) (places [3][]mixture, err error) 
 }
 
 // encode is the condition of picture i, which several may share.
-func (g *generation) encode(ctx context.Context, c Condition, i int) (Encoding, error) {
+func (g *generation) encode(ctx context.Context, c Condition, i int, wanted bool) (Encoding, error) {
 	each, ok := c.(Each)
 	if ok {
 		c = each[i]
@@ -209,11 +210,11 @@ func (g *generation) encode(ctx context.Context, c Condition, i int) (Encoding, 
 	default:
 		return Encoding{}, fault.Inputf("picture %d has no condition: this model is conditioned on %s", i+1, g.takes())
 	}
-	key := c
+	key := any(c)
 	switch c.(type) {
-	case Prompt, Class, ClassName:
+	case Prompt, Class, ClassName, *nothing:
 	default: // may not be comparable, and is the same for all or another for each
-		if key = nil; ok {
+		if key = wanted; ok {
 			return c.Encode(ctx, g.Model, g.Width, g.Height)
 		}
 	}

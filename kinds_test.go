@@ -23,7 +23,7 @@ func TestWhatNetworksSay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := &generation{Model: m, Request: Request{Condition: Class(1), Guidance: 1}, encoded: map[Condition]Encoding{}}
+		g := &generation{Model: m, Request: Request{Condition: Class(1), Guidance: 1}, encoded: map[any]Encoding{}}
 		denoise, err := (&part{generation: g, x: x, rows: 1}).denoiser(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -3,8 +3,11 @@ package ldm
 import (
 	"context"
 	"io/fs"
+	"maps"
+	"strings"
 	"sync"
 
+	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
@@ -42,6 +45,10 @@ type Model struct {
 	adapters adapters
 	learnt   learnt
 
+	opt Options // of what is loaded later
+
+	retrieval *retrieval // none: prompts are not what the model takes
+
 	previews sync.Mutex
 	rough    rough // of previews
 }
@@ -57,6 +64,10 @@ type Options struct {
 	Keep      programs.Limits   // of compiled programs, one for every size of batches and pictures
 	File      modelfile.Options // how a file is read
 	Adapter   nn.Adapter        // around the layers of the U-Net and of the conditioner; nil: none
+	// TinyDecoder is the file of a tiny autoencoder (TAESD) that takes the place of the
+	// model's first stage: its decoder, and its encoder where pictures go in. Previews
+	// are its pictures then.
+	TinyDecoder string
 	// Patches, if set, lets larger latents go through the denoiser patch by patch,
 	// whatever the memory: the reference's split_input_params, in pixels of latents.
 	Patches *tiles.Split
@@ -115,6 +126,11 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opt.TinyDecoder != "" {
+		if err := replaceStage(net, vars, opt); err != nil {
+			return nil, err
+		}
+	}
 	tok, err := f.Tokenizer(net)
 	if err != nil {
 		return nil, err
@@ -131,6 +147,34 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 	return m, nil
 }
 
+// replaceStage puts a tiny autoencoder in the place of a network's first stage, among
+// its weights too. Its latents are scaled as those that are diffused.
+func replaceStage(net *model.Network, vars engine.Vars, opt Options) error {
+	f, err := modelfile.Open(opt.TinyDecoder, opt.File.Bare())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	tiny, stage, err := f.FirstStage()
+	switch {
+	case err != nil:
+		return err
+	case tiny.Kind != autoencoder.Tiny:
+		return fault.Inputf("%s is a %s first stage: want a tiny autoencoder, such as taesd_decoder.safetensors", opt.TinyDecoder, tiny.Kind)
+	case !tiny.HasDecoder():
+		return fault.Inputf("%s has no decoder, nor has a file beside it", opt.TinyDecoder)
+	case tiny.LatentChannels() != net.FirstStage.LatentChannels() || tiny.Factor() != net.FirstStage.Factor() || tiny.PictureChannels() != net.FirstStage.PictureChannels():
+		return fault.Inputf("%s has latents of %d channels at 1/%d: this model's have %d at 1/%d", opt.TinyDecoder, tiny.LatentChannels(), tiny.Factor(),
+			net.FirstStage.LatentChannels(), net.FirstStage.Factor())
+	}
+	maps.DeleteFunc(vars, func(name string, _ *tensor.Tensor) bool { return strings.HasPrefix(name, model.PrefixFirstStage+".") })
+	for name, t := range stage {
+		vars[model.PrefixFirstStage+"."+name] = t
+	}
+	net.FirstStage, net.ScaleFactor = tiny, 1
+	return nil
+}
+
 // New ties a network, the configuration it came of, its tokenizer (nil if it
 // takes no texts) and weights together, which opt.Engine has loaded and which are
 // not closed with the model.
@@ -143,6 +187,7 @@ func New(net *model.Network, target config.Target, tok token.Tokenizer, w engine
 	stage.part = true
 	return &Model{
 		net: net, tokenizer: tok, target: target, weights: w, hold: opt.Hold, pool: pool, patches: opt.Patches,
+		opt:      opt,
 		stage:    stage,
 		denoiser: denoiser,
 		batcher:  programs.NewBatcher(denoiser, shared),

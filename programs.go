@@ -17,6 +17,7 @@ type size struct {
 // kind is the shape of one row of the denoiser's batch.
 type kind struct {
 	h, w, tokens int
+	controlled   bool // by ControlNets
 	variant
 }
 

@@ -126,7 +126,7 @@ func (p *part) tell(ctx context.Context, c Condition, i int, wanted bool) (mixtu
 	}
 	text, rest, ok := p.promptOf(one)
 	if _, clip := p.clip(); !ok || !clip {
-		e, err := p.encode(ctx, c, i)
+		e, err := p.encode(ctx, c, i, wanted)
 		return mixture{{1, []course{{0, e}}}}, err
 	}
 	var base Encoding

@@ -25,7 +25,7 @@ type Request struct {
 	// Seeds has one for each picture; none: one picture of a random seed. A picture
 	// depends on its condition, its seed and the settings alone, not on the others.
 	Seeds         []uint64
-	Width, Height int // in pixels; 0: those of Start or of the condition's picture, else those of training
+	Width, Height int // in pixels; 0: those of Start, of the condition's picture or about of a control's, else those of training
 
 	// Start is a picture to begin with. Strength, above 0 and at most 1, is how much
 	// of the way from noise is gone: the default is 0.75, and 1 with a mask.
@@ -59,6 +59,9 @@ type Request struct {
 	// if set, takes its place, given the seeds.
 	Random sampler.Source
 	Noise  func(seeds []uint64) sampler.Noise
+
+	// Controls tie the pictures to others' structure.
+	Controls []Control
 
 	// OnStep is told of every step done, on the goroutine of Generate.
 	OnStep func(Step)
@@ -121,6 +124,9 @@ func (m *Model) resolve(r Request) (Request, error) {
 	if err := m.resolveClipSkip(&r); err != nil {
 		return r, err
 	}
+	if err := m.resolveControls(&r); err != nil {
+		return r, err
+	}
 	if err := m.resolveConditions(&r); err != nil {
 		return r, err
 	}
@@ -153,6 +159,8 @@ func (m *Model) resolveConditions(r *Request) error {
 	switch {
 	case m.tokenizer != nil:
 		r.Negative = Prompt("")
+	case m.net.TakesVectors() && r.Condition != nil:
+		r.Negative = nothingLike(r.Condition)
 	case m.net.Classes() > 0:
 		r.Negative = Class(m.net.Classes() - 1)
 	default:
@@ -225,6 +233,12 @@ func (m *Model) naturalSize(r *Request) image.Point {
 		if c.Image != nil {
 			return m.pictureOf(c.Image.Bounds().Size())
 		}
+	}
+	if len(r.Controls) > 0 && r.Controls[0].Image != nil {
+		unit := m.stage.Factor() * m.net.UNet.Factor()
+		legal := func(v int) int { return max((v+unit/2)/unit, 1) * unit }
+		size := r.Controls[0].Image.Bounds().Size()
+		return image.Pt(legal(size.X), legal(size.Y))
 	}
 	side := m.net.LatentSide() * m.stage.Factor()
 	return image.Pt(side, side)

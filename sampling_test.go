@@ -64,7 +64,7 @@ func TestGuidance(t *testing.T) {
 		e[i] = y.F32
 	}
 	for _, scale := range []float64{.5, 1, 5} {
-		g := &generation{Model: m, Request: Request{Negative: conditions[0], Condition: conditions[1], Guidance: scale}, encoded: map[Condition]Encoding{}}
+		g := &generation{Model: m, Request: Request{Negative: conditions[0], Condition: conditions[1], Guidance: scale}, encoded: map[any]Encoding{}}
 		denoise, err := (&part{generation: g, x: x, rows: 2}).denoiser(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -86,6 +86,9 @@ func (v variant) outputs() int {
 func (k kind) build(net *model.Network, b nn.Builder, rows int) []graph.Value {
 	g, in := b.G, net.DenoiserInputs(b.G, rows, k.h, k.w, k.tokens)
 	in.Merge = k.merge
+	if k.controlled {
+		in.Residuals = k.residuals(net, b.G, rows)
+	}
 	switch of := b.In(model.PrefixUNet); {
 	case k.branch == 0:
 		return []graph.Value{net.Denoise(b, in)}
@@ -96,6 +99,19 @@ func (k kind) build(net *model.Network, b nn.Builder, rows int) []graph.Value {
 		y, features := net.UNet.BuildDeep(of, in, k.branch)
 		return []graph.Value{y, features}
 	}
+}
+
+// residuals declares the inputs for what ControlNets add: of a shallow part to its own
+// outputs alone.
+func (k kind) residuals(net *model.Network, g *graph.Graph, rows int) (in []graph.Value) {
+	shapes := net.UNet.Residuals(k.h, k.w)
+	if k.shallow {
+		shapes = shapes[:k.branch]
+	}
+	for i, s := range shapes {
+		in = append(in, g.Input(residual(i), append(graph.Shape{rows}, s...)...))
+	}
+	return in
 }
 
 // saver is what is known of a part's pictures from one evaluation of the network to the

@@ -36,7 +36,7 @@ func checkImageToImage(t *testing.T, c *golden.Case, steps int) {
 		t.Fatal(err)
 	}
 	r.Start, r.Strength = image.Black, float64(steps)/float64(r.Steps)
-	g := &generation{Model: m, Request: r, encoded: map[Condition]Encoding{}}
+	g := &generation{Model: m, Request: r, encoded: map[any]Encoding{}}
 	if g.path, err = sampler.CompVis(m.net.Schedule, r.Steps); err != nil {
 		t.Fatal(err)
 	}

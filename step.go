@@ -4,6 +4,7 @@ import (
 	"context"
 	"image"
 
+	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -30,8 +31,11 @@ func (s Step) Decode(ctx context.Context) ([]image.Image, error) {
 
 // Preview shows the pictures in work small, a pixel for each cell of the latent,
 // at next to no cost. The colours are a linear guess, which the first call makes
-// by decoding once.
+// by decoding once. Where a tiny autoencoder decodes, they are its pictures.
 func (s Step) Preview(ctx context.Context) ([]image.Image, error) {
+	if s.model.net.FirstStage.Kind == autoencoder.Tiny {
+		return s.Decode(ctx)
+	}
 	rough, err := s.model.colours(ctx, s.X0)
 	if err != nil {
 		return nil, err

@@ -96,6 +96,10 @@ func (n *Network) TakesPictures() bool {
 	return false
 }
 
+// TakesVectors tells whether the model is conditioned on vectors as they are, by
+// cross-attention: those of CLIP, in retrieval-augmented models.
+func (n *Network) TakesVectors() bool { return n.Kind == Itself && n.Key == KeyCrossAttn }
+
 // Inpaints tells whether the model joins the latent of a picture with a hole and
 // the hole's mask to the latent, as the paper's inpainting model does, and Stable
 // Diffusion's beside a text.

@@ -28,6 +28,8 @@ func (n *Network) DefaultGuidance() float64 {
 	switch {
 	case n.ToldGuidance():
 		return 8.5
+	case n.TakesVectors():
+		return 5
 	case n.TextLength() == 0 || n.LayoutTokens() || n.Params.Consistency:
 		return 1
 	case n.CLIP != nil:

@@ -32,6 +32,9 @@ func (o Options) log(format string, args ...any) {
 	}
 }
 
+// Bare are the options for another file, of which nothing is known but its path.
+func (o Options) Bare() Options { return Options{Log: o.Log, Wrap: o.Wrap} }
+
 // Weights says which of a checkpoint's weights of the U-Net to use.
 type Weights uint8
 

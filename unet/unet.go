@@ -18,6 +18,11 @@ type Inputs struct {
 	Y        graph.Value // int32 [N], labels (adm), or none
 	Guidance graph.Value // [N, TimeCondProjDim], see GuidanceEmbedding, or none
 
+	// Residuals, in the order and shapes of Config.Residuals, are added to the outputs of
+	// the way down and of the middle; none: nothing is. Of a shallow part those of its
+	// own outputs are there alone.
+	Residuals []graph.Value
+
 	// Merge is the share of tokens, up to MostMerged, that self-attention takes together
 	// with others which they are like; 0: none. The network is then no more than sampled.
 	Merge float64
@@ -30,6 +35,7 @@ type network struct {
 	context graph.Value
 	merging merging
 	deep    deep
+	hint    graph.Value // of a ControlNet, added to the first convolution's output
 }
 
 // Build adds the U-Net and returns its output [N, H, W, OutChannels] (or
@@ -60,8 +66,14 @@ func (c Config) build(b nn.Builder, in Inputs, d deep) (y, features graph.Value)
 	n := &network{Config: c, context: in.Context, merging: merging{share: in.Merge}, deep: d}
 	n.timeEmbed(b, in)
 	h, skips := n.down(b, x)
+	if len(in.Residuals) > 0 && !n.add(b.G, skips, in.Residuals) {
+		return in.X, in.X
+	}
 	if !d.given {
 		h = n.middle(b.In("middle_block"), h)
+		if last := len(skips); len(in.Residuals) > last {
+			h = b.G.Add(h, in.Residuals[last])
+		}
 	}
 	h = n.up(b, h, skips)
 	g := nn.GroupNorm(b.In("out").In("0"), h, eps, true)
@@ -71,6 +83,18 @@ func (c Config) build(b nn.Builder, in Inputs, d deep) (y, features graph.Value)
 		return nn.Conv2D(b.In("id_predictor").In("1"), h, c.NEmbed, nn.Conv1), n.deep.kept
 	}
 	return out, n.deep.kept
+}
+
+// add adds residuals to the outputs of the way down.
+func (n *network) add(g *graph.Graph, skips, residuals []graph.Value) bool {
+	if want := len(skips) + 1; len(residuals) != want && !(n.deep.given && len(residuals) == want-1) {
+		g.Fail("unet: %d residuals: want %d", len(residuals), want)
+		return false
+	}
+	for i, s := range skips {
+		skips[i] = g.Add(s, residuals[i])
+	}
+	return true
 }
 
 // timeEmbed is linear(SiLU(linear(sinusoids of t))), plus the label's embedding. A
@@ -111,6 +135,9 @@ func (n *network) attends(ds int) bool {
 func (n *network) down(b nn.Builder, x graph.Value) (graph.Value, []graph.Value) {
 	block := numbered(b.In("input_blocks"))
 	h := nn.Conv2D(block().In("0"), x, n.ModelChannels, nn.Conv3)
+	if n.hint.Valid() {
+		h = b.G.Add(h, n.hint)
+	}
 	skips := []graph.Value{h}
 	ds := 1
 	for level, mult := range n.ChannelMult {

@@ -108,7 +108,7 @@ func withoutWeights(u unet.Config) condition {
 	switch extra := u.InChannels - u.OutChannels; {
 	case u.UseSpatialTransformer:
 		identity.dataKey = "nix"
-		identity.assumed = []string{"the file has no conditioner: the context comes from outside, as in retrieval-augmented models (cond_stage_config)"}
+		identity.assumed = []string{"the file has no conditioner: the context comes from outside, as in retrieval-augmented models, which take --clip and --database (cond_stage_config)"}
 	case extra == u.OutChannels+1:
 		// A picture's latent and a mask; files without duplicates hold the first stage once.
 		return condition{target: config.FirstStageAsCond, dataKey: "masked_image",

@@ -85,7 +85,7 @@ func (f *file) has(name string) bool { return f.shapes[name] != nil }
 // others are its beginning.
 func others(f *file, _ Values) (Other, bool) {
 	if f.under("control_model.") && f.under(prefixUNet) {
-		return Other{Name: "a Stable Diffusion with a ControlNet (control_model.*)"}, true
+		return Other{Name: "a Stable Diffusion with a ControlNet (control_model.*)", Use: "give the model that it was made of, and this file with --control"}, true
 	}
 	for _, o := range []struct{ piece, what string }{
 		{"conditioner.embedders.1.", "Stable Diffusion XL"},
@@ -114,10 +114,18 @@ func others(f *file, _ Values) (Other, bool) {
 		{"model.1.sub.0.RDB1.", "an upscaler (ESRGAN)"},
 	} {
 		if o.piece[0] == '.' && f.with(o.piece) != "" || o.piece[0] != '.' && f.under(o.piece) {
-			return Other{Name: o.what}, true
+			return Other{Name: o.what, Use: useOf(o.what)}, true
 		}
 	}
 	return Other{}, false
+}
+
+// useOf says what to do with a file of a kind, or "".
+func useOf(what string) string {
+	if strings.HasPrefix(what, "a ControlNet") {
+		return "give the model that it goes with, and this file with --control"
+	}
+	return ""
 }
 
 // part names parts of a Stable Diffusion that stand alone.

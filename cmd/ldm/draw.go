@@ -18,9 +18,11 @@ import (
 
 // drawFlags are what all commands that make pictures have in common.
 type drawFlags struct {
-	model    modelFlags
-	adapters adapterFlags
-	names    names
+	model     modelFlags
+	adapters  adapterFlags
+	controls  controlFlags
+	retrieval retrievalFlags
+	names     names
 	serverFlags
 	n, steps, width, height int
 	seed                    seedFlag
@@ -45,6 +47,8 @@ type drawFlags struct {
 func (f *drawFlags) register(cmd *cobra.Command) {
 	f.model.register(cmd)
 	f.adapters.register(cmd)
+	f.controls.register(cmd)
+	f.retrieval.register(cmd)
 	f.names.register(cmd)
 	f.serverFlags.register(cmd)
 	f.seed.random = true
@@ -87,7 +91,7 @@ func (f *drawFlags) registerAny(cmd *cobra.Command) {
 // condition puts what the model is told into a request: texts, a class or nothing.
 func (f *drawFlags) condition(cmd *cobra.Command, m *ldm.Model, r *ldm.Request) (err error) {
 	given := cmd.Flags().Changed
-	if net := m.Network(); net.TextLength() > 0 && !net.LayoutTokens() {
+	if net := m.Network(); net.TextLength() > 0 && !net.LayoutTokens() || net.TakesVectors() {
 		if given("class") {
 			return fault.Inputf("--class: this model is conditioned on texts: want --prompt")
 		}
@@ -202,6 +206,9 @@ func (f *drawFlags) legal(cmd *cobra.Command) error {
 	if _, err := f.request(cmd); err != nil {
 		return err
 	}
+	if err := f.controls.prepare(); err != nil {
+		return err
+	}
 	return f.adapters.prepare(cmd.Context(), f.prompt, f.negative)
 }
 
@@ -215,7 +222,7 @@ func (f *drawFlags) open() (*ldm.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.adapters.apply(m); err != nil {
+	if err := errors.Join(f.adapters.apply(m), f.retrieval.apply(m)); err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -230,6 +237,9 @@ func (f *drawFlags) requestTo(cmd *cobra.Command, m *ldm.Model) (ldm.Request, er
 	}
 	if r.Sampler.Run == nil {
 		r.Sampler = m.Network().DefaultSampler()
+	}
+	if err == nil {
+		r.Controls, err = f.controls.of(m)
 	}
 	return r, err
 }

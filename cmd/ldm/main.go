@@ -46,7 +46,7 @@ func root() *cobra.Command {
 			return isa.Err()
 		},
 	}
-	cmd.AddCommand(textToImage(), img2img(), inpaint(), outpaint(), upscale(), semantic(), layout2img(), sample(), interpolate(), variations(), reconstruct(), train(), distill(), dataCommand(), convert(), mergeCommand(), info(), evaluate(), benchmark(), devices(), server(), samplers(), version())
+	cmd.AddCommand(textToImage(), img2img(), inpaint(), outpaint(), upscale(), semantic(), layout2img(), sample(), interpolate(), variations(), reconstruct(), train(), distill(), dataCommand(), convert(), mergeCommand(), retrieveCommand(), info(), evaluate(), benchmark(), devices(), server(), samplers(), version())
 	cmd.InitDefaultHelpCmd()
 	cmd.InitDefaultCompletionCmd()
 	strict(cmd)

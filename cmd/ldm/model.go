@@ -27,6 +27,7 @@ type modelFlags struct {
 	hold      tensor.Format
 	maxMemory machine.MaxMemory
 	load      modelfile.Options
+	tiny      string
 }
 
 func (f *modelFlags) register(cmd *cobra.Command) {
@@ -36,6 +37,7 @@ func (f *modelFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "float32 by direct sums alone, without Winograd's algorithm")
 	cmd.Flags().TextVar(&f.hold, "hold", tensor.F32, "how weights stay in memory: f32, or f16 or bf16, which take half of it and are widened as they are used")
 	cmd.Flags().TextVar(&f.maxMemory, "max-memory", machine.MaxMemory(0), "memory that networks may take at a time, as 3GiB or 50%; what is larger is computed in parts")
+	cmd.Flags().StringVar(&f.tiny, "tiny-decoder", "", "file of a tiny autoencoder (TAESD) in place of the model's first stage, for previews too; its encoder lies beside it")
 	registerDevice(cmd, &f.device)
 	cmd.Flags().IntVarP(&f.threads, "threads", "t", 0, "threads (default: all processors)")
 }
@@ -57,7 +59,7 @@ func (f *modelFlags) options() (ldm.Options, error) {
 		return ldm.Options{}, err
 	}
 	eng, err := openEngine(f.device, f.threads)
-	return ldm.Options{Engine: eng, Precision: precision, Exact: f.exact, Hold: f.hold, MaxMemory: f.maxMemory, File: f.load}, err
+	return ldm.Options{Engine: eng, Precision: precision, Exact: f.exact, Hold: f.hold, MaxMemory: f.maxMemory, File: f.load, TinyDecoder: f.tiny}, err
 }
 
 func (f *modelFlags) open() (*ldm.Model, error) {

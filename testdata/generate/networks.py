@@ -207,7 +207,29 @@ def text_open():
     return c
 
 
-CASES = [unet_v2, unet_level_heads, unet_student, text_gelu, text_open]
+def control():
+    """A ControlNet beside a U-Net, whose outputs count 0.8 times."""
+    from diffusers import ControlNetModel
+
+    arguments = {**UNET, "attention_head_dim": 8}
+    net, shapes = unet(arguments)
+    own = {k: v for k, v in arguments.items() if k not in ("sample_size", "out_channels", "up_block_types")}
+    own["conditioning_embedding_out_channels"] = [16, 24]
+    control = ControlNetModel(**{k: tuple(v) if isinstance(v, list) else v for k, v in own.items()}).double()
+    both = {"unet." + k: v for k, v in fill(net, "unet.").items() for k in [k[5:]]}
+    both.update(fill(control, "control."))
+    c = Case("control", "diffusers.ControlNetModel", {"unet": arguments, "control": own, "strength": 0.8}, both)
+    x, context, t, hint = c.gauss("x", [2, 4, 8, 16]), c.gauss("context", [2, 5, 16]), c.given("t", [3.0, 801.0]), c.uniform("hint", [2, 3, 16, 32])
+    hint = (hint + 1) / 2
+    with torch.no_grad():
+        down, mid = control(x, t, context, hint, conditioning_scale=0.8, return_dict=False)
+        for i, d in enumerate(list(down) + [mid]):
+            c.output("residual%d" % i, d)
+        c.output("y", net(x, t, context, down_block_additional_residuals=down, mid_block_additional_residual=mid).sample)
+    return c
+
+
+CASES = [control, unet_v2, unet_level_heads, unet_student, text_gelu, text_open]
 
 if __name__ == "__main__":
     torch.manual_seed(0)
