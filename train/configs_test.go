@@ -29,6 +29,22 @@ func TestConfigs(t *testing.T) {
 		}
 		m, _ := raw["model"].(map[string]interface{})
 		any.Model.Target, _ = m["target"].(string)
+		if _, ok := raw["student"]; ok {
+			cfg := DefaultDistill()
+			if err := config.Load(&cfg, list, nil); err != nil {
+				t.Error(err)
+			} else if err := cfg.Student.validate(1000); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			continue
+		}
+		if m == nil { // that of init
+			cfg := DefaultDiffusion()
+			if err := config.Load(&cfg, list, nil); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
 		if !model.IsDiffusion(any.Model) {
 			cfg := DefaultAutoencoder()
 			if err := config.Load(&cfg, list, nil); err != nil {
