@@ -167,3 +167,18 @@ func TestNotify(t *testing.T) {
 		t.Errorf("told %q", got)
 	}
 }
+
+// TestPartialPictures: each picture of a stream has as many partial ones as were asked for,
+// however fast they come, in the format of the whole.
+func TestPartialPictures(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Models = servetest.New(0)
+	r := start(t, cfg)
+	_, data := r.do("POST", "/v1/images/generations", `{"prompt":"a","n":3,"stream":true,"partial_images":3,"steps":12,"output_format":"jpeg"}`, nil)
+	text := string(data)
+	partial, completed := strings.Count(text, "event: image_generation.partial_image\n"), strings.Count(text, "event: image_generation.completed\n")
+	if partial != 9 || completed != 3 || strings.Count(text, `"b64_json":"/9j/`) != 12 {
+		t.Errorf("%d partial pictures and %d whole ones, %d of them JPEG; want 9 and 3", partial, completed, strings.Count(text, `"b64_json":"/9j/`))
+	}
+}

@@ -59,6 +59,7 @@ func (p Progress) Fraction() float64 {
 type Preview struct {
 	Image int    `json:"image"`
 	Step  int    `json:"step"`
+	Whole bool   `json:"whole,omitempty"` // of the picture's size, for a client that counts them: none is left out
 	Media string `json:"media"`
 	Data  []byte `json:"data"`
 }

@@ -40,8 +40,8 @@ func (f *Feed) add(e bus.Event) {
 		f.progress = *e.Progress
 	case e.Preview != nil:
 		f.preview = e.Preview
-		for i := len(f.messages) - 1; i >= 0; i-- { // of previews only the newest is kept
-			if f.messages[i].Kind == bus.KindPreview {
+		for i := len(f.messages) - 1; i >= 0; i-- { // of a picture's small previews only the newest is kept
+			if p := f.messages[i].Preview; p != nil && !p.Whole && p.Image == e.Preview.Image {
 				f.messages[i].Preview = nil
 				break
 			}

@@ -59,7 +59,7 @@ func (a API) stream(w http.ResponseWriter, r *http.Request, q *query, j job.Job,
 				index := partials[p.Image]
 				partials[p.Image]++
 				e := a.event(q, now, "partial_image", base64.StdEncoding.EncodeToString(p.Data))
-				e.PartialIndex = &index
+				e.PartialIndex, e.ImageIndex = &index, &p.Image
 				out.Send(0, e.Type, e)
 			}
 		}

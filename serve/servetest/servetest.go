@@ -87,7 +87,7 @@ func (m *Models) Run(ctx context.Context, t *worker.Task) error {
 				if err != nil {
 					return err
 				}
-				t.Preview(bus.Preview{Image: i, Step: step + 1, Media: "image/png", Data: data})
+				t.Preview(bus.Preview{Image: i, Step: step + 1, Whole: r.FullPreview, Media: "image/" + r.OutputFormat, Data: data})
 			}
 			if t.Interrupted() || t.Skips() > skips {
 				break

@@ -120,7 +120,7 @@ func (s *Stock) preview(ctx context.Context, t *worker.Task, step ldm.Step, firs
 		if err != nil {
 			return err
 		}
-		t.Preview(bus.Preview{Image: first + step.First + i, Step: step.Done, Media: "image/" + format, Data: data})
+		t.Preview(bus.Preview{Image: first + step.First + i, Step: step.Done, Whole: t.Job.Request.FullPreview, Media: "image/" + format, Data: data})
 	}
 	return nil
 }
