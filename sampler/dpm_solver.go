@@ -59,6 +59,18 @@ func (d dpmSolver) three(x []float32, t, u float64) {
 	add(x, -bend, d.e2.F32)
 }
 
+// gap are the weights of ε at the stages of a step from t to u in the difference between
+// this order, 2 or 3, and the one below.
+func gap(order int, t, u float64) [3]float64 {
+	h := u - t
+	c := math.Exp(-u) * math.Expm1(h)
+	if order == 2 {
+		return [3]float64{c, -c, 0}
+	}
+	bend := math.Exp(-u) * (math.Expm1(h)/h - 1) * 3 / 2
+	return [3]float64{bend - 1.5*c, 1.5 * c, -bend}
+}
+
 // DPMFast is DPM-Solver-fast (Lu et al., arXiv 2206.00927, section 3.4): as many
 // calls of the denoiser as the path has steps, in steps of up to three calls
 // that are even in ln σ. Of the path it takes the ends alone, and ends at the last
@@ -160,6 +172,7 @@ func DPMAdaptive(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Op
 				}
 				copy(low.F32, x.F32)
 				copy(high.F32, x.F32)
+				difference := gap(o.Order, t, u)
 				solver.noise(solver.e, x, t)
 				if o.Order == 2 {
 					solver.one(low.F32, t, u)
@@ -171,7 +184,7 @@ func DPMAdaptive(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Op
 					solver.third(x.F32, t, u)
 					solver.three(high.F32, t, u)
 				}
-				if accepted = c.propose(deviates(low.F32, high.F32, before.F32, o.Adaptive)); accepted {
+				if accepted = c.propose(solver.deviates(difference, low.F32, before.F32, o.Adaptive)); accepted {
 					copy(x.F32, high.F32)
 					low, before = before, low
 					if sigma > 0 {
@@ -192,13 +205,14 @@ func DPMAdaptive(ctx context.Context, d Denoiser, x *tensor.Tensor, p Path, o Op
 }
 
 // deviates is the error of a step: the mean square of the differences between two
-// orders, relative to what is tolerated.
-func deviates(low, high, before []float32, a Adaptive) float64 {
+// orders, relative to what is tolerated. The differences are sums over ε at the stages:
+// where steps are short, those of the states themselves would be of rounding.
+func (d dpmSolver) deviates(gap [3]float64, low, before []float32, a Adaptive) float64 {
 	absolute, relative := or(a.Absolute, .0078), or(a.Relative, .05)
 	var sum float64
 	for i, l := range low {
 		tolerated := max(absolute, relative*max(math.Abs(float64(l)), math.Abs(float64(before[i]))))
-		e := float64(l-high[i]) / tolerated
+		e := (gap[0]*float64(d.e.F32[i]) + gap[1]*float64(d.e1.F32[i]) + gap[2]*float64(d.e2.F32[i])) / tolerated
 		sum += e * e
 	}
 	return math.Sqrt(sum / float64(len(low)))
