@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,6 +54,10 @@ func cause(err error) error {
 	return err
 }
 
+// unbounded is how diffusers writes that DPM-Solver's λ has no least value: Python's json
+// goes beyond the standard there.
+var unbounded = regexp.MustCompile(`("lambda_min_clipped"\s*:\s*)-Infinity\b`)
+
 // object reads a file that holds one JSON object.
 func (d directory) object(file string) (*object, error) {
 	f, err := d.fsys.Open(file)
@@ -71,7 +76,7 @@ func (d directory) object(file string) (*object, error) {
 	if raw, err = config.Text(raw); err != nil {
 		return nil, d.errorf(file, "%w", err)
 	}
-	if err := json.Unmarshal(raw, &o.fields); err != nil {
+	if err := json.Unmarshal(unbounded.ReplaceAll(raw, []byte("${1}null")), &o.fields); err != nil {
 		return nil, d.errorf(file, "not a JSON object: %w", err)
 	}
 	if o.fields == nil {

@@ -16,8 +16,9 @@ func TestSchedules(t *testing.T) {
 			BetaSchedule: diffusion.Cosine, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.Eps},
 		`{"prediction_type": "v_prediction", "rescale_betas_zero_snr": true}`: {
 			BetaSchedule: diffusion.SqrtLinear, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.V, ZeroSNR: true},
-		`{}`:                               {BetaSchedule: diffusion.SqrtLinear, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.Eps},
-		`{"trained_betas": [0.125, 0.25]}`: {GivenBetas: []float64{0.125, 0.25}, Timesteps: 2, Parameterization: diffusion.Eps},
+		`{}`:                                {BetaSchedule: diffusion.SqrtLinear, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.Eps},
+		`{"lambda_min_clipped": -Infinity}`: {BetaSchedule: diffusion.SqrtLinear, LinearStart: 1e-4, LinearEnd: 2e-2, Timesteps: 1000, Parameterization: diffusion.Eps},
+		`{"trained_betas": [0.125, 0.25]}`:  {GivenBetas: []float64{0.125, 0.25}, Timesteps: 2, Parameterization: diffusion.Eps},
 	} {
 		files := stableDiffusion()
 		files[scheduleName] = file(theirs)
