@@ -1,13 +1,17 @@
 package ldm
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ldm-go/ldm/conditioner"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/prompt"
 	"github.com/ldm-go/ldm/token"
 )
 
@@ -139,5 +143,64 @@ func TestRemarks(t *testing.T) {
 	}
 	if got := clipModel(t).Remarks(strings.Repeat("cat ", 200)); got != nil {
 		t.Errorf("of a text that goes on in chunks: %q", got)
+	}
+}
+
+// TestGoldenPrompts holds prompts of AUTOMATIC1111's language against what a program of
+// another language makes of them, testdata/prompts/generate.py, down to the context.
+func TestGoldenPrompts(t *testing.T) {
+	raw, err := os.ReadFile("testdata/prompts/weights.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Prompt   string
+		ClipSkip int `json:"clip_skip"`
+		Chunks   []struct {
+			Tokens     []int32
+			Weights    []float64
+			Rows       []int
+			Values     [][]float64
+			MeanSquare float64 `json:"mean_square"`
+		}
+	}
+	if err := json.Unmarshal(raw, &cases); err != nil || len(cases) < 10 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	m := clipModel(t)
+	tok, _ := m.clip()
+	for _, c := range cases {
+		chunks := prompt.Chunks(tok, c.Prompt)
+		if len(chunks) != len(c.Chunks) {
+			t.Errorf("%q: %d chunks, want %d", c.Prompt, len(chunks), len(c.Chunks))
+			continue
+		}
+		got, err := m.encodeText(t.Context(), c.Prompt, c.ClipSkip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range c.Chunks {
+			if !slices.Equal(chunks[i].Tokens[:], want.Tokens) {
+				t.Errorf("%q, chunk %d: tokens %v, want %v", c.Prompt, i, chunks[i].Tokens, want.Tokens)
+			}
+			for k, w := range want.Weights {
+				if math.Abs(float64(chunks[i].Weights[k])-w) > 1e-6 {
+					t.Errorf("%q, chunk %d: weight %d is %g, want %g", c.Prompt, i, k, chunks[i].Weights[k], w)
+				}
+			}
+			var square, apart, most float64
+			for _, v := range got.F32[i*77*32 : (i+1)*77*32] {
+				square += float64(v) * float64(v) / (77 * 32)
+			}
+			for k, r := range want.Rows {
+				for j, w := range want.Values[k] {
+					v := float64(got.F32[((i*77+r)*32)+4*j])
+					apart, most = max(apart, math.Abs(v-w)), max(most, math.Abs(w))
+				}
+			}
+			if !(apart < 1e-4*most) || !(math.Abs(square/want.MeanSquare-1) < 2e-4) {
+				t.Errorf("%q, chunk %d: %g apart, of %g; mean square %g, want %g", c.Prompt, i, apart, most, square, want.MeanSquare)
+			}
+		}
 	}
 }
