@@ -16,6 +16,7 @@ type Result struct {
 	Median, Min, First time.Duration
 	Peak               int64 // bytes of the process at most resident so far; 0: not known
 	Parameters         int
+	Outside            float64 // share of a task's sampling that its networks take no part in
 
 	Runs  int            // timed
 	Steps []cpu.StepCost // of a profile, with the times of all Runs together

@@ -157,6 +157,17 @@ func (r *Result) time(ctx context.Context, run func() error, p engine.Program, o
 		}
 		steps.StartProfile()
 	}
+	if err := r.times(ctx, run, opt); err != nil {
+		return err
+	}
+	if opt.Profile {
+		r.Steps = steps.Profile()
+	}
+	return nil
+}
+
+// times takes the times of runs.
+func (r *Result) times(ctx context.Context, run func() error, opt Options) error {
 	var times []time.Duration
 	for start := time.Now(); opt.more(len(times), start); {
 		if err := ctx.Err(); err != nil {
@@ -169,9 +180,6 @@ func (r *Result) time(ctx context.Context, run func() error, p engine.Program, o
 		times = append(times, time.Since(t))
 	}
 	r.Runs, r.Median, r.Min = len(times), Median(times), least(times)
-	if opt.Profile {
-		r.Steps = steps.Profile()
-	}
 	return nil
 }
 

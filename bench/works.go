@@ -62,6 +62,9 @@ func Find(name string) (Work, error) {
 		}
 		names = append(names, w.Name)
 	}
+	for _, t := range Tasks() {
+		names = append(names, t.Name)
+	}
 	return Work{}, fmt.Errorf("no work is called %q: want one of %s", name, strings.Join(names, ", "))
 }
 

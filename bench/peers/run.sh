@@ -2,8 +2,13 @@
 # Times the works of `ldm bench` here and in PyTorch (and OpenVINO), and prints a
 # Markdown table of both.
 #
+# "txt2img upscale inpaint" are whole tasks: their rows have the time to the first picture
+# (from the start of the process, with what is loaded) beside the median of those after it.
+# Their models, random weights of 16 bits, are made once under $LDM_PEERS_MODELS, by default
+# ~/.cache/ldm-peers-models: 2 GB each, and as much again for OpenVINO.
+#
 #   bench/peers/run.sh [--works "dec enc"] [--threads "1 2"] [--precisions "f32 bf16"]
-#                      [--rounds 2] [--runs N] [--isa avx512] [--compile] [--openvino|--no-openvino]
+#                      [--steps 20] [--rounds 2] [--runs N] [--isa avx512] [--compile] [--openvino|--no-openvino]
 #
 # The peers live in a virtual environment outside the tree, which is made at the
 # first call: $LDM_PEERS_ENV, by default ~/.cache/ldm-peers. pip's own settings choose
@@ -17,7 +22,8 @@ env=${LDM_PEERS_ENV:-${XDG_CACHE_HOME:-$HOME/.cache}/ldm-peers}
 works="sd_unet cin_unet dec enc unet_train ae_train"
 threads="1 $(nproc 2>/dev/null || echo 1)"
 precisions="f32 bf16"
-rounds=2 runs=0 isa=${LDM_ISA:-} openvino=no compile=""
+models=${LDM_PEERS_MODELS:-${XDG_CACHE_HOME:-$HOME/.cache}/ldm-peers-models}
+rounds=2 runs=0 steps=20 isa=${LDM_ISA:-} openvino=no compile=""
 notes=()
 
 die() { echo "run.sh: $*" >&2; exit 2; }
@@ -26,7 +32,7 @@ usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; }
 
 while [ $# -gt 0 ]; do
   case $1 in
-    --works|--threads|--precisions|--rounds|--runs|--isa)
+    --works|--threads|--precisions|--rounds|--runs|--steps|--isa)
       [ $# -gt 1 ] || die "$1 wants a value"
       declare "${1#--}=$2"; shift ;;
     --openvino) openvino=yes ;;
@@ -40,6 +46,7 @@ done
 # Once each, where the machine has a single processor.
 threads=$(tr ' ' '\n' <<<"$threads" | awk 'NF && !seen[$0]++' | tr '\n' ' ')
 [[ $rounds =~ ^[1-9][0-9]*$ ]] || die "--rounds $rounds: want at least 1"
+[[ $steps =~ ^[1-9][0-9]*$ ]] || die "--steps $steps: want at least 1"
 [[ $runs =~ ^[0-9]+$ ]] || die "--runs $runs: want a number, 0 for the default"
 
 # restrict gives both sides the same instructions.
@@ -91,15 +98,46 @@ header() {
   echo
   echo "$sides, $(go version | cut -d' ' -f3); seconds are medians."
   echo
-  local top="| work | precision | threads | ldm s | ldm MiB |" rule="|---|---|--:|--:|--:|"
+  local top="| work | precision | threads | ldm s | first | ldm MiB |" rule="|---|---|--:|--:|--:|--:|"
   for f in "${peers[@]}"; do
-    top+=" $f s | ratio | $f MiB |" rule+="--:|--:|--:|"
+    top+=" $f s | ratio | first | ratio | $f MiB |" rule+="--:|--:|--:|--:|--:|"
   done
   echo "$top"; echo "$rule"
 }
 
+# is_task tells whole tasks from single networks.
+is_task() { [[ " txt2img upscale inpaint " = *" $1 "* ]]; }
+
+# task_model SIDE WORK prints the model of a side, and makes it where it is not there.
+task_model() {
+  local folder=$models/$2
+  if [ ! -e "$folder/model_index.json" ]; then
+    "$env/bin/python" "$root/bench/peers/task.py" make "$2" "$folder" >&2 || return 1
+  fi
+  case $1:$2 in
+    ldm:upscale) echo "$folder.safetensors" ;; # which ldm writes; diffusers names it otherwise
+    openvino:*)
+      [ -e "$folder-ov/model_index.json" ] ||
+        "$env-export/bin/python" "$root/bench/peers/task.py" make-ov "$2" "$folder" "$folder-ov" >&2 || return 1
+      echo "$folder-ov" ;;
+    *) echo "$folder" ;;
+  esac
+}
+
+# one_task SIDE TASK PRECISION THREADS is one for a whole task.
+one_task() {
+  local model mode=$3-cl
+  model=$(task_model "$1" "$2") || return 1
+  [ "$1" = openvino ] && mode=$3-ov
+  case $1 in
+    ldm) "$bin" bench "$2" --model "$model" --precision "$3" --threads "$4" --runs "$runs" --steps "$steps" ;;
+    *) "$env/bin/python" "$root/bench/peers/task.py" "$2" "$mode" "$4" "$model" --runs "$runs" --steps "$steps" ;;
+  esac
+}
+
 # one SIDE WORK PRECISION THREADS runs one side once and prints its line.
 one() {
+  is_task "$2" && { one_task "$@"; return; }
   case $1 in
     ldm) "$bin" bench "$2" --precision "$3" --threads "$4" --runs "$runs" ;;
     torch) "$env/bin/python" "$root/bench/peers/peer.py" "$2" "$3-cl$compile" "$4" --runs "$runs" ;;
@@ -120,7 +158,7 @@ compare() {
   rm -f "$tmp"/lines.*
   for ((k = 0; k < rounds; k++)); do
     for side in ldm "${peers[@]}"; do
-      [[ $side = openvino && $1 = *_train ]] && continue
+      [[ $side = openvino && ($1 = *_train || $1 = upscale) ]] && continue
       if line=$(one "$side" "$@" 2>"$tmp/stderr" | tail -n 1) && [[ $line = *median=* ]]; then
         echo "$line" | tee -a "$tmp/lines.$side" >&2
       else
@@ -130,10 +168,12 @@ compare() {
     done
   done
   own=$(middle median "$tmp/lines.ldm")
-  local row="| $1 | $2 | $3 | $own | $(middle peak "$tmp/lines.ldm") |" theirs
+  local first theirs begins row
+  first=$(middle first "$tmp/lines.ldm")
+  row="| $1 | $2 | $3 | $own | $first | $(middle peak "$tmp/lines.ldm") |"
   for side in "${peers[@]}"; do
-    theirs=$(middle median "$tmp/lines.$side")
-    row+=" $theirs | $(ratio "$own" "$theirs") | $(middle peak "$tmp/lines.$side") |"
+    theirs=$(middle median "$tmp/lines.$side") begins=$(middle first "$tmp/lines.$side")
+    row+=" $theirs | $(ratio "$own" "$theirs") | $begins | $(ratio "$first" "$begins") | $(middle peak "$tmp/lines.$side") |"
   done
   echo "$row"
 }
@@ -150,7 +190,12 @@ peers=()
 if provide PyTorch torch,diffusers torch diffusers transformers; then
   peers+=(torch)
   # OpenVINO converts PyTorch's models.
-  [ $openvino = yes ] && provide OpenVINO openvino openvino && peers+=(openvino)
+  if [ $openvino = yes ] && provide OpenVINO openvino openvino; then
+    peers+=(openvino)
+    [[ " $works " = *" txt2img "* || " $works " = *" inpaint "* ]] &&
+      provide "OpenVINO GenAI" openvino_genai openvino-genai openvino-tokenizers &&
+      env=$env-export provide "the export to OpenVINO" optimum.exporters.openvino,openvino_tokenizers optimum-intel openvino-tokenizers diffusers torch
+  fi
 fi
 
 header

@@ -13,11 +13,14 @@ import (
 
 	"github.com/ldm-go/ldm/bench"
 	"github.com/ldm-go/ldm/engine"
+	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/tensor"
 )
 
 // benchFlags choose what is measured and what is printed.
 type benchFlags struct {
+	task       bench.TaskOptions // of whole tasks alone
+	deep, span string
 	precision  string
 	device     string
 	opt        bench.Options
@@ -33,13 +36,21 @@ func benchmark() *cobra.Command {
 		names = append(names, w.Name)
 		long += fmt.Sprintf("  %-11s %s\n", w.Name, w.What)
 	}
+	long += "\nWhole tasks are timed from the start of the process, with reading the model, to the first\n" +
+		"picture, and then picture by picture. Where --model names no file that is there, it is\n" +
+		"written with random weights and kept; without --model a temporary one is.\n\n"
+	for _, t := range bench.Tasks() {
+		names = append(names, t.Name)
+		long += fmt.Sprintf("  %-11s %s\n", t.Name, t.What)
+	}
 	cmd := &cobra.Command{
 		Use:   "bench WORK",
-		Short: "Measure speed and memory of networks with random weights",
-		Long:  long + "\nbench/peers/run.sh times the same works in PyTorch and OpenVINO, bench/peers/gpu.sh on a card.",
+		Short: "Measure speed and memory of networks, and of whole tasks, with random weights",
+		Long:  long + "\nbench/peers/run.sh and tasks.sh time the same in PyTorch and OpenVINO, bench/peers/gpu.sh on a card.",
 		Example: `  ldm bench sd_unet --precision bf16 --threads 2
   LDM_ISA=avx512 ldm bench dec --profile
-  ldm bench dec --grow --runs 1`,
+  ldm bench dec --grow --runs 1
+  ldm bench txt2img --precision bf16 --runs 1 --deep-cache 3`,
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -49,6 +60,14 @@ func benchmark() *cobra.Command {
 			if f.device != "cpu" {
 				if f.opt.Engine, err = openEngine(f.device, f.opt.Threads); err != nil {
 					return err
+				}
+			}
+			if task, ok := bench.FindTask(args[0]); ok {
+				return f.runTask(cmd, task)
+			}
+			for _, name := range taskFlags {
+				if cmd.Flags().Changed(name) {
+					return fault.Inputf("--%s goes with whole tasks alone", name)
 				}
 			}
 			return f.run(cmd, args[0])
@@ -64,6 +83,7 @@ func benchmark() *cobra.Command {
 	cmd.Flags().BoolVar(&f.plan, "plan", false, "print the algorithm of every product, and run nothing")
 	cmd.Flags().BoolVar(&f.opt.Profile, "profile", false, "print the time by operation, by algorithm and of the longest steps too")
 	cmd.Flags().BoolVar(&f.grow, "grow", false, "measure over resolution (256 to 1024 pixels) and batch (1 to 8)")
+	f.registerTask(cmd)
 	cmd.MarkFlagsMutuallyExclusive("plan", "profile", "grow")
 	cmd.AddCommand(benchServe())
 	return cmd

@@ -108,6 +108,16 @@ func TestBench(t *testing.T) {
 	if text := printed(t, "bench", "sd_unet", "--plan", "--pixels", "64", "--batch", "1"); !strings.Contains(text, "Conv2D") {
 		t.Errorf("bench --plan prints\n%s", text)
 	}
+	for want, args := range map[string][]string{
+		"goes with whole tasks alone":   {"bench", "dec", "--steps", "3"},
+		"not with whole tasks":          {"bench", "txt2img", "--plan"},
+		"--deep-cache 1: want":          {"bench", "txt2img", "--deep-cache", "1"},
+		"no work is called \"txt3img\"": {"bench", "txt3img"},
+	} {
+		if err := ldmCommand(args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ldm %v: %v, want %q", args, err, want)
+		}
+	}
 }
 
 // TestDataEmoji: what npm delivers is checked before anything is made of it.
