@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
-	"image/color/palette"
-	"image/draw"
-	"image/gif"
 	"image/png"
 	"io"
 	"path/filepath"
@@ -18,8 +15,9 @@ import (
 )
 
 // SaveAnimation writes frames of one size, so many a second and again and again, as a
-// GIF of 256 colours or a PNG (APNG), as the name says.
-func SaveAnimation(path string, frames []image.Image, perSecond int) error {
+// GIF of the 256 colours that they need most, or a PNG (APNG), as the name says. The file
+// carries the notes.
+func SaveAnimation(path string, frames []image.Image, perSecond int, notes ...Note) error {
 	if len(frames) == 0 || perSecond < 1 || perSecond > 100 {
 		return fault.Inputf("%d frames at %d a second: want some, and 1 to 100 a second", len(frames), perSecond)
 	}
@@ -27,25 +25,13 @@ func SaveAnimation(path string, frames []image.Image, perSecond int) error {
 	if strings.EqualFold(filepath.Ext(path), ".gif") {
 		write = animateGIF
 	}
-	return output.Write(path, func(w io.Writer) error { return write(w, frames, perSecond) })
-}
-
-func animateGIF(w io.Writer, frames []image.Image, perSecond int) error {
-	var g gif.GIF
-	for _, frame := range frames {
-		b := frame.Bounds()
-		p := image.NewPaletted(image.Rect(0, 0, b.Dx(), b.Dy()), palette.Plan9)
-		draw.FloydSteinberg.Draw(p, p.Rect, frame, b.Min)
-		g.Image = append(g.Image, p)
-		g.Delay = append(g.Delay, (100+perSecond/2)/perSecond)
-	}
-	return gif.EncodeAll(w, &g)
+	return output.Write(path, func(w io.Writer) error { return write(w, frames, perSecond, notes) })
 }
 
 // animatePNG writes the chunks of the PNG specification's third edition: acTL says how
 // many frames there are, and a chunk fcTL stands before each one's data, which are
 // in IDAT for the first and in fdAT for the others.
-func animatePNG(w io.Writer, frames []image.Image, perSecond int) error {
+func animatePNG(w io.Writer, frames []image.Image, perSecond int, notes []Note) error {
 	var out bytes.Buffer
 	sequence := uint32(0)
 	next := func(data ...byte) []byte {
@@ -89,6 +75,10 @@ func animatePNG(w io.Writer, frames []image.Image, perSecond int) error {
 		}
 	}
 	writePNGChunk(&out, "IEND", nil)
-	_, err := w.Write(out.Bytes())
+	raw, err := annotate(out.Bytes(), container.PNG, frames[0].Bounds().Size(), notes)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(raw)
 	return err
 }

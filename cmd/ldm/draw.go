@@ -40,6 +40,8 @@ type drawFlags struct {
 	inputs map[string]bool // the flags that name a picture or another file to read
 	told   map[string]bool // remarks that were made
 
+	repeated bool // --from-image has been taken over
+
 	skipIsTheirs bool // clip skip comes from another program's picture
 	model_       modelHash
 }
@@ -314,8 +316,8 @@ func (f *drawFlags) negativeText(cmd *cobra.Command, m *ldm.Model, r *ldm.Reques
 	}
 }
 
-// finish is what becomes of a picture that the model made, before it is written.
-type finish func(image.Image) (image.Image, error)
+// finish is what becomes of a picture that the model made of a seed, before it is written.
+type finish func(img image.Image, seed uint64) (image.Image, error)
 
 // draw makes the pictures of a request, writes them and says where and with which
 // seed. With a pattern of names each is written as soon as a batch of them is done.
@@ -338,7 +340,7 @@ func (f *drawFlags) draw(cmd *cobra.Command, m *ldm.Model, r ldm.Request, after 
 		if err != nil {
 			return err
 		}
-		images, err := finished(out.Images, after)
+		images, err := finished(out.Images, out.Request.Seeds, after)
 		if err != nil {
 			return err
 		}
@@ -385,10 +387,10 @@ func slice(r ldm.Request, from, to int) ldm.Request {
 	return r
 }
 
-func finished(images []image.Image, after []finish) (out []image.Image, err error) {
-	for _, img := range images {
+func finished(images []image.Image, seeds []uint64, after []finish) (out []image.Image, err error) {
+	for i, img := range images {
 		for _, f := range after {
-			if img, err = f(img); err != nil {
+			if img, err = f(img, seeds[i]); err != nil {
 				return nil, err
 			}
 		}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +89,50 @@ func TestFromImage(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "x.png")); err == nil {
 		t.Error("a refused command wrote a file")
+	}
+}
+
+// TestGridAgain: a grid says which settings vary, and is made again by that.
+func TestGridAgain(t *testing.T) {
+	dir := t.TempDir()
+	first, again := filepath.Join(dir, "grid.png"), filepath.Join(dir, "again.png")
+	printed(t, "txt2img", "a cat face", "--seed", "9", "--steps", "2", "--grid", "cfg-scale=1,3", "sampler=DDIM|Euler a", "-o", first)
+	printed(t, "txt2img", "--from-image", first, "-o", again)
+	if !bytes.Equal(pixelsOf(t, first), pixelsOf(t, again)) {
+		t.Error("the grid is not repeated")
+	}
+	s, err := metadata.Read(first)
+	if err != nil || s.Program != "ldm" || s.Prompt != "a cat face" || *s.Seed != 9 || s.Steps != 2 || !strings.Contains(string(s.Own), "cfg-scale=1,3") {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestSavings: the flags that buy speed have their effect, and what is no share or interval
+// is refused.
+func TestSavings(t *testing.T) {
+	dir := t.TempDir()
+	whole := filepath.Join(dir, "whole.png")
+	base := []string{"txt2img", "a cat face", "--seed", "9", "--steps", "4", "-o"}
+	printed(t, append(base, whole)...)
+	for i, args := range [][]string{{"--token-merging", "0.5"}, {"--deep-cache", "2"}, {"--deep-cache", "2,3"}, {"--adaptive-guidance", "0.9"}} {
+		path := filepath.Join(dir, fmt.Sprintf("%d.png", i))
+		printed(t, append(append(slices.Clone(base), path), args...)...)
+		if bytes.Equal(pixelsOf(t, whole), pixelsOf(t, path)) {
+			t.Errorf("%v has no effect", args)
+		}
+	}
+	for want, args := range map[string][]string{
+		"from 0 to 0.75":            {"--token-merging", "0.8"},
+		"2 or more":                 {"--deep-cache", "1"},
+		"--deep-cache 3,x":          {"--deep-cache", "3,x"},
+		"want 1 to ":                {"--deep-cache", "3,9"},
+		"above 0, at most 1":        {"--adaptive-guidance", "1.2"},
+		"without guidance by":       {"--adaptive-guidance", "0.9", "--cfg-scale", "1"},
+		"does not go with --server": {"--deep-cache", "2", "--server", "http://127.0.0.1:1"},
+	} {
+		if err := ldmCommand(append(append(slices.Clone(base), filepath.Join(dir, "x.png")), args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", args, err, want)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func up(v, unit int) int { return (v + unit - 1) / unit * unit }
 // larger at the right and at the bottom, and says how pictures get their own size
 // back.
 func (f *drawFlags) makeFit(m *ldm.Model, r *ldm.Request) (finish, error) {
-	same := func(img image.Image) (image.Image, error) { return img, nil }
+	same := func(img image.Image, _ uint64) (image.Image, error) { return img, nil }
 	size := image.Pt(r.Width, r.Height)
 	start := startOf(*r)
 	if start != nil {
@@ -43,7 +43,7 @@ func (f *drawFlags) makeFit(m *ldm.Model, r *ldm.Request) (finish, error) {
 		c.Image, c.Mask = enlarge(c.Image), enlarge(c.Mask)
 		r.Condition = c
 	}
-	return func(img image.Image) (image.Image, error) {
+	return func(img image.Image, _ uint64) (image.Image, error) {
 		b := img.Bounds().Size()
 		if size.X == 0 {
 			size.X = b.X

@@ -13,6 +13,7 @@ import (
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/picture/metadata"
 )
 
 // axis is a setting with the values that a grid has it at.
@@ -112,6 +113,7 @@ func (f *drawFlags) drawGrid(cmd *cobra.Command, m *ldm.Model, axes []axis, buil
 	show := newShow(cmd.Context(), f.preview, total)
 	defer show.Close()
 	var images []image.Image
+	var first ldm.Request
 	for _, row := range rows.values {
 		for _, column := range columns.values {
 			err := cmd.Flags().Set(columns.flag, column)
@@ -121,9 +123,12 @@ func (f *drawFlags) drawGrid(cmd *cobra.Command, m *ldm.Model, axes []axis, buil
 			if err != nil {
 				return err
 			}
-			img, err := f.cell(cmd, m, build, show.part(len(images)))
+			img, r, err := f.cell(cmd, m, build, show.part(len(images)))
 			if err != nil {
 				return err
+			}
+			if len(images) == 0 {
+				first = r
 			}
 			images = append(images, img)
 		}
@@ -132,16 +137,45 @@ func (f *drawFlags) drawGrid(cmd *cobra.Command, m *ldm.Model, axes []axis, buil
 	if rows.flag != "" {
 		t.Rows = labels(rows)
 	}
-	return f.keep(cmd, show, t.Draw())
+	return f.keep(cmd, show, t.Draw(), axes, first)
 }
 
-// keep writes a picture that has no recipe.
-func (f *drawFlags) keep(cmd *cobra.Command, show *show, img image.Image) error {
-	path := f.names.path(0, f.firstSeed())
-	if err := picture.Save(path, img, picture.Options{}); err != nil {
+// keep writes a grid with the recipe of its first picture, and the settings that vary.
+func (f *drawFlags) keep(cmd *cobra.Command, show *show, img image.Image, axes []axis, first ldm.Request) error {
+	seed := first.Seeds[0]
+	path := f.names.path(0, seed)
+	notes, err := f.gridNotes(cmd, axes, first)
+	if err != nil {
 		return err
 	}
-	return show.Print(f.names.tell(cmd), fmt.Sprintf("%s (seed %d)", path, f.firstSeed()))
+	if err := picture.Save(path, img, picture.Options{Notes: notes}); err != nil {
+		return err
+	}
+	return show.Print(f.names.tell(cmd), fmt.Sprintf("%s (seed %d)", path, seed))
+}
+
+// gridNotes say how a grid was made. A1111's text has the axes as its X/Y/Z plot names them.
+func (f *drawFlags) gridNotes(cmd *cobra.Command, axes []axis, first ldm.Request) ([]picture.Note, error) {
+	if f.noMetadata {
+		return nil, nil
+	}
+	for _, a := range axes { // as in the first picture
+		if err := cmd.Flags().Set(a.flag, a.values[0]); err != nil {
+			return nil, err
+		}
+	}
+	own := f.recipe(cmd, first, 0)
+	text := f.parameters(cmd, first, 0, image.Pt(first.Width, first.Height))
+	text.Fields = append(text.Fields, metadata.Field{Key: "Script", Value: "X/Y/Z plot"})
+	own.Flags["grid"] = nil
+	for i, a := range axes {
+		delete(own.Flags, a.flag)
+		own.Flags["grid"] = append(own.Flags["grid"], f.grid[i])
+		name := string("XY"[len(axes)-1-i])
+		text.Fields = append(text.Fields, metadata.Field{Key: name + " Type", Value: a.flag},
+			metadata.Field{Key: name + " Values", Value: strings.Join(a.values, ", ")})
+	}
+	return metadata.Notes(text, own)
 }
 
 func labels(a axis) []string {
@@ -153,33 +187,32 @@ func labels(a axis) []string {
 }
 
 // cell makes one picture of a grid.
-func (f *drawFlags) cell(cmd *cobra.Command, m *ldm.Model, build builder, onStep func(ldm.Step)) (image.Image, error) {
-	r, err := f.requestTo(cmd, m)
-	if err != nil {
-		return nil, err
+func (f *drawFlags) cell(cmd *cobra.Command, m *ldm.Model, build builder, onStep func(ldm.Step)) (img image.Image, r ldm.Request, err error) {
+	if r, err = f.requestTo(cmd, m); err != nil {
+		return nil, r, err
 	}
 	if err := f.adapters.prepare(cmd.Context(), f.prompt, f.negative); err != nil {
-		return nil, err
+		return nil, r, err
 	}
 	if err := f.adapters.apply(m); err != nil {
-		return nil, err
+		return nil, r, err
 	}
 	after, err := build(m, &r)
 	if err != nil {
-		return nil, err
+		return nil, r, err
 	}
 	undo, err := f.makeFit(m, &r)
 	if err != nil {
-		return nil, err
+		return nil, r, err
 	}
 	r.OnStep = onStep
 	out, err := m.Generate(cmd.Context(), r)
 	if err != nil {
-		return nil, err
+		return nil, r, err
 	}
-	images, err := finished(out.Images, append([]finish{undo}, after...))
+	images, err := finished(out.Images, out.Request.Seeds, append([]finish{undo}, after...))
 	if err != nil {
-		return nil, err
+		return nil, r, err
 	}
-	return images[0], nil
+	return images[0], out.Request, nil
 }

@@ -153,7 +153,7 @@ func (f *maskFlags) build(cmd *cobra.Command, m *ldm.Model, r *ldm.Request, img 
 	}
 	part.Mask = retouch.Blur(mask, f.blur, f.blur)
 	after, err := f.hole(cmd, m, r, part.Picture(), retouch.ResizeMask(retouch.CropMask(mask, part.At), size.X, size.Y))
-	back := func(made image.Image) (image.Image, error) { return part.Back(made), nil }
+	back := func(made image.Image, _ uint64) (image.Image, error) { return part.Back(made), nil }
 	return append(after, back), err
 }
 
@@ -177,7 +177,7 @@ func (f *maskFlags) hole(cmd *cobra.Command, m *ldm.Model, r *ldm.Request, img *
 			return nil, fault.Inputf("--prompt: this model takes no texts")
 		}
 		r.Condition = ldm.Masked{Image: img, Mask: hard, Prompt: text}
-		join := func(made image.Image) (image.Image, error) {
+		join := func(made image.Image, _ uint64) (image.Image, error) {
 			return retouch.Blend(img, made, lighter(soft, hard)), nil
 		}
 		return []finish{join}, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -20,7 +21,7 @@ import (
 // wayFlags are those of a way between pictures.
 type wayFlags struct {
 	drawFlags
-	seeds             []string
+	seeds, prompts    []string
 	frames, perSecond int
 	loop              bool
 }
@@ -37,7 +38,10 @@ where the name is a pattern (frames/%03d.png).`,
 		Example: "  ldm interpolate \"a cat face\" \"a dog face\" --frames 24 -o morph.gif\n" +
 			"  ldm interpolate \"a rocket\" --seeds 1,2,3 --loop -o frames/%03d.png",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			stops, err := f.stops(cmd, args)
+			if err := f.take(cmd, args); err != nil {
+				return err
+			}
+			stops, err := f.stops()
 			if err != nil {
 				return err
 			}
@@ -53,13 +57,14 @@ where the name is a pattern (frames/%03d.png).`,
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().StringArrayVarP(&f.prompts, "prompt", "p", nil, "a stop's text, in place of an argument; once for each")
 	cmd.Flags().StringVar(&f.negative, "negative-prompt", "", "what to lead away from")
 	cmd.Flags().IntVar(&f.clipSkip, "clip-skip", 0, "layers of CLIP's text encoder counted from the end (default: the model's)")
 	cmd.Flags().StringSliceVar(&f.seeds, "seeds", nil, "seeds to go through, as 1,2,3 (default: --seed alone)")
 	cmd.Flags().IntVar(&f.frames, "frames", 16, "steps from each stop to the next; the last stop is one more picture")
 	cmd.Flags().IntVar(&f.perSecond, "fps", 12, "pictures a second of what moves")
 	cmd.Flags().BoolVar(&f.loop, "loop", false, "go back to the first stop at the end")
-	for _, name := range []string{"n", "grid", "from-image"} {
+	for _, name := range []string{"n", "grid"} {
 		cmd.Flags().MarkHidden(name)
 	}
 	return cmd
@@ -71,16 +76,33 @@ type stop struct {
 	seed uint64
 }
 
-// stops joins prompts and seeds; of one there may be one for all of the other.
-func (f *wayFlags) stops(cmd *cobra.Command, prompts []string) ([]stop, error) {
-	for _, name := range []string{"n", "grid", "from-image", "fit"} {
+// take takes the texts that stand without their flag, and the settings of --from-image over.
+func (f *wayFlags) take(cmd *cobra.Command, args []string) error {
+	for _, name := range []string{"n", "grid", "fit"} {
 		if cmd.Flags().Changed(name) {
-			return nil, fault.Inputf("--%s: ldm interpolate has none; --frames says how many pictures there are", name)
+			return fault.Inputf("--%s: ldm interpolate has none; --frames says how many pictures there are", name)
 		}
 	}
-	if len(f.seeds) > 0 && cmd.Flags().Changed("seed") {
-		return nil, fault.Inputf("--seed and --seeds: want one of them")
+	if len(f.prompts) > 0 && len(args) > 0 {
+		return fault.Inputf("%q and --prompt %q: want all texts in the one way or the other", args[0], f.prompts[0])
 	}
+	for _, text := range args {
+		if err := cmd.Flags().Set("prompt", text); err != nil {
+			return err
+		}
+	}
+	if err := f.repeat(cmd); err != nil {
+		return err
+	}
+	if len(f.seeds) > 0 && cmd.Flags().Changed("seed") {
+		return fault.Inputf("--seed and --seeds: want one of them")
+	}
+	return nil
+}
+
+// stops joins prompts and seeds; of one there may be one for all of the other.
+func (f *wayFlags) stops() ([]stop, error) {
+	prompts := f.prompts
 	seeds := []uint64{f.firstSeed()}
 	for i, text := range f.seeds {
 		v, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
@@ -235,11 +257,31 @@ func (b between) Encode(ctx context.Context, m *ldm.Model, w, h int) (ldm.Encodi
 	return ldm.Encoding{Context: out}, nil
 }
 
+// wayNotes say how a way, or a frame of it, was made.
+func (f *wayFlags) wayNotes(cmd *cobra.Command, r ldm.Request, seed uint64, frames string) ([]picture.Note, error) {
+	if f.noMetadata {
+		return nil, nil
+	}
+	r.Seeds = []uint64{seed}
+	own := f.recipe(cmd, r, 0)
+	delete(own.Flags, "n")
+	f.prompt = strings.Join(f.prompts, "\n")
+	text := f.parameters(cmd, r, 0, image.Pt(r.Width, r.Height))
+	add := func(key, value string) { text.Fields = append(text.Fields, metadata.Field{Key: key, Value: value}) }
+	add("Frames", frames)
+	if len(f.seeds) > 0 {
+		delete(own.Flags, "seed")
+		add("Seeds", strings.Join(f.seeds, ", "))
+	}
+	return metadata.Notes(text, own)
+}
+
 // animate makes frames, a few at a time, and writes each or all as one that moves.
 func (f *wayFlags) animate(cmd *cobra.Command, m *ldm.Model, r ldm.Request, seed uint64) error {
 	show := newShow(cmd.Context(), f.preview, len(r.Seeds))
 	defer show.Close()
 	var frames []image.Image
+	var made ldm.Request
 	batch := f.atOnce(m, r)
 	w, h := f.sizeOf(m, r)
 	if most := 1 << 29; !f.names.pattern() && len(r.Seeds) > most/(w*h) {
@@ -252,13 +294,18 @@ func (f *wayFlags) animate(cmd *cobra.Command, m *ldm.Model, r ldm.Request, seed
 		if err != nil {
 			return err
 		}
+		made = out.Request
 		if !f.names.pattern() {
 			frames = append(frames, out.Images...)
 			continue
 		}
 		for i, img := range out.Images {
 			path := f.names.path(first+i, seed)
-			if err := picture.Save(path, img, picture.Options{}); err != nil {
+			notes, err := f.wayNotes(cmd, out.Request, seed, fmt.Sprintf("%d of %d", first+i+1, len(r.Seeds)))
+			if err != nil {
+				return err
+			}
+			if err := picture.Save(path, img, picture.Options{Notes: notes}); err != nil {
 				return err
 			}
 			if err := show.Print(f.names.tell(cmd), path); err != nil {
@@ -269,7 +316,11 @@ func (f *wayFlags) animate(cmd *cobra.Command, m *ldm.Model, r ldm.Request, seed
 	if f.names.pattern() {
 		return nil
 	}
-	if err := picture.SaveAnimation(f.names.out, frames, f.perSecond); err != nil {
+	notes, err := f.wayNotes(cmd, made, seed, strconv.Itoa(len(frames)))
+	if err != nil {
+		return err
+	}
+	if err := picture.SaveAnimation(f.names.out, frames, f.perSecond, notes...); err != nil {
 		return err
 	}
 	return show.Print(f.names.tell(cmd), fmt.Sprintf("%s (%d frames)", f.names.out, len(frames)))

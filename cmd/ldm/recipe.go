@@ -35,7 +35,7 @@ const boxName = "emoji"
 // its own.
 var elsewhere = map[string]bool{
 	"out": true, "force": true, "model": true, "threads": true, "max-memory": true, "preview": true, "from-image": true,
-	"no-metadata": true, "help": true, "grid": true, "server": true, "server-key": true,
+	"no-metadata": true, "help": true, "server": true, "server-key": true,
 }
 
 // recipe is that of a picture of a request.

@@ -20,9 +20,10 @@ import (
 
 // repeat sets the flags that were not given to what --from-image was made with.
 func (f *drawFlags) repeat(cmd *cobra.Command) error {
-	if f.from == "" {
+	if f.from == "" || f.repeated {
 		return nil
 	}
+	f.repeated = true
 	s, err := metadata.Read(f.from)
 	switch {
 	case err != nil:

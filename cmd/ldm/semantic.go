@@ -77,7 +77,7 @@ func (f *inputFlags) mapped(m *ldm.Model, r *ldm.Request, l *picture.Labels) ([]
 		img.SetGray16(i%w, i/w, color.Gray16{Y: uint16(v)})
 	}
 	r.Condition = ldm.Picture{Image: img}
-	cut := func(made image.Image) (image.Image, error) {
+	cut := func(made image.Image, _ uint64) (image.Image, error) {
 		return retouch.Crop(made, image.Rect(0, 0, size.X, size.Y)), nil
 	}
 	return []finish{cut}, nil

@@ -115,7 +115,7 @@ func drawn(terminal string, img image.Image) string {
 	var b bytes.Buffer
 	switch terminal {
 	case "kitty":
-		err := kitty.EncodeGraphics(&b, img, &kitty.Options{Action: kitty.TransmitAndPut, Format: kitty.PNG, Chunk: true, Quiet: 2})
+		err := kitty.EncodeGraphics(&b, img, &kitty.Options{Action: kitty.TransmitAndPut, Transmission: kitty.Direct, Format: kitty.PNG, Chunk: true, Quiet: 2})
 		if err != nil {
 			return ""
 		}

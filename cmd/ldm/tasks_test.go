@@ -21,6 +21,7 @@ import (
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/picture"
+	"github.com/ldm-go/ldm/picture/metadata"
 )
 
 // tinyYAML is a model of 32 channels over latents of a quarter of the picture's side.
@@ -413,6 +414,19 @@ func TestInterpolate(t *testing.T) {
 	raw, err := os.ReadFile(still)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, path := range []string{moving, filepath.Join(dir, "1.png")} { // each says how it was made, and is made again by that
+		again := filepath.Join(dir, "again"+filepath.Ext(path))
+		if path != moving {
+			again = filepath.Join(dir, "again%d.png")
+		}
+		printed(t, "interpolate", "--from-image", path, "-o", again)
+		if again = strings.ReplaceAll(again, "%d", "1"); !bytes.Equal(pixelsOf(t, path), pixelsOf(t, again)) {
+			t.Errorf("%s is not repeated", path)
+		}
+		if s, err := metadata.Read(path); err != nil || s.Program != "ldm" || !strings.Contains(s.Prompt, "a cat face\na dog face") || *s.Seed != 3 {
+			t.Errorf("%s: %+v, %v", path, s, err)
+		}
 	}
 	if _, err := png.Decode(bytes.NewReader(raw)); err != nil || bytes.Count(raw, []byte("fcTL")) != 4 || !bytes.Contains(raw, []byte("acTL\x00\x00\x00\x04")) {
 		t.Errorf("%v, %d frames", err, bytes.Count(raw, []byte("fcTL")))

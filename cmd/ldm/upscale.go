@@ -51,10 +51,10 @@ forms are the picture's own, and only details are the model's.`,
 					return nil, fault.Unsupportedf("this model does not make pictures larger: want one that is conditioned on small pictures (cond_stage_config Rescale or Identity, concat)")
 				}
 				first, after := small(m, r, img, consistency)
-				again := func(img image.Image) (image.Image, error) {
+				again := func(img image.Image, seed uint64) (image.Image, error) {
 					for range passes - 1 {
 						next := *r
-						next.Seeds = r.Seeds[:1]
+						next.Seeds = []uint64{seed}
 						next.OnStep = nil
 						var cut []finish
 						next.Condition, cut = small(m, &next, img, consistency)
@@ -62,7 +62,7 @@ forms are the picture's own, and only details are the model's.`,
 						if err != nil {
 							return nil, err
 						}
-						images, err := finished(out.Images, cut)
+						images, err := finished(out.Images, next.Seeds, cut)
 						if err != nil {
 							return nil, err
 						}
@@ -91,7 +91,7 @@ func small(m *ldm.Model, r *ldm.Request, img image.Image, consistency float64) (
 	size := img.Bounds().Size()
 	w, h := up(size.X, unit), up(size.Y, unit)
 	r.Width, r.Height = w*f, h*f
-	cut := func(made image.Image) (image.Image, error) {
+	cut := func(made image.Image, _ uint64) (image.Image, error) {
 		made = retouch.Crop(made, image.Rect(0, 0, size.X*f, size.Y*f))
 		if consistency == 0 {
 			return made, nil

@@ -93,6 +93,7 @@ func (f *inputFlags) vary(ctx context.Context, m *ldm.Model, r *ldm.Request, img
 	r.Width, r.Height = size.X, size.Y
 	back := *r
 	back.Width, back.Height, back.Seeds, back.Guidance, back.Negative = legal.X, legal.Y, []uint64{0}, 1, nil
+	back.Savings.AdaptiveGuidance = 0
 	back.Noise = func([]uint64) sampler.Noise { return mixed(z, 0, nil) }
 	out, err := m.Generate(ctx, back)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 const maxText = 32 << 20
 
 // texts lists the texts of a file: the text chunks of a PNG, the comments in
-// EXIF data, the comments of a JPEG.
+// EXIF data, the comments of a JPEG or a GIF.
 func texts(raw []byte) ([]Text, error) {
 	f := container.Detect(raw)
 	if f == container.Unknown {
@@ -38,6 +38,11 @@ func texts(raw []byte) ([]Text, error) {
 			list = append(list, Text{"comment", decode(data)})
 		} else if t, ok := pngText(c.Type, data); ok {
 			list = append(list, t)
+		}
+	}
+	if f == container.GIF {
+		for _, comment := range container.GIFComments(raw, maxText) {
+			list = append(list, gifText(decode(comment)))
 		}
 	}
 	return append(list, exifTexts(exif.Parse(container.Exif(r, chunks)))...), nil
@@ -72,6 +77,17 @@ func pngText(kind string, data []byte) (Text, bool) {
 		}
 	}
 	return Text{decode(key), decode(rest)}, true
+}
+
+// gifText is a comment of a GIF, which has no keyword: this program's begin with it.
+func gifText(text string) Text {
+	switch {
+	case strings.HasPrefix(text, ownKey+":{"):
+		return Text{ownKey, text}
+	case len(ParseParameters(text).Fields) > 0:
+		return Text{"parameters", text}
+	}
+	return Text{"comment", text}
 }
 
 // decode reads UTF-8, which many write where the standard wants Latin-1, and
