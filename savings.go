@@ -22,10 +22,11 @@ type Savings struct {
 	// DeepCache keeps what the U-Net's deep part says (DeepCache: Ma et al., arXiv
 	// 2312.00858).
 	DeepCache DeepCache
-	// AdaptiveGuidance, above 0 and at most 1, ends the guidance of a picture once the
-	// noise that the network sees under the condition and under the negative one have this
+	// AdaptiveGuidance, above 0 and at most 1, ends the guidance of a picture once the clean
+	// latents that the network sees under the condition and under the negative one have this
 	// cosine similarity, as both lead to nearly the same from then on (Castillo et al.,
-	// arXiv 2312.12487, section 5); 0: never.
+	// arXiv 2312.12487, section 5); 0: never. The paper compares the noise that both see,
+	// which on these schedules is alike from the first step on, where there is little else.
 	AdaptiveGuidance float64
 }
 
@@ -208,16 +209,16 @@ func equal(a, b *tensor.Tensor) bool {
 }
 
 // watch ends the guidance of pictures whose outputs y under the negative condition and
-// their own agree in the noise that they see.
+// their own agree in the clean latent that they see.
 func (p *part) watch(s *saver, x *tensor.Tensor, t float64, y []*tensor.Tensor, want []int) {
 	if s.AdaptiveGuidance == 0 || len(want) != 2 || want[0] != 0 || want[1] != 1 {
 		return
 	}
 	n := len(x.Row(0).F32)
-	x0, u, c := make([]float32, n), make([]float32, n), make([]float32, n)
+	eps, u, c := make([]float32, n), make([]float32, n), make([]float32, n)
 	for i := range s.ended {
-		p.net.Schedule.Split(x0, u, y[0].Row(i).F32, x.Row(i).F32, t)
-		p.net.Schedule.Split(x0, c, y[1].Row(i).F32, x.Row(i).F32, t)
+		p.net.Schedule.Split(u, eps, y[0].Row(i).F32, x.Row(i).F32, t)
+		p.net.Schedule.Split(c, eps, y[1].Row(i).F32, x.Row(i).F32, t)
 		s.ended[i] = s.ended[i] || cosine(u, c) >= s.AdaptiveGuidance
 	}
 }

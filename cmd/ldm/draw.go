@@ -64,7 +64,7 @@ func (f *drawFlags) register(cmd *cobra.Command) {
 	flags.Float64Var(&f.scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's: 5 for texts, 7.5 for Stable Diffusion, 8.5 for consistency models that are told it, 1 for others)")
 	flags.Float64Var(&f.rescale, "cfg-rescale", 0, "0 to 1: how far guided pictures are brought back to the contrast of unguided ones")
 	flags.StringVar(&f.interval, "cfg-interval", "", "guidance in a share of the steps alone, as 0.2,0.8 (default: in all)")
-	flags.Float64Var(&f.savings.AdaptiveGuidance, "adaptive-guidance", 0, "save time: end a picture's guidance once both predictions have this cosine similarity, as 0.99")
+	flags.Float64Var(&f.savings.AdaptiveGuidance, "adaptive-guidance", 0, "save time: end a picture's guidance once both predicted latents have this cosine similarity, as 0.99")
 	flags.Float64Var(&f.savings.MergeTokens, "token-merging", 0, "save time: share of the tokens, up to 0.75, that the U-Net's self-attention takes together, as 0.5")
 	flags.StringVar(&f.deep, "deep-cache", "", "save time: compute the U-Net's deep part at every so many evaluations alone, as 3; or 3,2 with the branch that begins the shallow part")
 	flags.Float64Var(&f.eta, "eta", 0, "fresh noise in every step, 0 to 1, for samplers that have it (default: the sampler's own)")
