@@ -47,7 +47,7 @@ TABLES = ("embedding", "token_emb", "pos_emb.emb", "label_emb", "token_embedding
 def weight(name, shape):
     n = int(np.prod(shape)) if len(shape) else 1
     u = uniform(name, n)
-    if name.endswith("weight") and any(name[: -len(".weight")].endswith(t) for t in TABLES):
+    if name.endswith("weight") and any(("." + name[: -len(".weight")]).endswith("." + t) for t in TABLES):
         v = u
     elif len(shape) >= 2:
         v = u * math.sqrt(3 / np.prod(shape[1:]))
@@ -229,7 +229,22 @@ def control():
     return c
 
 
-CASES = [control, unet_v2, unet_level_heads, unet_student, text_gelu, text_open]
+def clip():
+    """CLIP's encoders of pictures and of texts, projected."""
+    from transformers import CLIPConfig, CLIPModel
+
+    vision = dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=1, image_size=32, patch_size=8, hidden_act="quick_gelu")
+    text = dict(hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=1, vocab_size=49408, max_position_embeddings=9, hidden_act="quick_gelu", eos_token_id=49407)
+    net = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)).double()
+    c = Case("clip", "transformers.CLIPModel", {"vision": vision, "text": text, "projection_dim": 24}, fill(net))
+    x = c.gauss("x", [2, 3, 32, 32])
+    with torch.no_grad():
+        pooled = net.vision_model(x).pooler_output
+        c.output("image", net.visual_projection(pooled))
+    return c
+
+
+CASES = [control, clip, unet_v2, unet_level_heads, unet_student, text_gelu, text_open]
 
 if __name__ == "__main__":
     torch.manual_seed(0)
