@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -15,7 +17,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/charmbracelet/x/ansi/sixel"
 	"github.com/creack/pty"
 )
 
@@ -97,11 +98,57 @@ func previews(t *testing.T, kind, seen string) (list []image.Image) {
 		}
 	case "sixel":
 		for _, m := range sixelForm.FindAllStringSubmatch(seen, -1) {
-			var d sixel.Decoder
-			add(d.Decode(strings.NewReader(strings.ReplaceAll(m[1], "\r\n", "\n"))))
+			add(decodeSixel(m[1]))
 		}
 	}
 	return list
+}
+
+var sixelToken = regexp.MustCompile(`"1;1;(\d+);(\d+)|#(\d+)(?:;2;(\d+);(\d+);(\d+))?|!(\d+)([?-~])|([?-~])|[$-]|[\r\n]|.`)
+
+// decodeSixel reads what follows the q of a picture in the codes of DEC's VT340: its size,
+// colours in percent, and bands of six rows, each in one colour after the other.
+func decodeSixel(text string) (image.Image, error) {
+	var img *image.NRGBA
+	colours := map[string]color.NRGBA{}
+	var colour color.NRGBA
+	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
+	x, y := 0, 0
+	paint := func(bits byte, n int) {
+		for row := range 6 {
+			for k := range n {
+				if (bits-'?')>>row&1 == 1 {
+					img.SetNRGBA(x+k, y+row, colour)
+				}
+			}
+		}
+		x += n
+	}
+	for _, m := range sixelToken.FindAllStringSubmatch(text, -1) {
+		switch {
+		case m[1] != "":
+			img = image.NewNRGBA(image.Rect(0, 0, number(m[1]), number(m[2])))
+		case img == nil:
+			return nil, errors.New("a sixel picture without a size")
+		case m[3] != "":
+			if m[4] != "" {
+				part := func(s string) uint8 { return uint8((number(s)*255 + 50) / 100) }
+				colours[m[3]] = color.NRGBA{part(m[4]), part(m[5]), part(m[6]), 255}
+			}
+			colour = colours[m[3]]
+		case m[7] != "":
+			paint(m[8][0], number(m[7]))
+		case m[9] != "":
+			paint(m[9][0], 1)
+		case m[0] == "$":
+			x = 0
+		case m[0] == "-":
+			x, y = 0, y+6
+		case m[0] != "\r" && m[0] != "\n":
+			return nil, fmt.Errorf("%q in a sixel picture", m[0])
+		}
+	}
+	return img, nil
 }
 
 // mean is a picture's mean colour.
