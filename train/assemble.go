@@ -76,7 +76,6 @@ func (s *secondStage) assemble(ctx context.Context, before *previous) error {
 	}
 	s.known = facts{kind: kindDiffusion, count: s.train.Set.Len(), firstStage: digestOfVars(stageVars)}
 	s.known.pictures, s.known.captions = digestOfSet(s.cfg.Data.Train, s.train.Set)
-	s.known.pixels = s.train.Set.Pixels()
 	if err := s.completeTarget(stageConfig, before, initial); err != nil {
 		return err
 	}
@@ -86,6 +85,10 @@ func (s *secondStage) assemble(ctx context.Context, before *previous) error {
 	if err := s.checkSizes(stageConfig); err != nil {
 		return err
 	}
+	if err := s.setBuckets(s.cfg.Buckets, s.train); err != nil {
+		return err
+	}
+	s.known.pixels = s.train.Set.Pixels()
 	for name, t := range stageVars {
 		s.vars[model.PrefixFirstStage+"."+name] = t
 	}

@@ -30,6 +30,7 @@ type DiffusionConfig struct {
 	Init        string           `yaml:"init"`        // model file whose weights a new run begins with
 	Vocabulary  string           `yaml:"vocabulary"`  // of a text transformer: data (built from the captions) or bert
 	Data        Data             `yaml:"data"`
+	Buckets     float64          `yaml:"buckets,omitempty"` // pictures keep their proportions, up to so much to 1; 0: all are squares
 	Dropout     float64          `yaml:"dropout"`           // share of captions or labels replaced by the empty one, for guidance
 	MinSNR      float64          `yaml:"min_snr_gamma"`     // 0: timesteps are drawn evenly; see diffusion.NewTimesteps
 	NoiseOffset float64          `yaml:"noise_offset"`      // deviation of a noise that is one number for a whole channel
@@ -155,13 +156,13 @@ type secondStage struct {
 	loss          engine.Program // of validation
 }
 
-// objectives lists the one there is.
+// objectives lists the one there is, for each shape of a batch.
 func (s *secondStage) objectives() []Objective {
-	return []Objective{{
-		Build:     func(b nn.Builder) Loss { return s.denoising.build(b, s.cfg.Train.BatchSize) },
-		Moves:     s.moves,
-		Optimizer: s.cfg.Train.Optimizer, Averaged: true, Fill: s.fill,
-	}}
+	return s.objectivesOf(Objective{
+		Moves: s.moves, Optimizer: s.cfg.Train.Optimizer, Averaged: true, Fill: s.fill,
+	}, func(d *denoising) func(b nn.Builder) Loss {
+		return func(b nn.Builder) Loss { return d.build(b, s.cfg.Train.BatchSize) }
+	})
 }
 
 // moves tells which parameters are trained: the U-Net's, those of the

@@ -117,10 +117,12 @@ func (f *feed) skip(i int, err error) error {
 	return f.Set.Skip(i, err)
 }
 
-// readable is the picture of that index or, where it is broken, the next that is not.
+// readable is the picture of that index or, where it is broken, the next of its shape
+// that is not.
 func (f *feed) readable(i int) int {
+	shape := f.Set.Bucket(i)
 	for range f.Set.Len() {
-		if !f.broken[i] {
+		if !f.broken[i] && f.Set.Bucket(i) == shape {
 			break
 		}
 		i = (i + 1) % f.Set.Len()

@@ -133,12 +133,13 @@ func (l *latents) key(pick data.Pick) (cache.Key, bool) {
 // std is the standard deviation of the latents of a sample of the pictures.
 func (l *latents) std(ctx context.Context, seed uint64) (float64, error) {
 	const most = 256
-	h, w, c := l.shape()
-	z := make([]float32, h*w*c)
 	var d deviation
 	for k := range min(most, l.feed.Set.Len()) {
 		i := k * l.feed.Set.Len() / min(most, l.feed.Set.Len())
-		if err := l.sample(ctx, z, &data.Pick{Index: i, X: .5, Y: .5}, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
+		pick := data.Pick{Index: i, X: .5, Y: .5, Bucket: l.feed.Set.Bucket(i)}
+		h, w, c := l.shapeOf(pick)
+		z := make([]float32, h*w*c)
+		if err := l.sample(ctx, z, &pick, tensor.NewStream(seed, drawSample, uint64(i))); err != nil {
 			return 0, err
 		}
 		d.add(z)

@@ -17,7 +17,6 @@ import (
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
-	"github.com/ldm-go/ldm/nn"
 )
 
 // Tuning configures what all trainings have in common that begin with a whole model
@@ -228,72 +227,6 @@ func (t *tuning) checkSet(trigger string) error {
 		return set.RequireClasses()
 	}
 	return nil
-}
-
-// setBuckets lets the pictures of a set keep their proportions.
-func (t *tuning) setBuckets(most float64, f *feed) error {
-	f.Batch = t.cfg.Train.BatchSize * t.cfg.Train.perStep()
-	switch {
-	case most == 0 || most == 1:
-		return nil
-	case !(most > 1 && most <= 16):
-		return fault.Inputf("buckets is %g: want the most that pictures may be to 1, up to 16; 0: squares", most)
-	case t.net.Key == model.KeyConcat || t.net.Key == model.KeyHybrid:
-		return fault.Unsupportedf("buckets is %g: pictures that are joined to the latent are squares; want 0", most)
-	case t.cfg.Data.Crop == cropRandom:
-		return fault.Inputf("buckets is %g and data.crop is %s: want %s, or no buckets", most, cropRandom, cropCenter)
-	}
-	list, err := data.Buckets(t.cfg.Data.Size, t.net.FirstStage.Factor()*t.net.UNet.Factor(), most)
-	if err != nil {
-		return err
-	}
-	if err := f.Set.SetBuckets(list); err != nil {
-		return err
-	}
-	counts := map[image.Point]int{}
-	for i := range f.Set.Items {
-		counts[f.Set.Bucket(i)]++
-	}
-	for _, b := range list {
-		if n := counts[b]; n > 0 {
-			t.run.line("%d pictures of %dx%d", n, b.X, b.Y)
-		}
-	}
-	return nil
-}
-
-// shapes lists the sizes in pixels of the batches, one without buckets.
-func (t *tuning) shapes() []image.Point {
-	seen := map[image.Point]bool{}
-	for _, l := range []*latents{t.latents, t.prior.from} {
-		if l == nil {
-			continue
-		}
-		for i := range l.feed.Set.Items {
-			seen[l.feed.Set.Bucket(i)] = true
-		}
-	}
-	return slices.SortedFunc(maps.Keys(seen), func(a, b image.Point) int { return a.X - b.X })
-}
-
-// objectivesOf are one objective for each shape of a batch, which take turns.
-func (t *tuning) objectivesOf(o Objective, build func(d *denoising) func(b nn.Builder) Loss) (all []Objective) {
-	shapes := t.shapes()
-	for _, shape := range shapes {
-		d, turn := t.denoising, o
-		if f := t.net.FirstStage.Factor(); shape != (image.Point{}) {
-			d.h, d.w = shape.Y/f, shape.X/f
-		}
-		turn.Build = build(&d)
-		if len(shapes) > 1 {
-			turn.Turn = func(n int) bool {
-				from, picks := t.batch((n-1)*t.cfg.Train.perStep() + 1)
-				return from.feed.Set.Bucket(picks[0].Index) == shape
-			}
-		}
-		all = append(all, turn)
-	}
-	return all
 }
 
 // mostAhead bounds the pictures that are encoded before the first step.
