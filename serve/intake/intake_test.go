@@ -76,7 +76,7 @@ func TestRefusals(t *testing.T) {
 		"steps: 251: want 1 to 250":                            {Steps: ptr[int64](251)},
 		"cfg_scale: -1: want 0 to 100":                         {CFGScale: ptr(-1.)},
 		"n: 17: want 1 to 16":                                  {N: ptr[int64](17)},
-		"seed: 9007199254740991: want at most":                 {Seed: ptr[int64](1<<53 - 1)},
+		"seed: 9007199254740992: want at most":                 {Seed: ptr[int64](1 << 53)},
 		"sampler: there is no sampler":                         {Sampler: "x"},
 		"eta: 2: want 0 to 1":                                  {Eta: ptr(2.)},
 		"clip_skip: 13: want 1 to 12":                          {ClipSkip: ptr[int64](13)},
