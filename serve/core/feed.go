@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,6 +73,13 @@ func (f *Feed) After(id int) ([]Message, <-chan struct{}) {
 		}
 	}
 	return list, f.more
+}
+
+// Has tells whether a message has been of the picture with this index.
+func (f *Feed) Has(image int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.messages, func(m Message) bool { return m.Image != nil && m.Image.Index == image })
 }
 
 // last is the number of the newest message.

@@ -32,11 +32,12 @@ func (a API) events(w http.ResponseWriter, r *http.Request) {
 	defer look.Stop()
 	a.Look(j)
 	for {
-		messages, more := feed.After(last)
+		_, more := feed.After(last)
 		now, err := a.Store.Get(ctx, j.ID)
 		if err != nil {
 			return // the client is gone, or the job was removed
 		}
+		messages, _ := feed.After(last) // after the record: of a job that has ended it has all that came before
 		for _, m := range messages {
 			last = m.ID
 			a.send(ctx, stream, now, m)
@@ -45,6 +46,12 @@ func (a API) events(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if now.Status.Final() {
+			for _, img := range now.Images {
+				if !feed.Has(img.Index) { // the record was faster than the bus
+					last++
+					stream.Send(last, "image", imageView(j.ID, img))
+				}
+			}
 			stream.Send(last+1, "done", a.view(ctx, now))
 			return
 		}
