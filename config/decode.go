@@ -215,7 +215,7 @@ func textOf(v any, from origin, key string) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	if p, ok := from.places[from.path(key)]; ok && p.text != "" {
+	if p, ok := from.places[join(from.prefix, key)]; ok && p.text != "" {
 		return p.text
 	}
 	return fmt.Sprint(v)

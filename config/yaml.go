@@ -226,11 +226,18 @@ func (o origin) inside(key string) origin {
 	return origin{o.places, join(o.prefix, key)}
 }
 
-func (o origin) path(key string) string { return join(o.prefix, key) }
+// path names a key in an error.
+func (o origin) path(key string) string {
+	path := join(o.prefix, key)
+	if strings.ContainsFunc(path, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(path) // an error is one line
+	}
+	return path
+}
 
 // place is that of a key, or of what it is in.
 func (o origin) place(key string) place {
-	path := o.path(key)
+	path := join(o.prefix, key)
 	p, ok := o.places[path]
 	for !ok && strings.Contains(path, ".") {
 		path = path[:strings.LastIndexByte(path, '.')]
