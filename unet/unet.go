@@ -28,6 +28,24 @@ type Inputs struct {
 	Merge float64
 }
 
+// Smallest declares the least that a network of this configuration reads: one latent of
+// Factor pixels a side with all channels, and one token, where it attends to a context.
+// It serves to list parameters, which do not depend on sizes.
+func (c Config) Smallest(g *graph.Graph) Inputs {
+	f := c.Factor()
+	in := Inputs{X: g.Input("x", 1, f, f, c.InChannels), T: g.Input("t", 1)}
+	if c.UseSpatialTransformer {
+		in.Context = g.Input("context", 1, 1, c.ContextDim)
+	}
+	if c.TimeCondProjDim > 0 {
+		in.Guidance = g.Input("guidance", 1, c.TimeCondProjDim)
+	}
+	if c.NumClasses > 0 {
+		in.Y = g.IntInput("y", 1)
+	}
+	return in
+}
+
 // network is a U-Net being built.
 type network struct {
 	Config

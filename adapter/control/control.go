@@ -204,17 +204,7 @@ func Params(c unet.Control) ([]nn.ParamSpec, error) {
 	b := nn.NewBuilder(g)
 	f := c.Factor()
 	hint := c.BuildHint(b, g.Input("picture", 1, f*c.HintFactor(), f*c.HintFactor(), 3))
-	in := unet.Inputs{X: g.Input("x", 1, f, f, c.InChannels), T: g.Input("t", 1)}
-	if c.UseSpatialTransformer {
-		in.Context = g.Input("context", 1, 1, c.ContextDim)
-	}
-	if c.TimeCondProjDim > 0 {
-		in.Guidance = g.Input("guidance", 1, c.TimeCondProjDim)
-	}
-	if c.NumClasses > 0 {
-		in.Y = g.IntInput("y", 1)
-	}
-	c.Build(b, in, hint)
+	c.Build(b, c.Smallest(g), hint)
 	return b.Params(), g.Err()
 }
 

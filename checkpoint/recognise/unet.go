@@ -131,17 +131,6 @@ func checkUNet(t config.Target, names []string, shapes map[string][]int) error {
 		return err
 	}
 	g := graph.New()
-	f := c.Factor()
-	in := unet.Inputs{X: g.Input("x", 1, f, f, c.InChannels), T: g.Input("t", 1)}
-	if c.UseSpatialTransformer {
-		in.Context = g.Input("context", 1, 1, c.ContextDim)
-	}
-	if c.TimeCondProjDim > 0 {
-		in.Guidance = g.Input("guidance", 1, c.TimeCondProjDim)
-	}
-	if c.NumClasses > 0 {
-		in.Y = g.IntInput("y", 1)
-	}
-	c.Build(nn.NewBuilder(g).In(prefixUNet[:len(prefixUNet)-1]), in)
+	c.Build(nn.NewBuilder(g).In(prefixUNet[:len(prefixUNet)-1]), c.Smallest(g))
 	return exact(g, prefixUNet, []string{""}, names, shapes)
 }
