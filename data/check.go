@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture"
@@ -48,8 +47,27 @@ type Spread struct{ Least, Middle, Greatest int }
 
 // CheckOptions of Check.
 type CheckOptions struct {
-	HeadersOnly bool // do not decode pictures, which finds fewer faults and no duplicates
-	Progress    func(done, total int)
+	HeadersOnly bool                  // do not decode pictures, which finds fewer faults and no duplicates
+	Progress    func(done, total int) // called by one goroutine at a time, each number once and in order
+}
+
+// counter gives the function to call after each picture, from any goroutine.
+func (o CheckOptions) counter(sets []*Set) func() {
+	if o.Progress == nil {
+		return func() {}
+	}
+	total := 0
+	for _, s := range sets {
+		total += s.Len()
+	}
+	var mu sync.Mutex
+	done := 0
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		o.Progress(done, total)
+	}
 }
 
 // Check reads all of a set, and says what is in it and what is wrong with it.
@@ -75,19 +93,11 @@ func Check(ctx context.Context, place string, o CheckOptions) (*Report, error) {
 		defer s.Close()
 		sets = append(sets, s)
 	}
-	var done atomic.Int64
-	total := 0
-	for _, s := range sets {
-		total += s.Len()
-	}
+	one := o.counter(sets)
 	for _, s := range sets {
 		c := s.describe()
 		if !o.HeadersOnly {
-			if err := c.decode(ctx, s, func() {
-				if n := int(done.Add(1)); o.Progress != nil {
-					o.Progress(n, total)
-				}
-			}); err != nil {
+			if err := c.decode(ctx, s, one); err != nil {
 				return nil, err
 			}
 		}

@@ -25,7 +25,11 @@ func TestCheck(t *testing.T) {
 		"validation/cat/v.png": encode(ramp(200, 100)), "validation/cat/w.png": encode(image.NewGray(image.Rect(0, 0, 30, 90))),
 	})
 	n := 0
-	r, err := Check(context.Background(), dir, CheckOptions{Progress: func(int, int) { n++ }})
+	r, err := Check(context.Background(), dir, CheckOptions{Progress: func(done, _ int) {
+		if n++; done != n {
+			t.Errorf("picture %d is counted as %d", n, done)
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
