@@ -194,7 +194,7 @@ if provide PyTorch torch,diffusers torch diffusers transformers; then
     peers+=(openvino)
     [[ " $works " = *" txt2img "* || " $works " = *" inpaint "* ]] &&
       provide "OpenVINO GenAI" openvino_genai openvino-genai openvino-tokenizers &&
-      env=$env-export provide "the export to OpenVINO" optimum.exporters.openvino,openvino_tokenizers optimum-intel openvino-tokenizers diffusers torch
+      env=$env-export provide "the export to OpenVINO" optimum.exporters.openvino,openvino_tokenizers,diffusers optimum-intel openvino-tokenizers 'diffusers<0.37' 'huggingface-hub<1' torch
   fi
 fi
 

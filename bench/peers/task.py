@@ -72,7 +72,7 @@ def make(task, folder):
             vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
             max_position_embeddings=77, hidden_act="quick_gelu", projection_dim=768, bos_token_id=49406, eos_token_id=49407))
         write_tokenizer(os.path.join(folder, "tokenizer"))
-        words = CLIPTokenizer.from_pretrained(os.path.join(folder, "tokenizer"))
+        words = CLIPTokenizer.from_pretrained(os.path.join(folder, "tokenizer"), model_max_length=77)
         scheduler = diffusers.DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
         kind = diffusers.StableDiffusionInpaintPipeline if task == "inpaint" else diffusers.StableDiffusionPipeline
         pipe = kind(vae=vae, text_encoder=text, tokenizer=words, unet=unet, scheduler=scheduler,
@@ -81,9 +81,23 @@ def make(task, folder):
 
 
 def make_ov(task, folder, out):
+    import openvino
+    from openvino_tokenizers import convert_tokenizer
     from optimum.exporters.openvino import main_export
+    from transformers import CLIPTokenizerFast
 
     main_export(folder, out, task="inpainting" if task == "inpaint" else "text-to-image", library_name="diffusers")
+    words = CLIPTokenizerFast.from_pretrained(os.path.join(out, "tokenizer"))  # which main_export leaves as it is
+    openvino.save_model(convert_tokenizer(words), os.path.join(out, "tokenizer", "openvino_tokenizer.xml"))
+    for name in ("model_index.json", "scheduler/scheduler_config.json"):
+        file = os.path.join(out, name)
+        with open(file) as f:
+            text = json.load(f)
+        # GenAI reads neither diffusers' -Infinity nor this sampler's name.
+        text = {k: v for k, v in text.items() if v not in (float("inf"), float("-inf"))}
+        text = json.dumps(text).replace("DPMSolverMultistepScheduler", "EulerDiscreteScheduler")
+        with open(file, "w") as f:
+            f.write(text)
 
 
 def pictures():
