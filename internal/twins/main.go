@@ -4,7 +4,8 @@
 //	//go:generate go run github.com/ldm-go/ldm/internal/twins map_amd64.s.tmpl
 //
 // makes map256_amd64.s and map512_amd64.s. A template says {{.Bits}} where the width
-// stands in a name, and {{.V}}3 for a vector register; see width for the rest.
+// stands in a name, and {{.V}}3 for a vector register; see width for the rest. What is
+// repeated is written once: {{range $i := 4}}, and {{add 6 $i}} or {{mul 4 $i}} in it.
 package main
 
 import (
@@ -31,6 +32,12 @@ type width struct {
 var widths = []width{
 	{Bits: 256, Lanes: 8, Bytes: 32, V: "Y"},
 	{Bits: 512, Lanes: 16, Bytes: 64, V: "Z", Wide: true, Mask: "K1, ", Zero: ".Z"},
+}
+
+// arithmetic numbers what a template repeats.
+var arithmetic = template.FuncMap{
+	"add": func(a, b int) int { return a + b },
+	"mul": func(a, b int) int { return a * b },
 }
 
 func main() {
@@ -62,7 +69,7 @@ func twins(path string) (map[string][]byte, error) {
 	if !ok || !cut {
 		return nil, fmt.Errorf("%s: want a name such as map_amd64.s.tmpl", path)
 	}
-	t, err := template.New(filepath.Base(path)).Option("missingkey=error").ParseFiles(path)
+	t, err := template.New(filepath.Base(path)).Option("missingkey=error").Funcs(arithmetic).ParseFiles(path)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@ package kernels
 
 import "github.com/ldm-go/ldm/engine/cpu/isa"
 
-//go:generate go run github.com/ldm-go/ldm/internal/twins winograd2x_amd64.s.tmpl
+//go:generate go run github.com/ldm-go/ldm/internal/twins winograd2x_amd64.s.tmpl winograd4x_amd64.s.tmpl
 
 // The shapes of the kernels of every instruction set, so that the table can tell on any
 // machine what it would take on another. Lanes of 1 stand for stores that may be masked.
