@@ -38,12 +38,13 @@ func (c *compiler) lower(n *graph.Node) (lowered, error) {
 		a := c.attention(op, in(0), in(1))
 		// A block of queries is read before its result is written, and by no other task.
 		return lowered{inPlace: []int{0}, alone: true, scratch: a.ScratchLen(c.workers, false), bind: func(b *binding) []par.Phase {
-			return a.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1], b.scratch, c.workers)
+			return a.Forward(layer.AttentionArgs{Q: b.in[0], K: b.in[1], V: b.in[2], Y: b.out[0], LSE: b.out[1]}, b.scratch, c.workers)
 		}}, nil
 	case graph.AttentionGrad:
 		a := c.attention(graph.Attention(op), in(0), in(1))
 		return lowered{scratch: a.ScratchLen(c.workers, true), bind: func(b *binding) []par.Phase {
-			return a.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.in[5], b.out[0], b.out[1], b.out[2], b.scratch, c.workers)
+			x := layer.AttentionArgs{Q: b.in[0], K: b.in[1], V: b.in[2], Y: b.in[3], LSE: b.in[4]}
+			return a.Backward(x, layer.AttentionGrads{DY: b.in[5], DQ: b.out[0], DK: b.out[1], DV: b.out[2]}, b.scratch, c.workers)
 		}}, nil
 	case graph.GEGLU, graph.GEGLUGrad, graph.Softmax, graph.SoftmaxGrad:
 		return lowerRows(n), nil
@@ -208,27 +209,33 @@ func (c *compiler) lowerNorm(n *graph.Node) lowered {
 	case graph.GroupNorm:
 		g := groupNorm(op, s)
 		return lowered{inPlace: []int{0}, scratch: g.ScratchLen(c.workers), bind: func(b *binding) []par.Phase {
-			return g.Forward(b.in[0], shift(b), b.in[1], b.in[2], b.out[0], b.out[1], b.scratch, c.workers)
+			x := layer.NormArgs{X: b.in[0], Added: shift(b), Gamma: b.in[1], Beta: b.in[2], Y: b.out[0], Stats: b.out[1]}
+			return g.Forward(x, b.scratch, c.workers)
 		}}
 	case graph.GroupNormGrad:
 		g := groupNorm(graph.GroupNorm(op), s)
 		return lowered{scratch: g.BackwardScratchLen(c.workers), bind: func(b *binding) []par.Phase {
-			return g.Backward(b.in[0], shift(b), b.in[1], b.in[2], b.in[3], b.in[4], b.out[0], b.out[1], b.out[2], b.scratch, c.workers)
+			x := layer.NormArgs{X: b.in[0], Added: shift(b), Gamma: b.in[1], Beta: b.in[2], Stats: b.in[3]}
+			return g.Backward(x, layer.NormGrads{DY: b.in[4], DX: b.out[0], DGamma: b.out[1], DBeta: b.out[2]}, b.scratch, c.workers)
 		}}
 	case graph.LayerNorm:
 		norm := layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}
 		if c.fused.halves[n.Output(0)] {
 			return bound(func(b *binding) []par.Phase {
-				return norm.ForwardHalf(b.in[0], b.in[1], b.in[2], tensor.Halves(b.out[0]), c.workers)
+				return norm.ForwardHalf(layer.NormArgs{X: b.in[0], Gamma: b.in[1], Beta: b.in[2]}, tensor.Halves(b.out[0]), c.workers)
 			})
 		}
-		l := bound(func(b *binding) []par.Phase { return norm.Forward(b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]) })
+		l := bound(func(b *binding) []par.Phase {
+			return norm.Forward(layer.NormArgs{X: b.in[0], Gamma: b.in[1], Beta: b.in[2], Y: b.out[0], Stats: b.out[1]})
+		})
 		l.inPlace = []int{0}
 		return l
 	}
 	op := n.Op.(graph.LayerNormGrad)
 	return bound(func(b *binding) []par.Phase {
-		return layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}.Backward(b.in[0], b.in[1], b.in[2], b.in[3], b.out[0], b.out[1], b.out[2])
+		norm := layer.LayerNorm{Rows: s.Size() / width, C: width, Eps: op.Eps}
+		x := layer.NormArgs{X: b.in[0], Gamma: b.in[1], Stats: b.in[2]}
+		return norm.Backward(x, layer.NormGrads{DY: b.in[3], DX: b.out[0], DGamma: b.out[1], DBeta: b.out[2]})
 	})
 }
 

@@ -58,5 +58,5 @@ func (m *norm) bind(b *binding, a *gemm.Args) []par.Phase {
 	}
 	a.Scratch = rest
 	a.Norm = gemm.Norm{Coef: coef, Beta: beta, Rows: m.P, SiLU: m.SiLU}
-	return m.Coefficients(a.X, e, gamma, coef, rest, m.workers)
+	return m.Coefficients(layer.NormArgs{X: a.X, Added: e, Gamma: gamma}, coef, rest, m.workers)
 }

@@ -26,7 +26,8 @@ func lowerAdamW(op graph.AdamW) lowered {
 				scale = float64(op.Clip) / norm
 			}
 			s := &steps[i/pieceSize]
-			*s = vec.NewAdamWStep(float64(rate[0]), float64(op.Beta1), float64(op.Beta2), float64(op.Eps), float64(op.Decay), scale, float64(step[0]))
+			k := vec.AdamW{Rate: float64(rate[0]), Beta1: float64(op.Beta1), Beta2: float64(op.Beta2), Eps: float64(op.Eps), Decay: float64(op.Decay)}
+			*s = k.Step(float64(step[0]), scale)
 			s.Apply(p[i:j], m[i:j], v[i:j], g[i:j])
 		})
 	}}

@@ -33,14 +33,14 @@ func (c attendCase) run(s *small.Small) (y, top, total []float32) {
 		if b == 2 {
 			count = c.last
 		}
-		s.Keys(packed[b*block:], c.d, count, k[b*keys*c.d:], c.d)
-		s.Values(packed[b*block+words:], c.d, count, v[b*keys*c.d:], c.d)
+		s.Keys(packed[b*block:], vec.Matrix{X: k[b*keys*c.d:], Rows: count, Cols: c.d, Stride: c.d})
+		s.Values(packed[b*block+words:], vec.Matrix{X: v[b*keys*c.d:], Rows: count, Cols: c.d, Stride: c.d})
 	}
 	by := &vec.Softmax{Top: make([]float32, kernels.Queries), Total: make([]float32, kernels.Queries), Shrink: make([]float32, kernels.Queries)}
 	all := s.NewQueries(dirty(s.QueriesLen(c.d)), dirty(s.ScoresLen()), c.d)
-	s.Begin(&all, c.rows, 1/float32(math.Sqrt(float64(c.d))), q, c.d)
-	s.Attend(&all, by, 2, keys, packed, block, words)
-	s.Attend(&all, by, 1, c.last, packed[2*block:], block, words)
+	s.Begin(&all, 1/float32(math.Sqrt(float64(c.d))), vec.Matrix{X: q, Rows: c.rows, Cols: c.d, Stride: c.d})
+	s.Attend(&all, by, small.KeyBlocks{Packed: packed, Count: 2, Keys: keys, Stride: block, Values: words})
+	s.Attend(&all, by, small.KeyBlocks{Packed: packed[2*block:], Count: 1, Keys: c.last, Stride: block, Values: words})
 	y = make([]float32, c.rows*c.d)
 	s.Finish(&all, by, y, c.d)
 	return y, by.Top[:c.rows], by.Total[:c.rows]

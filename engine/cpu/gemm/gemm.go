@@ -47,10 +47,11 @@ const (
 
 // What computes parts of larger computations: see packages small and tiled.
 type (
-	GradSum = tiled.GradSum
-	Left    = small.Left
-	Queries = small.Queries
-	Small   = small.Small
+	GradSum   = tiled.GradSum
+	KeyBlocks = small.KeyBlocks
+	Left      = small.Left
+	Queries   = small.Queries
+	Small     = small.Small
 )
 
 // NewSmall returns the small products of a precision on this processor.

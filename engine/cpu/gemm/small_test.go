@@ -41,7 +41,7 @@ func dirty(n int) []float32 {
 func gridOf(g vec.Grid, x []float32, rows, cols int) {
 	for i, v := range x[:rows*cols] {
 		r, c := i/cols, i%cols
-		g.X[c/kernels.Side*g.Panel+r*g.Row+c%kernels.Side] = v
+		g.X[c/kernels.Side*g.PanelStride+r*g.RowStride+c%kernels.Side] = v
 	}
 }
 
@@ -53,13 +53,6 @@ func TestSmall(t *testing.T) {
 				p.TransA, p.TransB = trans.TransA, trans.TransB
 				a, b, c := random(p.M*p.K, 1), random(p.K*p.N, 2), random(p.M*p.N, 3)
 				want := naiveMatMul(p, a, b)
-				lda, ldb := p.K, p.N
-				if p.TransA {
-					lda = p.M
-				}
-				if p.TransB {
-					ldb = p.K
-				}
 				left, right := dirty(s.LeftLen(p.M, p.K)), dirty(s.RightLen(p.N, p.K))
 				memory, got := dirty(s.MulTLen(p.M, p.N, p.K)), dirty(p.M*p.N)
 				grid := s.Grid(dirty(s.GridLen(p.K, p.M)), p.K, p.M)
@@ -67,12 +60,17 @@ func TestSmall(t *testing.T) {
 					gridOf(grid, a, p.K, p.M)
 				}
 				multiply := func(accumulate bool, c []float32) {
-					if p.TransA {
-						s.MulT(memory, p.M, p.N, p.K, grid, b, ldb, accumulate, c, p.N)
+					result := vec.Matrix{X: c, Rows: p.M, Cols: p.N, Stride: p.N}
+					switch {
+					case p.TransA:
+						s.MulT(memory, result, grid, vec.Matrix{X: b, Rows: p.K, Cols: p.N, Stride: p.N}, accumulate)
 						return
+					case p.TransB:
+						s.RightT(right, vec.Matrix{X: b, Rows: p.N, Cols: p.K, Stride: p.K})
+					default:
+						s.Right(right, vec.Matrix{X: b, Rows: p.K, Cols: p.N, Stride: p.N})
 					}
-					s.Right(right, p.TransB, p.N, p.K, b, ldb)
-					s.Mul(p.M, p.N, p.K, s.Left(left, p.M, p.K, a, lda), right, accumulate, c, p.N)
+					s.Mul(result, s.Left(left, vec.Matrix{X: a, Rows: p.M, Cols: p.K, Stride: p.K}), right, accumulate)
 				}
 				if n := testing.AllocsPerRun(3, func() { multiply(false, got) }); n != 0 {
 					t.Errorf("%s %+v: %g allocations", name, p, n)

@@ -5,20 +5,24 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
-// Attention is softmax(Scale·q·kᵀ)·v for each head.
-//
-//	q, y  [N, T, Heads·D]
-//	k, v  [N, S, Heads·D]
-//	lse   [N, Heads, T]: the logarithm of the sum of exponentials of a row
-//
-// Only blocks of the scores exist at a time. With Causal, position t sees
-// 0 … t alone. The softmax and all sums are float32.
+// Attention is softmax(Scale·q·kᵀ)·v for each head. Only blocks of the scores exist at a
+// time. With Causal, position t sees 0 … t alone. The softmax and all sums are float32.
 type Attention struct {
 	N, T, S, Heads, D int
 	Scale             float32
 	Causal            bool
 	Products          func(worker int) *gemm.Small // nil: those of float32
 }
+
+// AttentionArgs are the operands and the results of an attention.
+type AttentionArgs struct {
+	Q, Y []float32 // [N, T, Heads·D]
+	K, V []float32 // [N, S, Heads·D]
+	LSE  []float32 // [N, Heads, T]: the logarithm of the sum of exponentials of a row
+}
+
+// AttentionGrads are the gradient to Y and, of its shapes, those that are computed from it.
+type AttentionGrads struct{ DY, DQ, DK, DV []float32 }
 
 // queryBlock and keyBlock are the most queries and keys whose scores exist
 // together: they stay in the second-level cache.
@@ -60,6 +64,19 @@ func (a *Attention) products(worker int) *gemm.Small {
 // width is the distance of the rows of q, k, v and y.
 func (a *Attention) width() int { return a.Heads * a.D }
 
+// mask is that of a block of scores, of the queries from t on and count keys from s on.
+func (a *Attention) mask(t, s, count int) vec.Mask {
+	if a.Causal {
+		return vec.Mask{Seen: t + 1 - s, Causal: true}
+	}
+	return vec.Mask{Seen: count}
+}
+
+// rowsOf are the rows of a head, so many, that begin at a number of an operand.
+func (a *Attention) rowsOf(x []float32, at, rows int) vec.Matrix {
+	return vec.Matrix{X: x[at:], Rows: rows, Cols: a.D, Stride: a.width()}
+}
+
 // ScratchLen is the number of words of scratch memory that so many workers need.
 func (a Attention) ScratchLen(workers int, backward bool) int {
 	if a.S == 1 {
@@ -100,22 +117,29 @@ func roundUp(a, b int) int { return ceilDiv(a, b) * b }
 // scaledRows is the number of rows that are scaled on the way to an operand.
 const scaledRows = 32
 
-// packScaled packs the transpose of scale·x, x being [n, d] with rows ld apart,
-// for a product's right side; rows is memory for scaledRows of them.
-func packScaled(small *gemm.Small, scaling *vec.Scaling, packed, rows []float32, scale float32, n, d int, x []float32, ld int) {
+// packer packs operands of one worker.
+type packer struct {
+	small   *gemm.Small
+	rows    []float32 // [scaledRows, D]
+	scaling vec.Scaling
+}
+
+// packScaled packs the transpose of scale·x for a product's right side.
+func (p *packer) packScaled(packed []float32, scale float32, x vec.Matrix) {
+	n, d := x.Rows, x.Cols
 	if scale == 1 {
-		small.Right(packed, true, n, d, x, ld)
+		p.small.RightT(packed, x)
 		return
 	}
-	if small.Scalable() {
-		packed = packed[:small.RightLen(n, d)]
-		small.Right(packed, true, n, d, x, ld)
+	if p.small.Scalable() {
+		packed = packed[:p.small.RightLen(n, d)]
+		p.small.RightT(packed, x)
 		vec.Affine(packed, packed, scale, 0)
 		return
 	}
 	for from := 0; from < n; from += scaledRows {
-		count := min(scaledRows, n-from)
-		scaling.Rows(rows, d, x[from*ld:], ld, count, d, scale)
-		small.Right(packed[small.RightLen(from, d):], true, count, d, rows, d)
+		part := x.From(from, scaledRows)
+		p.scaling.Rows(p.rows, d, part, scale)
+		p.small.RightT(packed[p.small.RightLen(from, d):], vec.Matrix{X: p.rows, Rows: part.Rows, Cols: d, Stride: d})
 	}
 }

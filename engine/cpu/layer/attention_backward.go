@@ -48,13 +48,11 @@ func (a *Attention) planBackward() *backward {
 
 // backwardWorker is the memory of one worker.
 type backwardWorker struct {
-	small         *gemm.Small
-	rows          []float32 // [scaledRows, D]
+	packer
 	k, v, backK   []float32 // right operands of the products that give P, dS and dq
 	left, turned  []float32
 	scores, grads vec.Grid // [rows, keys]: P and dS
 	softmax       vec.SoftmaxGrads
-	scaling       vec.Scaling
 }
 
 func (b *backward) divide(m *memory, workers int) []backwardWorker {
@@ -63,33 +61,36 @@ func (b *backward) divide(m *memory, workers int) []backwardWorker {
 	own := make([]backwardWorker, max(workers, 1))
 	for i := range own {
 		own[i] = backwardWorker{
-			rows: m.take(scaledRows * b.D),
-			k:    m.take(b.packedK), v: m.take(b.packedV), backK: m.take(b.backK),
+			packer: packer{rows: m.take(scaledRows * b.D)},
+			k:      m.take(b.packedK), v: m.take(b.packedV), backK: m.take(b.backK),
 			left: m.take(b.left), turned: m.take(b.turned),
 			scores: small.Grid(m.take(size), b.rows, b.keys), grads: small.Grid(m.take(size), b.rows, b.keys),
-			softmax: vec.SoftmaxGrads{Scale: b.scores, Delta: m.take(b.rows)},
+			softmax: vec.SoftmaxGrads{Scale: b.scores, Delta: m.take(b.rows), Whole: b.keyChunks == 1},
 		}
 	}
 	return own
 }
 
 // gradients are the operands of a backward pass.
-type gradients struct{ q, k, v, y, lse, dy, dq, dk, dv []float32 }
+type gradients struct {
+	AttentionArgs
+	AttentionGrads
+}
 
 // Backward computes dq, dk and dv. With P the probabilities, made again from
 // q, k and lse,
 //
 //	dv = Pᵀ·dy,  dS = P∘(dy·vᵀ - rowsum(dy∘y)),  dq = Scale·dS·k,  dk = Scale·dSᵀ·q
-func (a Attention) Backward(q, k, v, y, lse, dy, dq, dk, dv, scratch []float32, workers int) []par.Phase {
+func (a Attention) Backward(x AttentionArgs, d AttentionGrads, scratch []float32, workers int) []par.Phase {
 	if a.S == 1 {
-		return a.backwardOne(dy, dq, dk, dv)
+		return a.backwardOne(d)
 	}
 	b := a.planBackward()
 	own := b.divide(&memory{words: scratch}, workers)
 	for i := range own {
 		own[i].small = a.products(i)
 	}
-	g := &gradients{q, k, v, y, lse, dy, dq, dk, dv}
+	g := &gradients{x, d}
 	pairs, rounds := min(b.queryChunks, b.keyChunks), max(b.queryChunks, b.keyChunks)
 	total := a.N * a.Heads * pairs
 	var phases []par.Phase
@@ -111,67 +112,83 @@ func (b *backward) chunks(w *backwardWorker, g *gradients, unit, pair, round int
 	// A chunk of the other kind is met first by the pair of its own number, or
 	// by the last pair.
 	firstFew, firstMany := round == 0, pair == min(further, min(b.queryChunks, b.keyChunks)-1)
+	few, many := chunk{at: pair, first: firstFew}, chunk{at: further, first: firstMany}
 	if b.queryChunks >= b.keyChunks {
-		b.add(w, g, unit, further*b.queries, pair*b.keys, firstMany, firstFew)
+		b.add(w, g, unit, many, few)
 	} else {
-		b.add(w, g, unit, pair*b.queries, further*b.keys, firstFew, firstMany)
+		b.add(w, g, unit, few, many)
 	}
 }
 
-// add adds what the queries from t on and the keys from s on give to each other's
-// gradients, or begins these sums.
-func (b *backward) add(w *backwardWorker, g *gradients, unit, t, s int, firstQ, firstK bool) {
-	small, width := w.small, b.width()
-	keys := min(b.keys, b.S-s)
+// chunk is one of queries or keys; first says that its gradients begin.
+type chunk struct {
+	at    int
+	first bool
+}
+
+// add adds what a chunk of queries and one of keys give to each other's gradients, or
+// begins these sums.
+func (b *backward) add(w *backwardWorker, g *gradients, unit int, queries, keys chunk) {
+	small := w.small
+	s := keys.at * b.keys
+	count := min(b.keys, b.S-s)
 	n, h := unit/b.Heads, unit%b.Heads
 	if h == 0 && b.manyPictures() {
 		b.fetch(small, g, n)
 	}
-	atK := (n*b.S+s)*width + h*b.D
-	packScaled(small, &w.scaling, w.k, w.rows, b.packed, keys, b.D, g.k[atK:], width)
-	packScaled(small, &w.scaling, w.v, w.rows, b.packed, keys, b.D, g.v[atK:], width)
-	small.Right(w.backK, false, b.D, keys, g.k[atK:], width)
+	atK := (n*b.S+s)*b.width() + h*b.D
+	k, v := b.rowsOf(g.K, atK, count), b.rowsOf(g.V, atK, count)
+	dk, dv := b.rowsOf(g.DK, atK, count), b.rowsOf(g.DV, atK, count)
+	w.packScaled(w.k, b.packed, k)
+	w.packScaled(w.v, b.packed, v)
+	small.Right(w.backK, k)
+	t := queries.at * b.queries
 	for end := min(t+b.queries, b.T); t < end; t += b.rows {
 		rows := min(b.rows, end-t)
-		atQ := (n*b.T+t)*width + h*b.D
-		left := b.block(w, g, unit, t, s, rows, keys, atQ)
-		small.Mul(rows, b.D, keys, left, w.backK, !firstQ, g.dq[atQ:], width)
-		small.MulT(w.turned, keys, b.D, rows, w.scores, g.dy[atQ:], width, !firstK, g.dv[atK:], width)
-		small.MulT(w.turned, keys, b.D, rows, w.grads, g.q[atQ:], width, !firstK, g.dk[atK:], width)
-		firstK = false
+		atQ := (n*b.T+t)*b.width() + h*b.D
+		m := &meeting{
+			q: b.rowsOf(g.Q, atQ, rows), dy: b.rowsOf(g.DY, atQ, rows), y: g.Y[atQ:], lse: g.LSE[unit*b.T+t:],
+			mask: b.mask(t, s, count), scores: w.scores.Of(rows, count), grads: w.grads.Of(rows, count),
+		}
+		left := b.block(w, m)
+		small.Mul(b.rowsOf(g.DQ, atQ, rows), left, w.backK, !queries.first)
+		small.MulT(w.turned, dv, m.scores, m.dy, !keys.first)
+		small.MulT(w.turned, dk, m.grads, m.q, !keys.first)
+		keys.first = false
 	}
 }
 
 // fetch brings a picture's operands into the second-level cache: in order, which is
 // quicker than head by head.
 func (b *backward) fetch(small *gemm.Small, g *gradients, n int) {
-	for _, x := range [][]float32{g.k, g.v} {
+	for _, x := range [][]float32{g.K, g.V} {
 		small.Fetch(rowsOf(x, b.width(), n*b.S, b.S))
 	}
-	for _, x := range [][]float32{g.q, g.dy} {
+	for _, x := range [][]float32{g.Q, g.DY} {
 		small.Fetch(rowsOf(x, b.width(), n*b.T, b.T))
 	}
+}
+
+// meeting is a block of queries that meets the keys of a chunk.
+type meeting struct {
+	q, dy         vec.Matrix
+	y, lse        []float32
+	mask          vec.Mask
+	scores, grads vec.Grid
 }
 
 // block makes P = exp(Scale·q·kᵀ - lse) and Scale·dS = Scale·P∘(dP - rowsum(P∘dP))
 // with dP = dy·vᵀ; the latter as a left operand, too. The sum is that of dy∘y;
 // but where all keys are here the first form makes the rows of dS sum to nothing
 // whatever dP was rounded to.
-func (b *backward) block(w *backwardWorker, g *gradients, unit, t, s, rows, keys, atQ int) gemm.Left {
-	width := b.width()
-	left := w.small.Left(w.left, rows, b.D, g.q[atQ:], width)
-	w.small.MulGrid(rows, keys, b.D, left, w.k, false, w.scores)
-	left = w.small.Left(w.left, rows, b.D, g.dy[atQ:], width)
-	w.small.MulGrid(rows, keys, b.D, left, w.v, false, w.grads)
+func (b *backward) block(w *backwardWorker, m *meeting) gemm.Left {
+	w.small.MulGrid(m.scores, w.small.Left(w.left, m.q), w.k, false)
+	w.small.MulGrid(m.grads, w.small.Left(w.left, m.dy), w.v, false)
 	if b.keyChunks > 1 {
-		for r := range rows {
-			at := atQ + r*width
-			w.softmax.Delta[r] = b.packed * vec.Dot(g.dy[at:][:b.D], g.y[at:])
+		for r := range m.q.Rows {
+			at := r * b.width()
+			w.softmax.Delta[r] = b.packed * vec.Dot(m.dy.X[at:][:b.D], m.y[at:])
 		}
 	}
-	seen := keys
-	if b.Causal {
-		seen = t + 1 - s
-	}
-	return w.small.SoftmaxGrads(&w.softmax, w.left, w.scores, w.grads, rows, keys, seen, b.Causal, b.keyChunks == 1, g.lse[unit*b.T+t:])
+	return w.small.SoftmaxGrads(&w.softmax, w.left, m.scores, m.grads, m.mask, m.lse)
 }

@@ -58,14 +58,12 @@ func (f *forward) unitWords() int { return f.keyBlocks * (f.packedK + f.packedV)
 
 // forwardWorker is the memory of one worker.
 type forwardWorker struct {
-	small   *gemm.Small
+	packer
 	packed  []float32 // keys and values of a unit
-	rows    []float32 // [scaledRows, D]
 	q, p    []float32 // left operands
 	scores  vec.Grid  // [queries, keys]
 	sum     vec.Grid  // [queries, D], not yet divided
 	softmax vec.Softmax
-	scaling vec.Scaling
 	fused   []gemm.Queries // instead of q, p, scores and sum
 }
 
@@ -100,9 +98,9 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 //	y ← y·exp(m-m') + Σ exp(s-m')·v,  l ← l·exp(m-m') + Σ exp(s-m')
 //
 // (Rabe and Staats, arXiv 2112.05682; Dao et al., arXiv 2205.14135).
-func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []par.Phase {
+func (a Attention) Forward(x AttentionArgs, scratch []float32, workers int) []par.Phase {
 	if a.S == 1 {
-		return a.forwardOne(q, k, v, y, lse)
+		return a.forwardOne(x)
 	}
 	f := a.planForward(workers)
 	own, shared := f.divide(&memory{words: scratch}, workers)
@@ -115,10 +113,10 @@ func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []pa
 			w := &own[worker]
 			for unit := task * f.group; unit < min((task+1)*f.group, units); unit++ {
 				for block := range f.keyBlocks {
-					f.pack(w, w.packed, unit, block, k, v)
+					f.pack(w, &x, w.packed, unit, block)
 				}
 				for block := range f.queryBlocks {
-					f.attend(w, w.packed, unit, block, q, y, lse)
+					f.attend(w, &x, w.packed, unit, block)
 				}
 			}
 		}}}
@@ -130,11 +128,11 @@ func (a Attention) Forward(q, k, v, y, lse, scratch []float32, workers int) []pa
 		phases = append(phases,
 			par.Phase{Name: "attention keys", Tasks: count * f.keyBlocks, Run: func(task, worker int) {
 				unit, block := first+task/f.keyBlocks, task%f.keyBlocks
-				f.pack(&own[worker], packed(unit), unit, block, k, v)
+				f.pack(&own[worker], &x, packed(unit), unit, block)
 			}},
 			par.Phase{Name: "attention", Tasks: count * f.queryBlocks, Run: func(task, worker int) {
 				unit, block := first+task/f.queryBlocks, task%f.queryBlocks
-				f.attend(&own[worker], packed(unit), unit, block, q, y, lse)
+				f.attend(&own[worker], &x, packed(unit), unit, block)
 			}})
 	}
 	return phases
@@ -148,30 +146,32 @@ func (f *forward) block(packed []float32, block int) (k, v []float32) {
 }
 
 // pack packs a block of a unit's keys and values.
-func (f *forward) pack(w *forwardWorker, packed []float32, unit, block int, k, v []float32) {
+func (f *forward) pack(w *forwardWorker, x *AttentionArgs, packed []float32, unit, block int) {
 	from := block * f.keys
 	count := min(f.keys, f.S-from)
 	at := (unit/f.Heads*f.S+from)*f.width() + unit%f.Heads*f.D
+	k, v := f.rowsOf(x.K, at, count), f.rowsOf(x.V, at, count)
 	packedK, packedV := f.block(packed, block)
 	if f.fused {
-		w.small.Keys(packedK, f.D, count, k[at:], f.width())
-		w.small.Values(packedV, f.D, count, v[at:], f.width())
+		w.small.Keys(packedK, k)
+		w.small.Values(packedV, v)
 		return
 	}
-	packScaled(w.small, &w.scaling, packedK, w.rows, f.Scale, count, f.D, k[at:], f.width())
-	w.small.Right(packedV, false, f.D, count, v[at:], f.width())
+	w.packScaled(packedK, f.Scale, k)
+	w.small.Right(packedV, v)
 }
 
 // attend computes a block of a unit's queries.
-func (f *forward) attend(w *forwardWorker, packed []float32, unit, block int, q, y, lse []float32) {
+func (f *forward) attend(w *forwardWorker, x *AttentionArgs, packed []float32, unit, block int) {
 	t := block * f.queries
 	rows := min(f.queries, f.T-t)
 	at := (unit/f.Heads*f.T+t)*f.width() + unit%f.Heads*f.D
+	q, lse := f.rowsOf(x.Q, at, rows), x.LSE[unit*f.T+t:]
 	if f.fused {
-		f.attendFused(w, packed, rows, q[at:], y[at:], lse[unit*f.T+t:])
+		f.attendFused(w, packed, q, x.Y[at:], lse)
 		return
 	}
-	left := w.small.Left(w.q, rows, f.D, q[at:], f.width())
+	left := w.small.Left(w.q, q)
 	w.softmax.Begin(rows)
 	for b := range f.keyBlocks {
 		from := b * f.keys
@@ -179,21 +179,18 @@ func (f *forward) attend(w *forwardWorker, packed []float32, unit, block int, q,
 			break
 		}
 		count := min(f.keys, f.S-from)
-		seen := count
-		if f.Causal {
-			seen = t + 1 - from
-		}
 		packedK, packedV := f.block(packed, b)
-		w.small.MulGrid(rows, count, f.D, left, packedK, false, w.scores)
-		p, grown := w.small.Softmax(&w.softmax, w.p, w.scores, rows, count, seen, f.Causal)
+		scores, sum := w.scores.Of(rows, count), w.sum.Of(rows, f.D)
+		w.small.MulGrid(scores, left, packedK, false)
+		p, grown := w.small.Softmax(&w.softmax, w.p, scores, f.mask(t, from, count))
 		if grown && b > 0 {
-			w.softmax.Rescale(w.sum, rows, f.D)
+			w.softmax.Rescale(sum)
 		}
-		w.small.MulGrid(rows, f.D, count, p, packedV, b > 0, w.sum)
+		w.small.MulGrid(sum, p, packedV, b > 0)
 	}
-	w.softmax.Finish(y[at:], f.width(), w.sum, rows, f.D)
+	w.softmax.Finish(x.Y[at:], f.width(), w.sum.Of(rows, f.D))
 	for r := range rows {
-		lse[unit*f.T+t+r] = w.softmax.Top[r] + logarithm(w.softmax.Total[r])
+		lse[r] = w.softmax.Top[r] + logarithm(w.softmax.Total[r])
 	}
 }
 

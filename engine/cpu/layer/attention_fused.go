@@ -1,6 +1,9 @@
 package layer
 
-import "github.com/ldm-go/ldm/engine/cpu/gemm"
+import (
+	"github.com/ldm-go/ldm/engine/cpu/gemm"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
+)
 
 // fusedQueries is the number of queries that one call of gemm.Small's Attend takes.
 const fusedQueries = 32
@@ -28,29 +31,28 @@ func (f *forward) divideFused(m *memory, small *gemm.Small) []gemm.Queries {
 }
 
 // attendFused computes a task's queries; 32 of them meet a chunk of keys at a time.
-func (f *forward) attendFused(w *forwardWorker, packed []float32, rows int, q, y, lse []float32) {
-	all := w.fused[:ceilDiv(rows, fusedQueries)]
+func (f *forward) attendFused(w *forwardWorker, packed []float32, q vec.Matrix, y, lse []float32) {
+	all := w.fused[:ceilDiv(q.Rows, fusedQueries)]
 	size := f.packedK + f.packedV
 	whole := f.S / f.keys
 	chunk := max(chunkWords/size, 1)
 	for i := range all {
-		at := i * fusedQueries
-		w.small.Begin(&all[i], min(fusedQueries, rows-at), f.Scale, q[at*f.width():], f.width())
+		w.small.Begin(&all[i], f.Scale, q.From(i*fusedQueries, fusedQueries))
 	}
 	for from := 0; from < f.keyBlocks; from += chunk {
 		for i := range all {
 			if blocks := min(chunk, whole-from); blocks > 0 {
-				w.small.Attend(&all[i], &w.softmax, blocks, f.keys, packed[from*size:], size, f.packedK)
+				w.small.Attend(&all[i], &w.softmax, gemm.KeyBlocks{Packed: packed[from*size:], Count: blocks, Keys: f.keys, Stride: size, Values: f.packedK})
 			}
 			if from+chunk > whole && f.S > whole*f.keys {
-				w.small.Attend(&all[i], &w.softmax, 1, f.S-whole*f.keys, packed[whole*size:], size, f.packedK)
+				w.small.Attend(&all[i], &w.softmax, gemm.KeyBlocks{Packed: packed[whole*size:], Count: 1, Keys: f.S - whole*f.keys, Stride: size, Values: f.packedK})
 			}
 		}
 	}
 	for i := range all {
 		at := i * fusedQueries
 		w.small.Finish(&all[i], &w.softmax, y[at*f.width():], f.width())
-		for r := range min(fusedQueries, rows-at) {
+		for r := range min(fusedQueries, q.Rows-at) {
 			lse[at+r] = w.softmax.Top[r] + logarithm(w.softmax.Total[r])
 		}
 	}

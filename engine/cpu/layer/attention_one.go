@@ -11,30 +11,30 @@ import (
 // oneRows is the number of positions of a task.
 const oneRows = 64
 
-func (a Attention) forwardOne(q, k, v, y, lse []float32) []par.Phase {
+func (a Attention) forwardOne(x AttentionArgs) []par.Phase {
 	blocks, width := ceilDiv(a.T, oneRows), a.width()
 	return []par.Phase{{Name: "attention", Tasks: a.N * blocks, Run: func(task, _ int) {
 		n := task / blocks
-		key, value := k[n*width:][:width], v[n*width:][:width]
+		key, value := x.K[n*width:][:width], x.V[n*width:][:width]
 		for t := task % blocks * oneRows; t < min((task%blocks+1)*oneRows, a.T); t++ {
 			at := (n*a.T + t) * width
 			for h := range a.Heads {
-				lse[(n*a.Heads+h)*a.T+t] = a.Scale * vec.Dot(q[at+h*a.D:][:a.D], key[h*a.D:])
+				x.LSE[(n*a.Heads+h)*a.T+t] = a.Scale * vec.Dot(x.Q[at+h*a.D:][:a.D], key[h*a.D:])
 			}
-			copy(y[at:][:width], value)
+			copy(x.Y[at:][:width], value)
 		}
 	}}}
 }
 
-func (a Attention) backwardOne(dy, dq, dk, dv []float32) []par.Phase {
+func (a Attention) backwardOne(d AttentionGrads) []par.Phase {
 	width := a.width()
 	return []par.Phase{{Name: "attention gradient", Tasks: a.N, Run: func(n, _ int) {
-		clear(dq[n*a.T*width:][:a.T*width])
-		clear(dk[n*width:][:width])
-		sum := dv[n*width:][:width]
+		clear(d.DQ[n*a.T*width:][:a.T*width])
+		clear(d.DK[n*width:][:width])
+		sum := d.DV[n*width:][:width]
 		clear(sum)
 		for t := range a.T {
-			vec.Add(sum, sum, dy[(n*a.T+t)*width:])
+			vec.Add(sum, sum, d.DY[(n*a.T+t)*width:])
 		}
 	}}}
 }

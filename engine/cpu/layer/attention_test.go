@@ -36,12 +36,16 @@ func dirty(n int) []float32 {
 	return x
 }
 
+func (x *attentionOperands) args() AttentionArgs {
+	return AttentionArgs{Q: x.q, K: x.k, V: x.v, Y: x.y, LSE: x.lse}
+}
+
 func (x *attentionOperands) forward(a Attention, workers int) []par.Phase {
-	return a.Forward(x.q, x.k, x.v, x.y, x.lse, dirty(a.ScratchLen(workers, false)), workers)
+	return a.Forward(x.args(), dirty(a.ScratchLen(workers, false)), workers)
 }
 
 func (x *attentionOperands) backward(a Attention, workers int) []par.Phase {
-	return a.Backward(x.q, x.k, x.v, x.y, x.lse, x.dy, x.dq, x.dk, x.dv, dirty(a.ScratchLen(workers, true)), workers)
+	return a.Backward(x.args(), AttentionGrads{x.dy, x.dq, x.dk, x.dv}, dirty(a.ScratchLen(workers, true)), workers)
 }
 
 // run computes both passes.

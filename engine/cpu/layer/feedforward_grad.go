@@ -16,6 +16,7 @@ type FeedForwardGrads struct{ X, W, B, V []float32 }
 
 // feedForwardGrad is a worker's part of the gradient.
 type feedForwardGrad struct {
+	worker        int
 	pre, inner, x *gemm.Piece
 	both          []float32 // values and gates of a piece, and then the gradient to them
 	half          []float32 // the gradient to GEGLU's result, and then that result
@@ -56,7 +57,7 @@ func (f *FeedForward) planBackward(m *memory, p FeedForwardParams, workers int) 
 	for i := range b.own {
 		a := &b.own[i]
 		*a = feedForwardGrad{
-			pre: gemm.PlanPiece(pre, f.Precision), inner: gemm.PlanPiece(inner, f.Precision), x: gemm.PlanPiece(x, f.Precision),
+			worker: i, pre: gemm.PlanPiece(pre, f.Precision), inner: gemm.PlanPiece(inner, f.Precision), x: gemm.PlanPiece(x, f.Precision),
 			both: m.take(n * 2 * f.Inner), half: m.take(n * f.Inner), sum: m.take(2 * f.Inner),
 		}
 		a.scratch = m.take(max(a.pre.ScratchLen(), a.inner.ScratchLen(), a.x.ScratchLen(), b.w.ScratchLen(), b.v.ScratchLen()))
@@ -86,7 +87,7 @@ func (f *FeedForward) Backward(x, dy []float32, p FeedForwardParams, d FeedForwa
 	phases = append(phases, par.Phase{Name: "feed forward gradient", Tasks: len(b.tasks), Run: func(task, worker int) {
 		first := task * each * n
 		for at := first; at < min(first+each*n, f.Rows); at += n {
-			b.piece(&b.own[worker], &b.tasks[task], rowsOf(x, f.C, at, n), rowsOf(dy, f.D, at, n), rowsOf(d.X, f.C, at, n), at > first, worker)
+			b.piece(&b.own[worker], &b.tasks[task], rowsOf(x, f.C, at, n), rowsOf(dy, f.D, at, n), rowsOf(d.X, f.C, at, n), at > first)
 		}
 	}})
 	var w, v [][]float32
@@ -97,15 +98,15 @@ func (f *FeedForward) Backward(x, dy []float32, p FeedForwardParams, d FeedForwa
 }
 
 // piece computes a piece of dx, and adds to a task's sums.
-func (b *feedForwardBackward) piece(w *feedForwardGrad, t *feedForwardSums, x, dy, dx []float32, add bool, worker int) {
+func (b *feedForwardBackward) piece(w *feedForwardGrad, t *feedForwardSums, x, dy, dx []float32, add bool) {
 	w.pre.Run(x, w.both, nil)
 	w.inner.Run(dy, w.half, nil)
 	for r := range len(x) / b.C {
 		value, gate, half := w.both[r*2*b.Inner:][:b.Inner], w.both[(r*2+1)*b.Inner:][:b.Inner], w.half[r*b.Inner:][:b.Inner]
 		vec.GEGLUBoth(value, gate, half)
 	}
-	b.v.Sum(t.v, dy, w.half, w.scratch, add, worker)
-	b.w.Sum(t.w, w.both, x, w.scratch, add, worker)
+	b.v.Sum(t.v, dy, w.half, w.scratch, add, w.worker)
+	b.w.Sum(t.w, w.both, x, w.scratch, add, w.worker)
 	w.x.Run(w.both, dx, nil)
 	if !add {
 		clear(t.b)

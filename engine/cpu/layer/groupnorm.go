@@ -8,19 +8,24 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
-// GroupNorm normalises groups of channels over all pixels of a picture.
-//
-//	x, y         [N, P, C]
-//	e            [N, C], added to every pixel before; nil: nothing
-//	gamma, beta  [C]
-//	stats        [N, Groups, 2]: mean and 1/sqrt(var+Eps)
-//
-// With SiLU, y is SiLU of the normalised value.
+// GroupNorm normalises groups of channels over all pixels of a picture. With SiLU, the
+// result is SiLU of the normalised value.
 type GroupNorm struct {
 	N, P, C, Groups int
 	Eps             float32
 	SiLU            bool
 }
+
+// NormArgs are the operands and the results of a normalisation.
+type NormArgs struct {
+	X, Y        []float32 // of a group norm [N, P, C], of a layer norm [Rows, C]
+	Added       []float32 // [N, C], added to every pixel of a group norm before; nil: nothing
+	Gamma, Beta []float32 // [C]
+	Stats       []float32 // [N, Groups, 2] or [Rows, 2]: mean and 1/sqrt(var+Eps)
+}
+
+// NormGrads are the gradient to Y, and those that are computed from it.
+type NormGrads struct{ DY, DX, DGamma, DBeta []float32 }
 
 const (
 	normChunk = 1 << 15 // numbers in a task, or more for
@@ -121,17 +126,17 @@ func (c *normChunks) totals(n int) (a, b []float64) {
 	return part[:c.g.C], part[c.g.C : 2*c.g.C]
 }
 
-// Forward computes y and stats.
-func (g GroupNorm) Forward(x, e, gamma, beta, y, stats, scratch []float32, workers int) []par.Phase {
+// Forward computes Y and Stats.
+func (g GroupNorm) Forward(x NormArgs, scratch []float32, workers int) []par.Phase {
 	c := g.chunks(normCoefs, scratch, workers)
-	return append(c.moments(x, e, gamma, stats, c.coef), par.Phase{
+	return append(c.moments(x, c.coef), par.Phase{
 		Name: "normalise", Tasks: g.N * c.count, Run: func(task, worker int) {
 			coef := c.coef[task/c.count*2*g.C:]
 			rows := &c.own[worker]
 			if g.SiLU {
-				rows.AffineSiLU(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
+				rows.AffineSiLU(c.span(x.Y, task), c.span(x.X, task), coef[:g.C], x.Beta, coef[g.C:2*g.C])
 			} else {
-				rows.Affine(c.span(y, task), c.span(x, task), coef[:g.C], beta, coef[g.C:2*g.C])
+				rows.Affine(c.span(x.Y, task), c.span(x.X, task), coef[:g.C], x.Beta, coef[g.C:2*g.C])
 			}
 		},
 	})
@@ -142,28 +147,29 @@ func (g GroupNorm) CoefLen() int { return g.N * normCoefs * g.C }
 
 // Coefficients computes those of y = (x-mean)·a + beta, before SiLU, for whoever
 // normalises x as he reads it: coef [N, 2, C] is a, then mean.
-func (g GroupNorm) Coefficients(x, e, gamma, coef, scratch []float32, workers int) []par.Phase {
+func (g GroupNorm) Coefficients(x NormArgs, coef, scratch []float32, workers int) []par.Phase {
 	c := g.chunks(normCoefs, scratch, workers)
-	stats := c.coef // which is free
-	return c.moments(x, e, gamma, stats, coef)
+	x.Stats = c.coef // which is free
+	return c.moments(x, coef)
 }
 
-// moments computes stats and coef. The squares are summed around the picture's
+// moments computes x.Stats and coef. The squares are summed around the picture's
 // first pixel, so that a large mean costs no precision. What is added to a channel
-// moves its mean alone: x+e is never made.
-func (c *normChunks) moments(x, e, gamma, stats, coef []float32) []par.Phase {
+// moves its mean alone: the sum is never made.
+func (c *normChunks) moments(x NormArgs, coef []float32) []par.Phase {
 	g := c.g
 	return []par.Phase{
 		{Name: "moments", Tasks: g.N * c.count, Run: func(task, worker int) {
-			span := c.span(x, task)
-			shift := x[task/c.count*g.P*g.C:][:g.C]
+			span := c.span(x.X, task)
+			shift := x.X[task/c.count*g.P*g.C:][:g.C]
 			c.accumulate(task, worker, len(span), func(from, to int, sum, square []float32) {
 				c.own[worker].Moments(span[from:to], shift, sum, square)
 			})
 		}},
 		{Name: "statistics", Tasks: g.N, Run: func(n, _ int) {
-			c.statistics(n, x[n*g.P*g.C:], g.added(e, n), stats[n*g.Groups*2:])
-			g.coefficients(stats[n*g.Groups*2:], g.added(e, n), gamma, coef[n*normCoefs*g.C:])
+			stats, added := x.Stats[n*g.Groups*2:], g.added(x.Added, n)
+			c.statistics(n, x.X[n*g.P*g.C:], added, stats)
+			g.coefficients(stats, added, x.Gamma, coef[n*normCoefs*g.C:])
 		}},
 	}
 }
@@ -214,41 +220,41 @@ func (g GroupNorm) coefficients(stats, e, gamma, coef []float32) {
 	}
 }
 
-// Backward computes dx, dgamma and dbeta. With x̂ the normalised x and d the
+// Backward computes DX, DGamma and DBeta from X, Added, Gamma, Beta and Stats. With x̂ the normalised x and d the
 // gradient behind the affine map,
 //
 //	dbeta = Σ d,  dgamma = Σ d·x̂,
 //	dx = rstd·(gamma·d - mean(gamma·d) - x̂·mean(gamma·d·x̂))
 //
-// where the means are over a group. dx may be neither x nor dy.
-func (g GroupNorm) Backward(x, e, gamma, beta, stats, dy, dx, dgamma, dbeta, scratch []float32, workers int) []par.Phase {
+// where the means are over a group. DX may be neither X nor DY.
+func (g GroupNorm) Backward(x NormArgs, d NormGrads, scratch []float32, workers int) []par.Phase {
 	c := g.chunks(normGradCoefs, scratch, workers)
 	return []par.Phase{
 		{Name: "coefficients", Tasks: g.N, Run: func(n, _ int) {
 			coef := c.coef[n*4*g.C:]
-			g.coefficients(stats[n*g.Groups*2:], g.added(e, n), gamma, coef)
+			g.coefficients(x.Stats[n*g.Groups*2:], g.added(x.Added, n), x.Gamma, coef)
 			size := g.C / g.Groups
 			for ch := range g.C {
-				coef[2*g.C+ch] = stats[(n*g.Groups+ch/size)*2+1]
+				coef[2*g.C+ch] = x.Stats[(n*g.Groups+ch/size)*2+1]
 			}
 		}},
 		{Name: "sums", Tasks: g.N * c.count, Run: func(task, worker int) {
 			coef := c.coef[task/c.count*4*g.C:]
-			a, mean, rstd := coef[:g.C], coef[g.C:2*g.C], coef[2*g.C:3*g.C]
-			xs, dys, ds := c.span(x, task), c.span(dy, task), c.span(dx, task)
+			norm := vec.ChannelNorm{A: coef[:g.C], B: x.Beta, Mean: coef[g.C : 2*g.C], RStd: coef[2*g.C : 3*g.C]}
+			xs, dys, ds := c.span(x.X, task), c.span(d.DY, task), c.span(d.DX, task)
 			rows := &c.own[worker]
 			c.accumulate(task, worker, len(xs), func(i, j int, sum, dot []float32) {
 				if g.SiLU {
-					rows.NormSiLUBack(ds[i:j], xs[i:j], dys[i:j], a, beta, rstd, mean, sum, dot)
+					rows.NormSiLUBack(ds[i:j], xs[i:j], dys[i:j], norm, sum, dot)
 				} else {
-					rows.NormBack(ds[i:j], xs[i:j], dys[i:j], rstd, mean, sum, dot)
+					rows.NormBack(ds[i:j], xs[i:j], dys[i:j], norm, sum, dot)
 				}
 			})
 		}},
-		{Name: "means", Tasks: g.N, Run: func(n, _ int) { c.means(n, gamma) }},
+		{Name: "means", Tasks: g.N, Run: func(n, _ int) { c.means(n, x.Gamma) }},
 		{Name: "gradient", Tasks: g.N * c.count, Run: func(task, worker int) {
 			coef := c.coef[task/c.count*4*g.C:]
-			c.own[worker].Combine(c.span(dx, task), c.span(x, task), coef[:g.C], coef[3*g.C:4*g.C], coef[2*g.C:3*g.C], coef[g.C:2*g.C])
+			c.own[worker].Combine(c.span(d.DX, task), c.span(x.X, task), coef[:g.C], coef[3*g.C:4*g.C], coef[2*g.C:3*g.C], coef[g.C:2*g.C])
 		}},
 		par.Serial("parameters", func() {
 			for ch := range g.C {
@@ -257,7 +263,7 @@ func (g GroupNorm) Backward(x, e, gamma, beta, stats, dy, dx, dgamma, dbeta, scr
 					a, b := c.totals(n)
 					sum, dot = sum+a[ch], dot+b[ch]
 				}
-				dbeta[ch], dgamma[ch] = float32(sum), float32(dot)
+				d.DBeta[ch], d.DGamma[ch] = float32(sum), float32(dot)
 			}
 		}),
 	}

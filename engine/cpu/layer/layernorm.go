@@ -9,10 +9,6 @@ import (
 )
 
 // LayerNorm normalises rows.
-//
-//	x, y         [Rows, C]
-//	gamma, beta  [C]
-//	stats        [Rows, 2]: mean and 1/sqrt(var+Eps)
 type LayerNorm struct {
 	Rows, C int
 	Eps     float32
@@ -21,31 +17,31 @@ type LayerNorm struct {
 // rowsPerTask bounds the numbers in a task.
 func rowsPerTask(c int) int { return max(1<<14/c, 1) }
 
-// Forward computes y and stats.
-func (l LayerNorm) Forward(x, gamma, beta, y, stats []float32) []par.Phase {
+// Forward computes Y and Stats.
+func (l LayerNorm) Forward(x NormArgs) []par.Phase {
 	block := rowsPerTask(l.C)
 	return []par.Phase{{Name: "layer norm", Tasks: ceilDiv(l.Rows, block), Run: func(task, _ int) {
 		for r := task * block; r < min((task+1)*block, l.Rows); r++ {
-			in, out := x[r*l.C:][:l.C], y[r*l.C:][:l.C]
+			in, out := x.X[r*l.C:][:l.C], x.Y[r*l.C:][:l.C]
 			mean, variance := moments(in)
 			rstd := float32(1 / math.Sqrt(variance+float64(l.Eps)))
 			m := float32(mean)
-			stats[2*r], stats[2*r+1] = m, rstd
-			vec.LayerNorm(out, in, gamma, beta, m, rstd)
+			x.Stats[2*r], x.Stats[2*r+1] = m, rstd
+			vec.LayerNorm(out, in, x.Gamma, x.Beta, m, rstd)
 		}
 	}}}
 }
 
-// ForwardHalf computes y as bfloat16; the statistics are not kept.
-func (l LayerNorm) ForwardHalf(x, gamma, beta []float32, y []uint16, workers int) []par.Phase {
+// ForwardHalf computes y as bfloat16 in the place of x.Y; the statistics are not kept.
+func (l LayerNorm) ForwardHalf(x NormArgs, y []uint16, workers int) []par.Phase {
 	block := rowsPerTask(l.C)
 	rows := make([]float32, workers*l.C)
 	return []par.Phase{{Name: "layer norm", Tasks: ceilDiv(l.Rows, block), Run: func(task, worker int) {
 		out := rows[worker*l.C:][:l.C]
 		for r := task * block; r < min((task+1)*block, l.Rows); r++ {
-			in := x[r*l.C:][:l.C]
+			in := x.X[r*l.C:][:l.C]
 			mean, variance := moments(in)
-			vec.LayerNorm(out, in, gamma, beta, float32(mean), float32(1/math.Sqrt(variance+float64(l.Eps))))
+			vec.LayerNorm(out, in, x.Gamma, x.Beta, float32(mean), float32(1/math.Sqrt(variance+float64(l.Eps))))
 			vec.Narrow(tensor.BF16, y[r*l.C:][:l.C], out)
 		}
 	}}}
@@ -57,8 +53,9 @@ func moments(x []float32) (mean, variance float64) {
 	return mean, float64(vec.Deviation(x, float32(mean))) / float64(len(x))
 }
 
-// Backward computes dx, dgamma and dbeta; see GroupNorm.Backward for the formula.
-func (l LayerNorm) Backward(x, gamma, stats, dy, dx, dgamma, dbeta []float32) []par.Phase {
+// Backward computes DX, DGamma and DBeta from X, Gamma and Stats; see GroupNorm.Backward
+// for the formula.
+func (l LayerNorm) Backward(x NormArgs, d NormGrads) []par.Phase {
 	block := rowsPerTask(l.C)
 	tasks := ceilDiv(l.Rows, block)
 	part := make([]float32, tasks*2*l.C)
@@ -68,10 +65,10 @@ func (l LayerNorm) Backward(x, gamma, stats, dy, dx, dgamma, dbeta []float32) []
 			clear(sum)
 			clear(dot)
 			for r := task * block; r < min((task+1)*block, l.Rows); r++ {
-				x, dy := x[r*l.C:][:l.C], dy[r*l.C:][:l.C]
-				mean, rstd := stats[2*r], stats[2*r+1]
-				m1, m2 := vec.LayerNormSums(x, dy, gamma, sum, dot, mean, rstd)
-				vec.LayerNormGrad(dx[r*l.C:][:l.C], x, dy, gamma, mean, rstd, m1/float32(l.C), m2/float32(l.C))
+				in, dy := x.X[r*l.C:][:l.C], d.DY[r*l.C:][:l.C]
+				norm := vec.RowNorm{Gamma: x.Gamma, Mean: x.Stats[2*r], RStd: x.Stats[2*r+1]}
+				m1, m2 := vec.LayerNormSums(in, dy, norm, sum, dot)
+				vec.LayerNormGrad(d.DX[r*l.C:][:l.C], in, dy, norm, m1/float32(l.C), m2/float32(l.C))
 			}
 		}},
 		par.Serial("parameters", func() {
@@ -81,7 +78,7 @@ func (l LayerNorm) Backward(x, gamma, stats, dy, dx, dgamma, dbeta []float32) []
 					sum += float64(part[t*2*l.C+ch])
 					dot += float64(part[t*2*l.C+l.C+ch])
 				}
-				dbeta[ch], dgamma[ch] = float32(sum), float32(dot)
+				d.DBeta[ch], d.DGamma[ch] = float32(sum), float32(dot)
 			}
 		}),
 	}

@@ -62,7 +62,7 @@ func (op MatchTokens) Forward(x []float32, place []int32, scratch []float32, wor
 			n, from := task/targetBlocks, task%targetBlocks*tokenBlock
 			w, list := &own[worker], targets[from:min(from+tokenBlock, len(targets))]
 			op.directions(w.rows, x, n, list)
-			w.small.Right(packed[n*perPicture+w.small.RightLen(from, op.C):], true, len(list), op.C, w.rows, op.C)
+			w.small.RightT(packed[n*perPicture+w.small.RightLen(from, op.C):], op.tokens(w.rows, len(list)))
 		}},
 		{Name: "token matches", Tasks: op.N * sourceBlocks, Run: func(task, worker int) {
 			n, from := task/sourceBlocks, task%sourceBlocks*tokenBlock
@@ -99,13 +99,19 @@ func (op MatchTokens) directions(rows, x []float32, n int, list []int) {
 	}
 }
 
+// tokens are so many tokens, one behind the other.
+func (op MatchTokens) tokens(x []float32, rows int) vec.Matrix {
+	return vec.Matrix{X: x, Rows: rows, Cols: op.C, Stride: op.C}
+}
+
 // nearest finds the most similar destination of each row.
 func (op MatchTokens) nearest(w *matchWorker, packed, likeness, found []float32) {
 	rows := len(likeness)
-	left := w.small.Left(w.left, rows, op.C, w.rows, op.C)
+	left := w.small.Left(w.left, op.tokens(w.rows, rows))
 	for from := 0; from < op.targets(); from += tokenTargets {
 		count := min(tokenTargets, op.targets()-from)
-		w.small.Mul(rows, count, op.C, left, packed[w.small.RightLen(from, op.C):], false, w.scores, tokenTargets)
+		scores := vec.Matrix{X: w.scores, Rows: rows, Cols: count, Stride: tokenTargets}
+		w.small.Mul(scores, left, packed[w.small.RightLen(from, op.C):], false)
 		for r := range rows {
 			scores := w.scores[r*tokenTargets:][:count]
 			if top := vec.Max(scores); from == 0 || top > likeness[r] {

@@ -11,7 +11,7 @@ func BenchmarkFunctions(b *testing.B) {
 	for _, n := range []int{2048, 1 << 15} {
 		x, y, z, w := sample(n, 1), sample(n, 1), make([]float32, n), ones(n)
 		v := make([]float32, n)
-		step := NewAdamWStep(1e-5, .9, .999, 1e-8, .01, 1, 100)
+		step := AdamW{1e-5, .9, .999, 1e-8, .01}.Step(100, 1)
 		for _, f := range []struct {
 			name string
 			run  func()
@@ -32,8 +32,8 @@ func BenchmarkFunctions(b *testing.B) {
 			{"GEGLU", func() { GEGLU(z, x, y) }},
 			{"GEGLUGrad", func() { GEGLUGrad(z, v, x, y, w) }},
 			{"LayerNorm", func() { LayerNorm(z, x, y, w, .1, 2) }},
-			{"LayerNormSums", func() { LayerNormSums(x, y, w, z, v, .1, 2) }},
-			{"LayerNormGrad", func() { LayerNormGrad(z, x, y, w, .1, 2, .3, .4) }},
+			{"LayerNormSums", func() { LayerNormSums(x, y, RowNorm{w, .1, 2}, z, v) }},
+			{"LayerNormGrad", func() { LayerNormGrad(z, x, y, RowNorm{w, .1, 2}, .3, .4) }},
 			{"ScaledSum", func() { ScaledSum(z, z, y, .999, .001) }},
 			{"AdamW", func() { step.Apply(x, y, w, z) }},
 		} {
@@ -64,8 +64,8 @@ func BenchmarkRows(b *testing.B) {
 			{"AffineSiLU", func() { r.AffineSiLU(y, x, p[0], p[1], p[2]) }},
 			{"Moments", func() { r.Moments(x, p[0], p[1], p[2]) }},
 			{"Sum", func() { r.Sum(x, p[0]) }},
-			{"NormBack", func() { r.NormBack(y, x, d, p[0], p[1], p[2], p[3]) }},
-			{"NormSiLUBack", func() { r.NormSiLUBack(y, x, d, p[0], p[1], p[2], p[3], p[4], p[5]) }},
+			{"NormBack", func() { r.NormBack(y, x, d, ChannelNorm{RStd: p[0], Mean: p[1]}, p[2], p[3]) }},
+			{"NormSiLUBack", func() { r.NormSiLUBack(y, x, d, ChannelNorm{p[0], p[1], p[2], p[3]}, p[4], p[5]) }},
 			{"Combine", func() { r.Combine(y, x, p[0], p[1], p[2], p[3]) }},
 		} {
 			b.Run(fmt.Sprintf("%s/%d", f.name, c), func(b *testing.B) {

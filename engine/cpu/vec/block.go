@@ -2,11 +2,37 @@ package vec
 
 import "unsafe"
 
-// Grid is a matrix in panels of 32 columns, as products leave it: element (r, c)
-// lies at c/32·Panel + r·Row + c%32.
+// Matrix is a matrix [Rows, Cols] whose rows are Stride numbers apart.
+type Matrix struct {
+	X                  []float32
+	Rows, Cols, Stride int
+}
+
+// From are the rows of m from one on, so many at most.
+func (m Matrix) From(row, most int) Matrix {
+	m.X, m.Rows = m.X[row*m.Stride:], min(most, m.Rows-row)
+	return m
+}
+
+// Grid is a matrix [Rows, Cols] in panels of 32 columns, as products leave it: element
+// (r, c) lies at c/32·PanelStride + r·RowStride + c%32.
 type Grid struct {
-	X          []float32
-	Row, Panel int
+	X                      []float32
+	RowStride, PanelStride int
+	Rows, Cols             int
+}
+
+// Of is the beginning of a grid: its first rows and columns.
+func (g Grid) Of(rows, cols int) Grid {
+	g.Rows, g.Cols = rows, cols
+	return g
+}
+
+// Mask says which scores of a block count: in its first row those of the first Seen
+// columns and, if Causal, in every next row one more.
+type Mask struct {
+	Seen   int
+	Causal bool
 }
 
 // panelWidth is the number of columns of a panel.
@@ -36,22 +62,21 @@ type blockArgs struct {
 	_             [16 * 16]float32 // 80: hold, a vector for each of 16 rows
 }
 
-func (a *blockArgs) set(x Grid, rows, n, seen int, causal bool, dst Halves) {
-	a.x, a.row, a.panel = &x.X[0], x.Row*4, x.Panel*4
-	a.rows, a.n, a.seen, a.step = rows, n, seen, 0
-	if causal {
+func (a *blockArgs) set(x Grid, mask Mask, dst Halves) {
+	a.x, a.row, a.panel = &x.X[0], x.RowStride*4, x.PanelStride*4
+	a.rows, a.n, a.seen, a.step = x.Rows, x.Cols, mask.Seen, 0
+	if mask.Causal {
 		a.step = 1
 	}
 	a.dst, a.distance, a.low = unsafe.SliceData(dst.X), dst.Distance*4, dst.Low*4
 }
 
-// clearUnseen makes zero what rows do not see of which the first sees seen
-// columns of n, and every next row one more.
-func (g *Grid) clearUnseen(rows, n, seen int) {
-	for r := range rows {
-		for c := min(max(seen+r, 0), n); c < n; {
-			end := min(c/panelWidth*panelWidth+panelWidth, n)
-			clear(g.X[c/panelWidth*g.Panel+r*g.Row+c%panelWidth:][:end-c])
+// clearUnseen makes zero what a causal mask leaves out.
+func (g *Grid) clearUnseen(seen int) {
+	for r := range g.Rows {
+		for c := min(max(seen+r, 0), g.Cols); c < g.Cols; {
+			end := min(c/panelWidth*panelWidth+panelWidth, g.Cols)
+			clear(g.X[c/panelWidth*g.PanelStride+r*g.RowStride+c%panelWidth:][:end-c])
 			c = end
 		}
 	}
@@ -78,16 +103,15 @@ func (a *scaleArgs) run() {
 	}
 }
 
-// Scaling is the memory of one caller of ScaleRows.
+// Scaling is the memory of one caller of Rows.
 type Scaling struct {
 	args   scaleArgs
 	factor float32
 }
 
-// Rows multiplies rows of n numbers by a factor; ldd and lds are the distances of
-// rows.
-func (s *Scaling) Rows(dst []float32, ldd int, src []float32, lds, rows, n int, factor float32) {
+// Rows writes factor·src to dst, whose rows are ldd apart.
+func (s *Scaling) Rows(dst []float32, ldd int, src Matrix, factor float32) {
 	s.factor = factor
-	s.args = scaleArgs{&dst[0], ldd * 4, &src[0], lds * 4, rows, n, &s.factor, 0}
+	s.args = scaleArgs{&dst[0], ldd * 4, &src.X[0], src.Stride * 4, src.Rows, src.Cols, &s.factor, 0}
 	s.args.run()
 }

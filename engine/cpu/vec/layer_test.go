@@ -20,7 +20,7 @@ func arrays(count, n int) [][]float32 {
 
 // TestAgainstPortable holds operations on many arrays against plain Go.
 func TestAgainstPortable(t *testing.T) {
-	step := NewAdamWStep(.1, .9, .99, 1e-8, .01, .5, 3)
+	step := AdamW{.1, .9, .99, 1e-8, .01}.Step(3, .5)
 	operations := map[string]func(k *kernels, a [][]float32, n int){
 		"LayerNorm": func(k *kernels, a [][]float32, n int) {
 			k.layerNorm(&a[0][0], &a[1][0], &a[2][0], &a[3][0], n, .3, 1.5)
@@ -98,7 +98,7 @@ func TestNaNInLayers(t *testing.T) {
 				x, y, one, zero := sample(c, 1), make([]float32, c), ones(c), make([]float32, c)
 				x[at] = nan
 				LayerNorm(y, x, one, zero, 0, 1)
-				m1, m2 := LayerNormSums(one, x, one, y, y, 0, 1)
+				m1, m2 := LayerNormSums(one, x, RowNorm{one, 0, 1}, y, y)
 				r.AffineSiLU(zero, x, one, one, one)
 				if y[at] == y[at] || m1 == m1 || m2 == m2 || zero[at] == zero[at] {
 					t.Fatalf("a NaN at %d of %d got lost", at, c)

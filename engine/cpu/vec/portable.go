@@ -6,55 +6,61 @@ import (
 )
 
 var portable = kernels{
-	unary: [...]func(dst, x *float32, n int){
-		each1(func(x float64) float64 { return math.Exp(min(max(x, -87), 88)) }),
-		each1(func(x float64) float64 { return x * sigmoid(x) }),
-		each1(func(x float64) float64 { return x * phi(x) }),
-		each1(func(x float64) float64 { return x * sigmoid(1.702*x) }),
-		each1(func(x float64) float64 {
-			if x < 0 {
+	elementKernels: elementKernels{
+		unary: [...]func(dst, x *float32, n int){
+			each1(func(x float64) float64 { return math.Exp(min(max(x, -87), 88)) }),
+			each1(func(x float64) float64 { return x * sigmoid(x) }),
+			each1(func(x float64) float64 { return x * phi(x) }),
+			each1(func(x float64) float64 { return x * sigmoid(1.702*x) }),
+			each1(func(x float64) float64 {
+				if x < 0 {
+					return 0
+				}
+				return x
+			}),
+		},
+		binary: [...]func(dst, x, y *float32, n int){
+			each2(func(x, y float32) float32 { return x + y }),
+			each2(func(x, y float32) float32 { return x - y }),
+			each2(func(x, y float32) float32 { return x * y }),
+			each2(func(x, y float32) float32 { return x / y }),
+			each2(func(x, y float32) float32 {
+				if y > x || y != y {
+					return y
+				}
+				return x
+			}),
+			each2(func(x, dy float32) float32 { return dy * siluPrime(x) }),
+			each2(func(x, dy float32) float32 { return dy * geluPrime(x) }),
+			each2(func(x, dy float32) float32 {
+				if x > 0 {
+					return dy
+				}
 				return 0
-			}
-			return x
-		}),
+			}),
+			each2(func(v, g float32) float32 { return v * float32(float64(g)*phi(float64(g))) }),
+		},
+		affine:      portableAffine,
+		scaledSum:   portableScaledSum,
+		gegluGrad:   portableGEGLUGrad,
+		gegluBoth:   portableGEGLUBoth,
+		softmaxGrad: portableSoftmaxGrad,
+		adamw:       portableAdamW,
 	},
-	binary: [...]func(dst, x, y *float32, n int){
-		each2(func(x, y float32) float32 { return x + y }),
-		each2(func(x, y float32) float32 { return x - y }),
-		each2(func(x, y float32) float32 { return x * y }),
-		each2(func(x, y float32) float32 { return x / y }),
-		each2(func(x, y float32) float32 {
-			if y > x || y != y {
-				return y
-			}
-			return x
-		}),
-		each2(func(x, dy float32) float32 { return dy * siluPrime(x) }),
-		each2(func(x, dy float32) float32 { return dy * geluPrime(x) }),
-		each2(func(x, dy float32) float32 {
-			if x > 0 {
-				return dy
-			}
-			return 0
-		}),
-		each2(func(v, g float32) float32 { return v * float32(float64(g)*phi(float64(g))) }),
+	foldKernels: foldKernels{
+		expSum:      portableExpSum,
+		max:         portableMax,
+		sum:         portableSum,
+		deviation:   portableDeviation,
+		dot:         portableDot,
+		squaredNorm: portableSquaredNorm,
 	},
-	rows:          portableRows,
-	affine:        portableAffine,
-	scaledSum:     portableScaledSum,
-	expSum:        portableExpSum,
-	max:           portableMax,
-	sum:           portableSum,
-	deviation:     portableDeviation,
-	dot:           portableDot,
-	squaredNorm:   portableSquaredNorm,
-	gegluGrad:     portableGEGLUGrad,
-	gegluBoth:     portableGEGLUBoth,
-	softmaxGrad:   portableSoftmaxGrad,
-	layerNorm:     portableLayerNorm,
-	layerNormSums: portableLayerNormSums,
-	layerNormGrad: portableLayerNormGrad,
-	adamw:         portableAdamW,
+	normKernels: normKernels{
+		rows:          portableRows,
+		layerNorm:     portableLayerNorm,
+		layerNormSums: portableLayerNormSums,
+		layerNormGrad: portableLayerNormGrad,
+	},
 }
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }

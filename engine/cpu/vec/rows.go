@@ -49,18 +49,25 @@ func (r *Rows) Sum(x, sum []float32) {
 	r.run(fnSumRows, len(sum), x)
 }
 
+// ChannelNorm is the normalisation of every channel, whose gradient is computed:
+// (x-Mean)·A + B with A = gamma·RStd. A and B matter to NormSiLUBack alone.
+type ChannelNorm struct{ A, B, RStd, Mean []float32 }
+
 // NormBack is the first pass of a normalisation's gradient: with the
-// normalised x̂ = (x-mean)·rstd it copies dy to d, adds it up in sum, and
+// normalised x̂ = (x-Mean)·RStd it copies dy to d, adds it up in sum, and
 // dy·x̂ in dot.
-func (r *Rows) NormBack(d, x, dy, rstd, mean, sum, dot []float32) {
-	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p2: first(rstd), p3: first(mean), p4: first(sum), p5: first(dot)}
-	r.run(fnNormBackRows, len(rstd), x)
+func (r *Rows) NormBack(d, x, dy []float32, n ChannelNorm, sum, dot []float32) {
+	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p2: first(n.RStd), p3: first(n.Mean), p4: first(sum), p5: first(dot)}
+	r.run(fnNormBackRows, len(n.RStd), x)
 }
 
-// NormSiLUBack is NormBack behind a SiLU: d is dy·SiLU'((x-mean)·a + b).
-func (r *Rows) NormSiLUBack(d, x, dy, a, b, rstd, mean, sum, dot []float32) {
-	r.args = rowArgs{x: first(x), y: first(d), d: first(dy), p0: first(a), p1: first(b), p2: first(rstd), p3: first(mean), p4: first(sum), p5: first(dot)}
-	r.run(fnNormSiLUBackRows, len(rstd), x)
+// NormSiLUBack is NormBack behind a SiLU: d is dy·SiLU'((x-Mean)·A + B).
+func (r *Rows) NormSiLUBack(d, x, dy []float32, n ChannelNorm, sum, dot []float32) {
+	r.args = rowArgs{
+		x: first(x), y: first(d), d: first(dy), p0: first(n.A), p1: first(n.B),
+		p2: first(n.RStd), p3: first(n.Mean), p4: first(sum), p5: first(dot),
+	}
+	r.run(fnNormSiLUBackRows, len(n.RStd), x)
 }
 
 // Combine is y = y·a + (x-mean)·b + c.

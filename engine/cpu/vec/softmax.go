@@ -28,54 +28,57 @@ func (s *Softmax) Begin(rows int) {
 	}
 }
 
-// Block makes e^(x-Top) of a block of scores x [rows, n], in place or, if dst has
-// memory, as bfloat16 in rows of whole panels. Row 0 sees seen columns and, if
-// causal, every next row one more; what a row does not see becomes zero. Block
-// tells whether some Top has grown, so that one of Shrink is not 1.
-func (s *Softmax) Block(x Grid, rows, n, seen int, causal bool, dst Halves) (grown bool) {
+// Block makes e^(x-Top) of a block of scores x, in place or, if dst has memory, as
+// bfloat16 in rows of whole panels; what the mask leaves out becomes zero. Block tells
+// whether some Top has grown, so that one of Shrink is not 1.
+func (s *Softmax) Block(x Grid, mask Mask, dst Halves) (grown bool) {
 	a := &s.args
-	a.set(x, rows, n, seen, causal, dst)
+	a.set(x, mask, dst)
 	a.top, a.total, a.shrink, a.shrunk = &s.Top[0], &s.Total[0], &s.Shrink[0], 0
 	if run := use.softmax[dst.kind()]; run != nil {
 		run(a)
 	} else {
 		a.byRows()
 	}
-	if causal && a.dst == nil {
-		x.clearUnseen(rows, n, seen)
+	if mask.Causal && a.dst == nil {
+		x.clearUnseen(mask.Seen)
 	}
 	return a.shrunk != 0
 }
 
-// Rescale multiplies the rows of x [rows, n], sums over the blocks before, by Shrink.
-func (s *Softmax) Rescale(x Grid, rows, n int) { s.multiply(x.X, x.Row, x.Panel, x, rows, n) }
+// Rescale multiplies the rows of x, sums over the blocks before, by Shrink.
+func (s *Softmax) Rescale(x Grid) { s.multiply(x.X, x.RowStride, x.PanelStride, x) }
 
-// Finish divides the rows of x [rows, n] by Total; the rows of dst are ldd apart.
-// Shrink is lost.
-func (s *Softmax) Finish(dst []float32, ldd int, x Grid, rows, n int) {
-	for r, total := range s.Total[:rows] {
+// Finish divides the rows of x by Total; the rows of dst are ldd apart. Shrink is lost.
+func (s *Softmax) Finish(dst []float32, ldd int, x Grid) {
+	for r, total := range s.Total[:x.Rows] {
 		s.Shrink[r] = 1 / total
 	}
-	s.multiply(dst, ldd, panelWidth, x, rows, n)
+	s.multiply(dst, ldd, panelWidth, x)
 }
 
 // multiply multiplies rows by Shrink.
-func (s *Softmax) multiply(dst []float32, ldd, panel int, x Grid, rows, n int) {
+func (s *Softmax) multiply(dst []float32, ldd, panel int, x Grid) {
 	run := panelWidth
-	if x.Panel == panelWidth {
-		run = n
+	if x.PanelStride == panelWidth {
+		run = x.Cols
 	}
-	for c := 0; c < n; c += run {
-		s.scale = scaleArgs{&dst[c/panelWidth*panel], ldd * 4, &x.X[c/panelWidth*x.Panel], x.Row * 4, rows, min(run, n-c), &s.Shrink[0], 4}
+	for c := 0; c < x.Cols; c += run {
+		s.scale = scaleArgs{
+			&dst[c/panelWidth*panel], ldd * 4, &x.X[c/panelWidth*x.PanelStride], x.RowStride * 4,
+			x.Rows, min(run, x.Cols-c), &s.Shrink[0], 4,
+		}
 		s.scale.run()
 	}
 }
 
 // SoftmaxGrads is the memory of one caller for the gradients of softmaxes of scores
-// times Scale. Delta of a row is the sum of its probabilities times their gradients.
+// times Scale. Delta of a row is the sum of its probabilities times their gradients; if
+// Whole says that blocks have all columns, Block finds it.
 type SoftmaxGrads struct {
 	Scale float32
 	Delta []float32
+	Whole bool
 
 	args gradArgs
 }
@@ -89,16 +92,15 @@ type gradArgs struct {
 	scale             float32  // 1136
 }
 
-// Block makes the probabilities p = e^(Scale·x-lse) of a block of scores x [rows, n]
-// in their place and, of their gradients, those of the scores, Scale·p·(grads-Delta);
-// these as bfloat16, too, if dst has memory. whole says that the block has all columns:
-// it then finds Delta. For what rows see, see Softmax.Block.
-func (s *SoftmaxGrads) Block(x, grads Grid, rows, n, seen int, causal, whole bool, lse []float32, dst Halves) {
+// Block makes the probabilities p = e^(Scale·x-lse) of a block of scores x in their
+// place and, of their gradients, those of the scores, Scale·p·(grads-Delta); these as
+// bfloat16, too, if dst has memory. What the mask leaves out becomes zero.
+func (s *SoftmaxGrads) Block(x, grads Grid, mask Mask, lse []float32, dst Halves) {
 	a := &s.args
-	a.set(x, rows, n, seen, causal, dst)
+	a.set(x, mask, dst)
 	a.grads, a.lse, a.delta, a.own = &grads.X[0], &lse[0], &s.Delta[0], 0
 	a.scale = s.Scale
-	if whole {
+	if s.Whole {
 		a.own = 1
 	}
 	if run := use.softmaxGrads[dst.kind()]; run != nil {
@@ -106,8 +108,8 @@ func (s *SoftmaxGrads) Block(x, grads Grid, rows, n, seen int, causal, whole boo
 	} else {
 		a.byRows()
 	}
-	if causal {
-		x.clearUnseen(rows, n, seen)
-		grads.clearUnseen(rows, n, seen)
+	if mask.Causal {
+		x.clearUnseen(mask.Seen)
+		grads.clearUnseen(mask.Seen)
 	}
 }

@@ -25,9 +25,9 @@ func TestSoftmaxGrads(t *testing.T) {
 					defer func(before kernels) { use = before }(use)
 					use = by
 					x, grads, dst := scores(rows, n, panels), scores(rows, n, panels), halvesOf(kind, rows, n)
-					s := SoftmaxGrads{Scale: []float32{1, .7}[option%2], Delta: append([]float32(nil), delta...)}
-					s.Block(x, grads, rows, n, seen, causal, whole, lse, dst)
-					results := [][]float32{x.elements(rows, n), grads.elements(rows, n), nil}
+					s := SoftmaxGrads{Scale: []float32{1, .7}[option%2], Delta: append([]float32(nil), delta...), Whole: whole}
+					s.Block(x, grads, Mask{seen, causal}, lse, dst)
+					results := [][]float32{x.elements(), grads.elements(), nil}
 					if kind > 0 {
 						results[2] = dst.elements(rows, n)
 					}

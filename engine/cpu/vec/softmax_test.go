@@ -10,9 +10,9 @@ import (
 
 // scores are rows of n numbers in a grid, padded by NaN.
 func scores(rows, n int, panels bool) Grid {
-	g := Grid{make([]float32, rows*n), n, panelWidth}
+	g := Grid{make([]float32, rows*n), n, panelWidth, rows, n}
 	if panels {
-		g = Grid{make([]float32, (n+31)/32*(rows*32+16)), 32, rows*32 + 16}
+		g = Grid{make([]float32, (n+31)/32*(rows*32+16)), 32, rows*32 + 16, rows, n}
 	}
 	for i := range g.X {
 		g.X[i] = float32(math.NaN())
@@ -21,18 +21,18 @@ func scores(rows, n int, panels bool) Grid {
 	for r := range rows {
 		tensor.NewStream(5, uint64(r)).Normal(row)
 		for c, v := range row {
-			g.X[c/32*g.Panel+r*g.Row+c%32] = 4 * v
+			g.X[c/32*g.PanelStride+r*g.RowStride+c%32] = 4 * v
 		}
 	}
 	return g
 }
 
-// elements are those of rows of n, in order.
-func (g *Grid) elements(rows, n int) []float32 {
-	x := make([]float32, rows*n)
+// elements are those of all rows, in order.
+func (g *Grid) elements() []float32 {
+	x := make([]float32, g.Rows*g.Cols)
 	for i := range x {
-		r, c := i/n, i%n
-		x[i] = g.X[c/32*g.Panel+r*g.Row+c%32]
+		r, c := i/g.Cols, i%g.Cols
+		x[i] = g.X[c/32*g.PanelStride+r*g.RowStride+c%32]
 	}
 	return x
 }
@@ -91,8 +91,8 @@ func TestSoftmax(t *testing.T) {
 						x, state := scores(rows, n, panels), arrays(3, rows)
 						s := Softmax{Top: state[0], Total: state[1], Shrink: state[2]}
 						dst := halvesOf(kind, rows, n)
-						grown := s.Block(x, rows, n, seen, causal, dst)
-						result := x.elements(rows, n)
+						grown := s.Block(x, Mask{seen, causal}, dst)
+						result := x.elements()
 						if kind > 0 {
 							result = dst.elements(rows, n)
 						}
@@ -122,7 +122,7 @@ func TestSoftmaxScaling(t *testing.T) {
 			for _, panels := range []bool{false, true} {
 				const rows, ldd = 5, 73
 				x := scores(rows, n, panels)
-				at := func(r, c int) *float32 { return &x.X[c/32*x.Panel+r*x.Row+c%32] }
+				at := func(r, c int) *float32 { return &x.X[c/32*x.PanelStride+r*x.RowStride+c%32] }
 				s := Softmax{Total: []float32{2, 1, -.5, 4, 3}, Shrink: []float32{2, 1, -.5, 0, 3}}
 				var got, want [2][]float32
 				got[1], want[1] = make([]float32, rows*ldd), make([]float32, rows*ldd)
@@ -132,13 +132,13 @@ func TestSoftmaxScaling(t *testing.T) {
 						want[1][r*ldd+c] = *at(r, c) * s.Shrink[r] / s.Total[r]
 					}
 				}
-				s.Rescale(x, rows, n)
+				s.Rescale(x)
 				for r := range rows {
 					for c := range n {
 						got[0] = append(got[0], *at(r, c))
 					}
 				}
-				s.Finish(got[1], ldd, x, rows, n)
+				s.Finish(got[1], ldd, x)
 				near(t, fmt.Sprintf("rows of %d, panels %v", n, panels), got[:], want[:])
 			}
 		}

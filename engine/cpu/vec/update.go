@@ -2,17 +2,20 @@ package vec
 
 import "math"
 
-// AdamWStep holds the constants of one update; see graph.AdamW.
+// AdamW are the constants of an optimiser; see graph.AdamW.
+type AdamW struct{ Rate, Beta1, Beta2, Eps, Decay float64 }
+
+// AdamWStep holds the constants of one update.
 type AdamWStep struct {
 	k [9]float32
 }
 
-// NewAdamWStep prepares update number step (from 1); gradients are multiplied by scale.
-func NewAdamWStep(rate, beta1, beta2, eps, decay, scale float64, step float64) AdamWStep {
-	c1, c2 := 1-math.Pow(beta1, step), 1-math.Pow(beta2, step)
+// Step prepares update number step (from 1); gradients are multiplied by scale.
+func (a AdamW) Step(step, scale float64) AdamWStep {
+	c1, c2 := 1-math.Pow(a.Beta1, step), 1-math.Pow(a.Beta2, step)
 	return AdamWStep{[9]float32{
-		float32(scale), float32(beta1), float32(1 - beta1), float32(beta2), float32(1 - beta2),
-		float32(1 - rate*decay), float32(rate / c1), float32(1 / math.Sqrt(c2)), float32(eps),
+		float32(scale), float32(a.Beta1), float32(1 - a.Beta1), float32(a.Beta2), float32(1 - a.Beta2),
+		float32(1 - a.Rate*a.Decay), float32(a.Rate / c1), float32(1 / math.Sqrt(c2)), float32(a.Eps),
 	}}
 }
 

@@ -64,21 +64,21 @@ func (t *attendTwin) row() int {
 // keys is the number of keys of a block.
 func (t *attendTwin) keys() int { return (t.Panels-1)*Side + Columns(uint32(t.Last)) }
 
-// product runs tilePortable over steps, with the low parts so many bytes further on.
-func (t *attendTwin) product(steps *[2]int, count int, low [2]int, a uintptr, lda int, b uintptr, ldb, second int, acc *float32, resume int) {
+// sumSteps runs TilePortable over steps, at so many bytes from a.A and a.B each.
+func sumSteps(a TileArgs, steps []([2]int)) {
 	var offsets, places []int
-	for _, s := range unsafe.Slice(steps, count) {
+	for _, s := range steps {
 		offsets, places = append(offsets, s[0]), append(places, s[1])
 	}
-	TilePortable(&TileArgs{
-		A: a, Lda: lda, Offsets: &offsets[0], Taps: count, Steps: 1, B: b, Ldb: ldb, Second: second,
-		Acc: acc, Resume: resume, Places: &places[0], LowA: low[0], LowB: low[1],
-	})
+	a.Offsets, a.Places, a.Taps, a.Steps = &offsets[0], &places[0], len(steps), 1
+	TilePortable(&a)
 }
 
 func (t *attendTwin) multiply(k uintptr) {
 	for p := range t.Panels {
-		t.product(t.KSteps, t.KCount, [2]int{}, t.Q, t.Ldq, k+uintptr(p*t.KPanel), 64, TileWords*4, t.score(0, p*Side), 0)
+		sumSteps(TileArgs{
+			A: t.Q, Lda: t.Ldq, B: k + uintptr(p*t.KPanel), Ldb: 64, Second: TileWords * 4, Acc: t.score(0, p*Side),
+		}, unsafe.Slice(t.KSteps, t.KCount))
 	}
 }
 
@@ -130,10 +130,12 @@ func (t *attendTwin) add(v uintptr) {
 	}
 	for p := range (t.Tiles + 1) / 2 {
 		acc := (*float32)(unsafe.Add(unsafe.Pointer(t.Acc), p*t.AccPanel))
-		var low [2]int
-		if t.split {
-			low = [2]int{Queries * 64, Step / 2 * t.Ldv}
+		sum := TileArgs{
+			A: uintptr(unsafe.Pointer(t.Probs)), Lda: 64, B: v + uintptr(p*Side*4), Ldb: t.Ldv, Second: 64, Acc: acc, Resume: t.Begun,
 		}
-		t.product(t.VSteps, t.VCount, low, uintptr(unsafe.Pointer(t.Probs)), 64, v+uintptr(p*Side*4), t.Ldv, 64, acc, t.Begun)
+		if t.split {
+			sum.LowA, sum.LowB = Queries*64, Step/2*t.Ldv
+		}
+		sumSteps(sum, unsafe.Slice(t.VSteps, t.VCount))
 	}
 }

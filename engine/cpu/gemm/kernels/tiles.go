@@ -1,9 +1,6 @@
 package kernels
 
-import (
-	"math"
-	"unsafe"
-)
+import "unsafe"
 
 // Tiles are the operations of bfloat16 products: 32x32 results at a time, made
 // of pairs of neighbouring k, as the AMX tile instructions want them.
@@ -22,8 +19,13 @@ type Tiles struct {
 	Prefetch  func(src *float32, lds, lines, count int)    // cache lines of many rows
 	TurnTaps  func(*TurnArgs)                              // sums of taps, side by side
 	WideRows  func(*RowsArgs)                              // rows that stay float32, normalised before
-	SplitRow  func(*SplitRowArgs)                          // Bᵀ d of F(2,3), high and low parts
-	Filters   func(*FilterPairsArgs)                       // and G g
+	RowTransforms
+}
+
+// RowTransforms are those of Winograd's F(2,3) along rows.
+type RowTransforms struct {
+	SplitRow func(*SplitRowArgs)    // Bᵀ d, high and low parts
+	Filters  func(*FilterPairsArgs) // and G g
 
 	// Of the gradient to the weights: Bᵀ d and A e, words of two pairs, and Gᵀ m.
 	PixelPairs, GradPairs func(*PixelPairsArgs)
@@ -127,206 +129,25 @@ type RowsArgs struct {
 
 // PortableTiles are plain Go, the twins of the others.
 var PortableTiles = Tiles{
-	Name:        "portable",
-	Tile:        TilePortable,
-	Row:         RowPortable,
-	Pairs:       PairsPortable,
-	Transpose:   TransposePortable,
-	RowLow:      RowLowPortable,
-	PairsLow:    PairsLowPortable,
-	Rows:        RowsPortable,
-	NormRows:    NormRowsPortable,
-	RowPairs:    RowPairsPortable,
-	Panels:      PanelsPortable,
-	Prefetch:    func(*float32, int, int, int) {},
-	TurnTaps:    TurnTapsPortable,
-	WideRows:    WideRowsPortable,
-	SplitRow:    SplitRowPortable,
-	Filters:     FilterPairsPortable,
-	PixelPairs:  PixelPairsPortable,
-	GradPairs:   GradPairsPortable,
-	TurnFilters: TurnFiltersPortable,
-}
-
-func bytesAt(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
-
-// TilePortable sums for each pair of k the even and the odd product, one after the
-// other, as VDPBF16PS does. AMX sums the even and the odd products of a tile apart
-// and adds both to the result: they agree up to rounding.
-func TilePortable(t *TileArgs) {
-	count := max(t.Count, 1)
-	acc := unsafe.Slice(t.Acc, count*Side*Side)
-	for i := range count {
-		move, gap, b := 0, Side/2*t.Lda, t.B
-		if t.Count > 0 {
-			move = unsafe.Slice(t.Moves, count)[i]
-		}
-		if t.Gaps != nil {
-			gap = unsafe.Slice(t.Gaps, count)[i]
-		}
-		if t.Shifts != nil {
-			b += uintptr(unsafe.Slice(t.Shifts, count)[i])
-		}
-		own := acc[i*Side*Side:]
-		if t.Fours != 0 {
-			own = acc[i/4*4*Side*Side+i%4*Side:]
-		}
-		tileAt(t, t.A+uintptr(move), b, gap-Side/2*t.Lda, own)
-	}
-	switch {
-	case t.Put == nil:
-	case t.Fours != 0:
-		joinPortable(t.Put)
-	case t.Put.Gated != 0:
-		GatePortable(t.Put)
-	default:
-		PutPortable(t.Put)
-	}
-}
-
-func tileAt(t *TileArgs, from, of uintptr, gap int, acc []float32) {
-	if t.Resume == 0 {
-		for r := range Side {
-			clear(acc[r*Side<<t.Fours:][:Side])
-		}
-	}
-	b := of
-	for tap, offset := range unsafe.Slice(t.Offsets, t.Taps) {
-		if t.Places != nil {
-			b = of + uintptr(unsafe.Slice(t.Places, t.Taps)[tap])
-		}
-		for s := range t.Steps {
-			a := from + uintptr(offset+s*64)
-			if t.LowA != 0 {
-				stepAt(t, a, gap, b+uintptr(t.LowB), acc)
-			}
-			stepAt(t, a, gap, b, acc)
-			if t.LowA != 0 {
-				stepAt(t, a+uintptr(t.LowA), gap, b, acc)
-			}
-			b += uintptr(t.Next)
-		}
-	}
-}
-
-// stepAt adds the products of 32 k.
-func stepAt(t *TileArgs, from uintptr, gap int, b uintptr, acc []float32) {
-	for r := range Side {
-		a := unsafe.Slice((*uint32)(bytesAt(from+uintptr(r*t.Lda+r/(Side/2)*gap))), 16)
-		for half := range 2 {
-			row := acc[r*Side<<t.Fours+half*16:][:16]
-			for k, pair := range a {
-				even, odd := math.Float32frombits(pair<<16), math.Float32frombits(pair&0xffff0000)
-				w := unsafe.Slice((*uint32)(bytesAt(b+uintptr(half*t.Second+k*t.Ldb))), 16)
-				for c, v := range w {
-					row[c] += even * math.Float32frombits(v<<16)
-					row[c] += odd * math.Float32frombits(v&0xffff0000)
-				}
-			}
-		}
-	}
-}
-
-func PutPortable(p *PutArgs) {
-	acc, bias, n := unsafe.Slice(p.Acc, p.Count*Side), unsafe.Slice(p.Bias, Side), Columns(p.Mask)
-	for r, at := range unsafe.Slice(p.Rows, p.Count) {
-		if at == 0 {
-			continue
-		}
-		at += p.Shift
-		y := FloatsAt(at, n)
-		var add []float32
-		if p.Add != 0 {
-			add = FloatsAt(at+p.Delta, n)
-		}
-		for c := range y {
-			v := acc[r*Side+c] + bias[c]
-			if add != nil {
-				v += add[c]
-			}
-			y[c] = v
-		}
-	}
-}
-
-// bf16Bits rounds to nearest even; the bfloat16 is the high half. As the
-// processor's instruction does, it takes denormal numbers for zero (the products
-// of tiles would anyway) and keeps a NaN one.
-func bf16Bits(v float32) uint32 {
-	b := math.Float32bits(v)
-	switch exponent := b & 0x7f800000; {
-	case exponent == 0:
-		return b & 0x80000000
-	case exponent == 0x7f800000 && b&0x007fffff != 0:
-		return b | 0x00400000
-	}
-	return b + 0x7fff + b>>16&1
-}
-
-// PairBits is a word of two neighbouring k.
-func PairBits(even, odd float32) uint32 { return bf16Bits(even)>>16 | bf16Bits(odd)&0xffff0000 }
-
-// lowPart is what rounding to bfloat16 takes away.
-func lowPart(v float32) float32 { return v - math.Float32frombits(bf16Bits(v)&0xffff0000) }
-
-func RowLowPortable(dst *uint16, src *float32, n int) {
-	out := unsafe.Slice(dst, n)
-	for i, v := range unsafe.Slice(src, n) {
-		out[i] = uint16(bf16Bits(lowPart(v)) >> 16)
-	}
-}
-
-func PairsLowPortable(dst *uint32, even, odd *float32, n int) {
-	out, o := unsafe.Slice(dst, n), unsafe.Slice(odd, n)
-	for i, v := range unsafe.Slice(even, n) {
-		out[i] = PairBits(lowPart(v), lowPart(o[i]))
-	}
-}
-
-func RowPortable(dst *uint16, src *float32, n int) {
-	out := unsafe.Slice(dst, n)
-	for i, v := range unsafe.Slice(src, n) {
-		out[i] = uint16(bf16Bits(v) >> 16)
-	}
-}
-
-func PairsPortable(dst *uint32, even, odd *float32, n int) {
-	out, o := unsafe.Slice(dst, n), unsafe.Slice(odd, n)
-	for i, v := range unsafe.Slice(even, n) {
-		out[i] = PairBits(v, o[i])
-	}
-}
-
-func RowsPortable(a *RowsArgs) {
-	for i := range a.Count {
-		dst, src := unsafe.Add(a.Dst, i*a.Ldd), (*float32)(unsafe.Add(unsafe.Pointer(a.Src), i*a.Lds))
-		RowPortable((*uint16)(dst), src, a.N)
-		if a.Low != 0 {
-			RowLowPortable((*uint16)(unsafe.Add(dst, a.Low)), src, a.N)
-		}
-	}
-}
-
-func RowPairsPortable(a *RowsArgs) {
-	for i := range a.Count {
-		dst, even := unsafe.Add(a.Dst, i*a.Ldd), unsafe.Add(unsafe.Pointer(a.Src), 2*i*a.Lds)
-		odd := unsafe.Add(even, a.Lds)
-		for from := 0; from < a.N; from += 16 {
-			n, x, y := min(16, a.N-from), (*float32)(unsafe.Add(even, from*4)), (*float32)(unsafe.Add(odd, from*4))
-			PairsPortable((*uint32)(dst), x, y, n)
-			if a.Low != 0 {
-				PairsLowPortable((*uint32)(unsafe.Add(dst, a.Low)), x, y, n)
-			}
-			dst = unsafe.Add(dst, 64+a.Skip)
-		}
-	}
-}
-
-func TransposePortable(dst *uint32, ldd int, src *uint32, lds int) {
-	for i := range 16 {
-		for j := range 16 {
-			from := (*uint32)(unsafe.Add(unsafe.Pointer(src), i*lds+j*4))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(dst), j*ldd+i*4)) = *from
-		}
-	}
+	Name:      "portable",
+	Tile:      TilePortable,
+	Row:       RowPortable,
+	Pairs:     PairsPortable,
+	Transpose: TransposePortable,
+	RowLow:    RowLowPortable,
+	PairsLow:  PairsLowPortable,
+	Rows:      RowsPortable,
+	NormRows:  NormRowsPortable,
+	RowPairs:  RowPairsPortable,
+	Panels:    PanelsPortable,
+	Prefetch:  func(*float32, int, int, int) {},
+	TurnTaps:  TurnTapsPortable,
+	WideRows:  WideRowsPortable,
+	RowTransforms: RowTransforms{
+		SplitRow:    SplitRowPortable,
+		Filters:     FilterPairsPortable,
+		PixelPairs:  PixelPairsPortable,
+		GradPairs:   GradPairsPortable,
+		TurnFilters: TurnFiltersPortable,
+	},
 }

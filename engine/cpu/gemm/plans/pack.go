@@ -129,44 +129,50 @@ func PackPanels(w Order, cols, workers int) Packing {
 		if n < cols {
 			clear(out)
 		}
-		w.Order(out, w.Depth*cols, cols, raw, n, 0, w.Depth)
+		w.Order(Ordered{out, w.Depth * cols, cols}, raw, n, 0, w.Depth)
 	})
 }
 
-// Order writes n columns of count channels, from channel from on: those of a tap and a
-// channel side by side, tap and channel numbers away from the next tap and channel.
-func (w Order) Order(dst []float32, tap, channel int, raw []float32, n, from, count int) {
+// Ordered is memory for weights in the order that a plan wants: the columns of a tap and
+// a channel side by side, those of the next tap and of the next channel so many numbers on.
+type Ordered struct {
+	Dst          []float32
+	Tap, Channel int
+}
+
+// Order writes n columns of count channels, from channel from on.
+func (w Order) Order(to Ordered, raw []float32, n, from, count int) {
 	switch {
 	case w.StrideCol == 1: // [channel][column], one tap
 		for d := range count {
-			copy(dst[d*channel:][:n], raw[(from+d)*w.StrideDepth:])
+			copy(to.Dst[d*to.Channel:][:n], raw[(from+d)*w.StrideDepth:])
 		}
 	case w.StrideDepth != w.Taps: // [channel][column][tap]
 		for d := range count {
-			w.orderTaps(dst[d*channel:], tap, channel, raw[(from+d)*w.StrideDepth:], n)
+			w.orderTaps(Ordered{to.Dst[d*to.Channel:], to.Tap, to.Channel}, raw[(from+d)*w.StrideDepth:], n)
 		}
-	case w.Taps == 1 || channel == w.Taps*tap: // [column][channel][tap], and so in dst
-		Transpose(dst, channel/w.Taps, raw[from*w.Taps:], w.StrideCol, n, count*w.Taps)
+	case w.Taps == 1 || to.Channel == w.Taps*to.Tap: // [column][channel][tap], and so in to
+		Transpose(to.Dst, to.Channel/w.Taps, raw[from*w.Taps:], w.StrideCol, n, count*w.Taps)
 	default:
-		w.orderBlocks(dst, tap, channel, raw[from*w.Taps:], n, count*w.Taps)
+		w.orderBlocks(to, raw[from*w.Taps:], n, count*w.Taps)
 	}
 }
 
 // orderTaps turns the [column][tap] of a channel. Blocks of 16x16 may fill more than
 // the taps: what is behind them are the next channel's.
-func (w Order) orderTaps(dst []float32, tap, channel int, raw []float32, n int) {
+func (w Order) orderTaps(to Ordered, raw []float32, n int) {
 	const block = 16
 	c := 0
-	if w.Taps <= block && channel == w.Taps*tap && current.Has(isa.AVX512) {
-		for ; c+block <= n && c+block*tap <= len(dst) && (c+block)*w.StrideCol+block <= len(raw); c += block {
-			kernels.TransposeBlock(dst[c:], tap, raw[c*w.StrideCol:], w.StrideCol)
+	if w.Taps <= block && to.Channel == w.Taps*to.Tap && current.Has(isa.AVX512) {
+		for ; c+block <= n && c+block*to.Tap <= len(to.Dst) && (c+block)*w.StrideCol+block <= len(raw); c += block {
+			kernels.TransposeBlock(to.Dst[c:], to.Tap, raw[c*w.StrideCol:], w.StrideCol)
 		}
 	}
-	Transpose(dst[c:], tap, raw[c*w.StrideCol:], w.StrideCol, n-c, w.Taps)
+	Transpose(to.Dst[c:], to.Tap, raw[c*w.StrideCol:], w.StrideCol, n-c, w.Taps)
 }
 
 // orderBlocks turns blocks of 16 columns by 16 of their weights, [channel][tap].
-func (w Order) orderBlocks(dst []float32, tap, channel int, raw []float32, n, total int) {
+func (w Order) orderBlocks(to Ordered, raw []float32, n, total int) {
 	var block [16 * 16]float32
 	for c := 0; c < n; c += 16 {
 		width := min(16, n-c)
@@ -174,8 +180,8 @@ func (w Order) orderBlocks(dst []float32, tap, channel int, raw []float32, n, to
 			count := min(16, total-from)
 			Transpose(block[:], 16, raw[c*w.StrideCol+from:], w.StrideCol, width, count)
 			for i := range count {
-				at := (from+i)%w.Taps*tap + (from+i)/w.Taps*channel + c
-				copy(dst[at:][:width], block[i*16:])
+				at := (from+i)%w.Taps*to.Tap + (from+i)/w.Taps*to.Channel + c
+				copy(to.Dst[at:][:width], block[i*16:])
 			}
 		}
 	}
@@ -193,6 +199,6 @@ func (w Order) OrderStep(t *kernels.Tiles, block, raw []float32, n, from int) {
 		t.Prefetch(&raw[first], distance*4, CeilDiv(length, 16), pieces)
 	}
 	if count > 0 {
-		w.Order(block, kernels.Side, w.Taps*kernels.Side, raw, n, from, count)
+		w.Order(Ordered{block, kernels.Side, w.Taps * kernels.Side}, raw, n, from, count)
 	}
 }

@@ -64,15 +64,15 @@ func (s *Small) NewQueries(memory, scores []float32, d int) Queries {
 	}
 }
 
-// Begin begins with rows queries in the rows of x, ldx apart, whose scores are
-// products times a positive scale.
-func (s *Small) Begin(q *Queries, rows int, scale float32, x []float32, ldx int) {
-	q.rows, q.scale, q.begun = rows, scale*math.Log2E, false
+// Begin begins with the queries in the rows of x, whose scores are products times a
+// positive scale.
+func (s *Small) Begin(q *Queries, scale float32, x vec.Matrix) {
+	q.rows, q.scale, q.begun = x.Rows, scale*math.Log2E, false
 	if s.joined(q.d) {
-		q.left = Left{q.memory, s.queryLen(q.d)}
-		s.join(kernels.WordsOf(q.memory), q.left.distance, q.d, q.d/2, x, ldx, q.d, rows)
+		q.left = Left{q.memory, s.queryLen(q.d), q.d}
+		s.join(rounded{words: kernels.WordsOf(q.memory), stride: q.left.stride, low: q.d}, q.d/2, x)
 	} else {
-		q.left = s.Left(q.memory, rows, q.d, x, ldx)
+		q.left = s.Left(q.memory, x)
 	}
 	for r := range q.top {
 		q.top[r] = float32(math.Inf(1))
@@ -96,30 +96,31 @@ func (s *Small) rowLen(d int) int {
 	return s.parts() * smallLanes(d) / 2
 }
 
-// queryLen is that of a row of queries, see leftDistance.
+// queryLen is that of a row of queries, see leftStride.
 func (s *Small) queryLen(d int) int { return s.rowLen(d) | 16 }
 
-// join rounds rows of n numbers, lds apart, to rows of dst, ldd words apart: high
-// parts, low ones low words further on, and again high ones.
-func (s *Small) join(dst []uint32, ldd, low, again int, src []float32, lds, n, count int) {
-	clear(dst[:count*ldd])
-	s.round(s.tiles.Rows, dst, ldd, low, 0, src, lds, n, count)
-	s.convert.Dst, s.convert.Low = unsafe.Pointer(&dst[again]), 0
+// join rounds the rows of src: to high parts, low ones, and high ones again, so many
+// words behind the first.
+func (s *Small) join(dst rounded, again int, src vec.Matrix) {
+	clear(dst.words[:src.Rows*dst.stride])
+	s.round(s.tiles.Rows, dst, src)
+	s.convert.Dst, s.convert.Low = unsafe.Pointer(&dst.words[again]), 0
 	s.tiles.Rows(&s.convert)
 }
 
 // KeysLen is the number of words that Keys needs.
 func (s *Small) KeysLen(d, keys int) int { return plans.RoundUp(keys, kernels.Side) * s.rowLen(d) }
 
-// Keys packs the keys [keys, d] for Attend; rows of k are ldk apart.
-func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
+// Keys packs the keys [keys, d] for Attend.
+func (s *Small) Keys(packed []float32, k vec.Matrix) {
+	d := k.Cols
 	if !s.joined(d) {
-		s.Right(packed, true, keys, d, k, ldk)
+		s.RightT(packed, k)
 		return
 	}
 	row, panel := s.rowLen(d), kernels.WordsOf(packed)
-	for first := 0; first < keys; first += kernels.Side {
-		s.join(s.words[:], row, d/2, d, k[first*ldk:], ldk, d, min(kernels.Side, keys-first))
+	for first := 0; first < k.Rows; first += kernels.Side {
+		s.join(rounded{words: s.words[:], stride: row, low: d / 2}, d, k.From(first, kernels.Side))
 		for c := 0; c < row; c += 16 {
 			at := panel[(first/kernels.Side*row+c)*kernels.Side:]
 			s.tiles.Transpose(&at[0], 64, &s.words[c], row*4)
@@ -131,7 +132,7 @@ func (s *Small) Keys(packed []float32, d, keys int, k []float32, ldk int) {
 // Values have for every 32 keys [part][k pair][columns], in rows of whole tiles, so
 // that what a step reads lies side by side.
 
-// valuesRow is the number of words of a pair of rows of d values, see leftDistance.
+// valuesRow is the number of words of a pair of rows of d values, see leftStride.
 func valuesRow(d int) int { return plans.RoundUp(d, 16) | 16 }
 
 // ValuesLen is the number of words that Values needs, and some that the twin reads in vain.
@@ -139,21 +140,30 @@ func (s *Small) ValuesLen(d, keys int) int {
 	return s.parts()*smallLanes(keys)/2*valuesRow(d) + 16
 }
 
-// Values packs the values [keys, d] for Attend; rows of v are ldv apart.
-func (s *Small) Values(packed []float32, d, keys int, v []float32, ldv int) {
-	row := valuesRow(d)
-	for from := 0; from < keys; from += kernels.Step {
-		s.roundPairs(kernels.WordsOf(packed)[from/2*s.parts()*row:], row, kernels.Step/2*row, 0, v, ldv, d, keys, from)
+// Values packs the values [keys, d] for Attend.
+func (s *Small) Values(packed []float32, v vec.Matrix) {
+	row := valuesRow(v.Cols)
+	for from := 0; from < v.Rows; from += kernels.Step {
+		words := kernels.WordsOf(packed)[from/2*s.parts()*row:]
+		s.roundPairs(rounded{words: words, stride: row, low: kernels.Step / 2 * row}, v, from)
 	}
 }
 
-// Attend takes the queries to blocks of keys, each of which lies block words after
-// the last: Keys, and values words further on Values.
-func (s *Small) Attend(q *Queries, by *vec.Softmax, blocks, keys int, packed []float32, block, values int) {
+// KeyBlocks are Count blocks of so many packed keys and their values: Packed begins with
+// the Keys of the first, and Values words further on with its Values; the next block
+// begins Stride words later.
+type KeyBlocks struct {
+	Packed         []float32
+	Count, Keys    int
+	Stride, Values int
+}
+
+// Attend takes the queries to blocks of keys.
+func (s *Small) Attend(q *Queries, by *vec.Softmax, to KeyBlocks) {
 	a := &s.to
-	s.describeAttend(q, keys)
-	a.K, a.V, a.Block = kernels.AddressOf(packed), kernels.AddressOf(packed[values:]), block*4
-	a.Blocks, a.Mode = blocks, kernels.TopStays
+	s.describeAttend(q, to.Keys)
+	a.K, a.V, a.Block = kernels.AddressOf(to.Packed), kernels.AddressOf(to.Packed[to.Values:]), to.Stride*4
+	a.Blocks, a.Mode = to.Count, kernels.TopStays
 	if !q.begun {
 		a.Mode = kernels.TopFound
 	}
@@ -183,8 +193,8 @@ func (q *Queries) lower(by *vec.Softmax) {
 	for r := range q.rows {
 		by.Shrink[r] = float32(math.Exp2(float64(q.top[r] - by.Top[r])))
 	}
-	by.Rescale(q.acc, q.rows, q.d)
-	by.Rescale(vec.Grid{X: q.totals, Row: 16, Panel: kernels.Side}, q.rows, 16)
+	by.Rescale(q.acc.Of(q.rows, q.d))
+	by.Rescale(vec.Grid{X: q.totals, RowStride: 16, PanelStride: kernels.Side, Rows: q.rows, Cols: 16})
 }
 
 // Finish divides the sums by their totals and stores them in rows of y, ldy apart;
@@ -194,7 +204,7 @@ func (s *Small) Finish(q *Queries, by *vec.Softmax, y []float32, ldy int) {
 	for r, top := range q.top[:q.rows] {
 		by.Top[r] = -top * math.Ln2
 	}
-	by.Finish(y, ldy, q.acc, q.rows, q.d)
+	by.Finish(y, ldy, q.acc.Of(q.rows, q.d))
 }
 
 // products are the parts of a left and a right operand that a product is the sum of.
@@ -221,10 +231,10 @@ func (s *Small) describeAttend(q *Queries, keys int) {
 		s.vSteps[i] = [2]int{i * kernels.Step * kernels.Queries * 2 * s.parts(), i * kernels.Step * s.parts() / 2 * a.Ldv}
 	}
 	a.VSteps, a.VCount = &s.vSteps[0], lanes/kernels.Step
-	a.Q, a.Ldq = kernels.AddressOf(q.left.rows), q.left.distance*4
+	a.Q, a.Ldq = kernels.AddressOf(q.left.rows), q.left.stride*4
 	a.Panels, a.Last = lanes/kernels.Side, int(plans.LowMask(keys-lanes+kernels.Side))
 	a.Tiles, a.Rows = plans.CeilDiv(q.d, 16), q.rows
 	a.Scores, a.Probs, a.Scale = &q.scores[0], &q.probs[0], q.scale
 	a.Top, a.Sums, a.Totals = &q.top[0], &q.sums[0], &q.totals[0]
-	a.Acc, a.AccPanel = &q.acc.X[0], q.acc.Panel*4
+	a.Acc, a.AccPanel = &q.acc.X[0], q.acc.PanelStride*4
 }

@@ -4,12 +4,13 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/isa"
+	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
 // Small computes products inside an attention, on its caller's thread and in
 // memory of the caller; its methods do not allocate. One Small serves one
 // thread. Operands are brought into its order first, a left one [m, k] by Left,
-// a right one [k, n] by Right, and may then be used in any number of products.
+// a right one [k, n] by Right or RightT, and may then be used in any number of products.
 //
 // A precision means what it means to a plan: float32 numbers are multiplied as
 // they are, or split where the processor has fast tiles; see tilesPlan in package tiled.
@@ -31,8 +32,9 @@ type Small struct {
 
 // Left is a left operand [m, k] of small products.
 type Left struct {
-	rows     []float32 // float32, or words of two bfloat16
-	distance int       // from one row to the next
+	rows   []float32 // float32, or words of two bfloat16
+	stride int       // from one row to the next
+	depth  int       // k
 }
 
 var (
@@ -69,13 +71,13 @@ func (s *Small) LeftLen(m, k int) int {
 	return 0
 }
 
-// Left makes the operand a [m, k], whose rows are lda apart, in memory of
-// LeftLen words. In float32 the operand is a itself.
-func (s *Small) Left(memory []float32, m, k int, a []float32, lda int) Left {
+// Left makes the operand a [m, k] in memory of LeftLen words. In float32 the operand is
+// a itself.
+func (s *Small) Left(memory []float32, a vec.Matrix) Left {
 	if s.tiled {
-		return s.leftTiles(memory, m, k, a, lda)
+		return s.leftTiles(memory, a)
 	}
-	return Left{a, lda}
+	return Left{a.X, a.Stride, a.Cols}
 }
 
 // RightLen is the number of words that Right needs for an operand [k, n]; that
@@ -87,47 +89,62 @@ func (s *Small) RightLen(n, k int) int {
 	return plans.RoundUp(n, s.kernel.Cols) * k
 }
 
-// Right packs the operand b [k, n], or with trans that of b's transpose, b being
-// [n, k], into RightLen words; b's rows are ldb apart.
-func (s *Small) Right(packed []float32, trans bool, n, k int, b []float32, ldb int) {
+// Right packs the operand b [k, n] into RightLen words.
+func (s *Small) Right(packed []float32, b vec.Matrix) {
 	if s.tiled {
-		s.rightTiles(packed, trans, n, k, b, ldb)
+		s.rightTiles(packed, b)
 		return
 	}
 	cols := s.kernel.Cols
-	for first := 0; first < n; first += cols {
-		panel := packed[first*k:][:k*cols]
-		count := min(cols, n-first)
-		if count < cols {
-			clear(panel)
-		}
-		if trans {
-			plans.Transpose(panel, cols, b[first*ldb:], ldb, count, k)
-			continue
-		}
-		for i := range k {
-			copy(panel[i*cols:][:count], b[i*ldb+first:])
+	for first := 0; first < b.Cols; first += cols {
+		panel, count := s.panel(packed, b.Rows, first, b.Cols)
+		for i := range b.Rows {
+			copy(panel[i*cols:][:count], b.X[i*b.Stride+first:])
 		}
 	}
 }
 
-// Mul computes c [m, n] (+)= left [m, k] · right [k, n]; rows of c are ldc apart.
-func (s *Small) Mul(m, n, k int, left Left, right []float32, accumulate bool, c []float32, ldc int) {
+// RightT packs the operand that is the transpose of b [n, k] into RightLen words.
+func (s *Small) RightT(packed []float32, b vec.Matrix) {
 	if s.tiled {
-		s.mulTiles(m, n, k, left, right, accumulate, c, ldc)
+		s.rightTilesT(packed, b)
 		return
 	}
-	kn := s.kernel
+	cols := s.kernel.Cols
+	for first := 0; first < b.Rows; first += cols {
+		panel, count := s.panel(packed, b.Cols, first, b.Rows)
+		plans.Transpose(panel, cols, b.X[first*b.Stride:], b.Stride, count, b.Cols)
+	}
+}
+
+// panel is the place of the columns from first on of an operand [k, n], cleared where
+// there are fewer than fill it, and the number that there are.
+func (s *Small) panel(packed []float32, k, first, n int) (panel []float32, count int) {
+	cols := s.kernel.Cols
+	panel, count = packed[first*k:][:k*cols], min(cols, n-first)
+	if count < cols {
+		clear(panel)
+	}
+	return panel, count
+}
+
+// Mul computes c [m, n] (+)= left [m, k] · right [k, n].
+func (s *Small) Mul(c vec.Matrix, left Left, right []float32, accumulate bool) {
+	if s.tiled {
+		s.mulTiles(c, left, right, accumulate)
+		return
+	}
+	kn, k := s.kernel, left.depth
 	args := &s.dot
-	*args = kernels.DotArgs{Table: &s.table[0], Taps: 1, Depth: k, Bias: &s.bias[0], Stride: ldc * 4, Partial: &s.partial[0]}
-	for row := 0; row < m; row += kn.Rows {
-		args.Valid = min(kn.Rows, m-row)
+	*args = kernels.DotArgs{Table: &s.table[0], Taps: 1, Depth: k, Bias: &s.bias[0], Stride: c.Stride * 4, Partial: &s.partial[0]}
+	for row := 0; row < c.Rows; row += kn.Rows {
+		args.Valid = min(kn.Rows, c.Rows-row)
 		for r := range kn.Rows {
-			s.table[r] = kernels.AddressOf(left.rows[(row+min(r, args.Valid-1))*left.distance:])
+			s.table[r] = kernels.AddressOf(left.rows[(row+min(r, args.Valid-1))*left.stride:])
 		}
-		for first := 0; first < n; first += kn.Cols {
-			cols := min(kn.Cols, n-first)
-			args.B, args.Y, args.Mask = &right[first*k], kernels.AddressOf(c[row*ldc+first:]), plans.LowMask(cols)
+		for first := 0; first < c.Cols; first += kn.Cols {
+			cols := min(kn.Cols, c.Cols-first)
+			args.B, args.Y, args.Mask = &right[first*k], kernels.AddressOf(c.X[row*c.Stride+first:]), plans.LowMask(cols)
 			if accumulate {
 				args.Add = args.Y
 			}

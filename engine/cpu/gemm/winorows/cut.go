@@ -6,6 +6,17 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/tiled"
 )
 
+// rowsCut is how a convolution along rows is cut.
+type rowsCut struct {
+	across        int // pairs that a row of a picture has in a strip
+	joined        int // pictures side by side in a strip
+	strip, strips int // pairs in a row of a strip, and strips in a picture
+	part, passes  int // channels of a pass, and passes
+	blocks, most  int // of tiles of 32 pairs, and the most tiles of one
+	groups        int // of panels, each of which lays out V for itself
+	pitch, plane  int // bfloat16 from one pair, and from one ξ, to the next in V
+}
+
 const (
 	winoRowsBytes    = 720 << 10 // of V, in the second-level cache beside the filters of two panels
 	winoRowsMost     = 4         // steps of channels in a pass

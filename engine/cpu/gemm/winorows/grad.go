@@ -71,7 +71,7 @@ func PlanGrad(c plans.Conv, workers int, t kernels.Tiles) *plans.Plan {
 		p.Workers[i] = rowsGradWorker{memory: make([]uint32, 4*2*16*16*(rowsGradBlocks|1)), room: make([]plans.Stretch, 0, 2*p.Together*(p.Band+2))}
 	}
 	return &plans.Plan{
-		ScratchLen: len(p.Workers)*p.laidOut() + p.SumsOf(len(p.Workers))*p.sums(),
+		ScratchLen: len(p.Workers)*p.laidOutLen() + p.SumsOf(len(p.Workers))*p.sums(),
 		Phases:     p.bind,
 	}
 }
@@ -92,20 +92,20 @@ func placeIn(lines, block, xi, line int) int {
 	return block*(4*each+apart/2) + xi*each + line*2*kernels.TileWords
 }
 
-// laidOut is the size of both operands of a band, sums that of a task's sums.
-func (p *Grad) laidOut() int { return p.placeX(2*p.Wide, 0, 0) + p.placeY(2*p.Tall, 0, 0) }
-func (p *Grad) sums() int    { return 4 * p.xiLen() }
+// laidOutLen is the size of both operands of a band, sums that of a task's sums.
+func (p *Grad) laidOutLen() int { return p.placeX(2*p.Wide, 0, 0) + p.placeY(2*p.Tall, 0, 0) }
+func (p *Grad) sums() int       { return 4 * p.xiLen() }
 
 // xiLen is the size of the sums of one ξ, [tile of rows][tile of columns][row of the
 // filter][32][32].
 func (p *Grad) xiLen() int { return p.Tall * p.Wide * 3 * kernels.Side * kernels.Side }
 
 func (p *Grad) bind(a plans.Args) []par.Phase {
-	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.Workers)*p.laidOut())
+	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.Workers)*p.laidOutLen())
 	const size = 3 * kernels.Side * kernels.Side // of the sums of a tile and a ξ
 	return p.Phases(a.Scratch[len(words):], p.sums(), tiled.GradTask{
 		Sum: func(worker int, sums []float32, split, group int) {
-			p.task(&p.Workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, split, group)
+			p.task(&p.Workers[worker], &a, words[worker*p.laidOutLen():][:p.laidOutLen()], sums, split, group)
 		},
 		Add: func(sums, more []float32, i int) {
 			for xi := range 4 {
@@ -123,28 +123,33 @@ func (p *Grad) bind(a plans.Args) []par.Phase {
 func (p *Grad) task(w *rowsGradWorker, a *plans.Args, words []uint32, sums []float32, split, group int) {
 	row, col := p.First(group)
 	rows, cols := min(p.Tall, p.RowTiles-row), min(p.Wide, p.ColTiles-col)
-	x, dy := words[:p.placeX(2*p.Wide, 0, 0)], words[p.placeX(2*p.Wide, 0, 0):]
+	x := operand{a.X, p.Conv.C, col * 2, min(2*cols, p.Conv.C/16-col*2)}
+	dy := operand{a.W, p.Conv.O, row * 2, min(2*rows, p.Conv.O/16-row*2)}
+	laid := laidOut{words[:p.placeX(2*p.Wide, 0, 0)], words[p.placeX(2*p.Wide, 0, 0):]}
 	from, to := split*p.Bands/p.Splits, (split+1)*p.Bands/p.Splits
 	for band := from; band < to; band++ {
-		p.layOutX(w, a.X, x, band, col*2, min(2*cols, p.Conv.C/16-col*2))
-		p.layOutY(w, a.W, dy, band, row*2, min(2*rows, p.Conv.O/16-row*2))
+		p.layOutX(w, x, laid.x, band)
+		p.layOutY(w, dy, laid.dy, band)
 		w.ahead = w.room[:0]
 		if band+1 < to {
 			p.fetchBand(w, a, band+1)
 		}
-		p.sum(w, x, dy, sums, rows, cols, band > from)
+		p.sum(w, laid, sums, rows, cols, band > from)
 	}
 }
 
-// sum adds the products of a band to the sums.
-func (p *Grad) sum(w *rowsGradWorker, x, dy []uint32, sums []float32, rows, cols int, resume bool) {
+// laidOut are both operands of a band.
+type laidOut struct{ x, dy []uint32 }
+
+// sum adds the products of a band to the sums of so many tiles.
+func (p *Grad) sum(w *rowsGradWorker, of laidOut, sums []float32, rows, cols int, resume bool) {
 	for xi := range 4 {
 		for r := range rows {
 			t := &w.tile
 			*t = kernels.TileArgs{
-				A: uintptr(unsafe.Pointer(&dy[p.placeY(2*r, xi, 0)])), Lda: 64, LowA: kernels.TileWords * 4,
+				A: uintptr(unsafe.Pointer(&of.dy[p.placeY(2*r, xi, 0)])), Lda: 64, LowA: kernels.TileWords * 4,
 				Offsets: &p.Lines[0], Taps: p.Band, Steps: 1, Places: &p.Lines[0],
-				B: uintptr(unsafe.Pointer(&x[p.placeX(0, xi, 0)])), Ldb: 64, Second: p.placeX(1, 0, 0) * 4, LowB: kernels.TileWords * 4,
+				B: uintptr(unsafe.Pointer(&of.x[p.placeX(0, xi, 0)])), Ldb: 64, Second: p.placeX(1, 0, 0) * 4, LowB: kernels.TileWords * 4,
 				Acc: &sums[xi*p.xiLen()+r*p.Wide*3*kernels.Side*kernels.Side], Moves: &p.Moves[0], Gaps: &p.Gaps[0], Shifts: &p.Shifts[0], Count: 3 * cols,
 				FetchStep: 2 * plans.FetchedByStep,
 			}

@@ -7,34 +7,42 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
+// operand is a part of x or dy: of the channels of a pixel so many blocks of 16 from one on.
+type operand struct {
+	data          []float32
+	channels      int
+	block, blocks int
+}
+
 // layOutX makes Bᵀ d of the lines that a band meets, from the one above its first to the
-// one below its last, of so many 16 channels from one on.
-func (p *Grad) layOutX(w *rowsGradWorker, x []float32, dst []uint32, band, block, blocks int) {
+// one below its last.
+func (p *Grad) layOutX(w *rowsGradWorker, x operand, dst []uint32, band int) {
 	w.pairs = kernels.PixelPairsArgs{
 		Pixel: p.Conv.C * 4, Next: 64, Xi: p.placeX(0, 1, 0) * 4, Low: kernels.TileWords * 4,
-		Block: p.placeX(1, 0, 0) * 4, Blocks: blocks,
+		Block: p.placeX(1, 0, 0) * 4, Blocks: x.blocks,
 	}
 	for line := range p.Band + 2 {
 		if line <= p.Band {
-			p.fetch(w, x, p.Conv.C, band, line, block)
+			p.fetch(x, band, line)
 		}
-		p.line(w, x, p.Conv.C, band, line-1, block, dst[p.placeX(0, 0, line):], 16, p.PixelPairs)
+		p.line(w, x, band, line-1, dst[p.placeX(0, 0, line):], p.PixelPairs)
 	}
 }
 
-// layOutY makes A e of a band, of so many 16 channels from one on, transposed.
-func (p *Grad) layOutY(w *rowsGradWorker, dy []float32, dst []uint32, band, block, blocks int) {
-	for from := 0; from < blocks; from += rowsGradBlocks {
-		n := min(rowsGradBlocks, blocks-from)
+// layOutY makes A e of a band, transposed.
+func (p *Grad) layOutY(w *rowsGradWorker, dy operand, dst []uint32, band int) {
+	for from := 0; from < dy.blocks; from += rowsGradBlocks {
+		n := min(rowsGradBlocks, dy.blocks-from)
+		some := operand{dy.data, dy.channels, dy.block + from, n}
 		apart := 16 * (n | 1) // words, an odd number of cache lines
 		w.pairs = kernels.PixelPairsArgs{
 			Pixel: p.Conv.O * 4, Next: apart * 4, Xi: 2 * 16 * apart * 4, Low: 16 * apart * 4, Block: 64, Blocks: n,
 		}
 		for line := range p.Band {
 			if line+1 < p.Band {
-				p.fetch(w, dy, p.Conv.O, band, line+1, block+from)
+				p.fetch(some, band, line+1)
 			}
-			p.line(w, dy, p.Conv.O, band, line, block+from, w.memory, apart, p.GradPairs)
+			p.line(w, some, band, line, w.memory, p.GradPairs)
 			for i := range 4 * n {
 				xi, k := i%4, i/4
 				to, src := dst[p.placeY(from+k, xi, line):], w.memory[xi*2*16*apart+k*16:]
@@ -45,23 +53,22 @@ func (p *Grad) layOutY(w *rowsGradWorker, dy []float32, dst []uint32, band, bloc
 	}
 }
 
-// line makes the elements of a line of x or dy, which have so many channels, from the 16
-// channels of a block on; words of two pairs are so many words apart.
-func (p *Grad) line(w *rowsGradWorker, data []float32, channels, band, line, block int, dst []uint32, apart int, elements func(*kernels.PixelPairsArgs)) {
+// line makes the elements of a line of x or dy.
+func (p *Grad) line(w *rowsGradWorker, of operand, band, line int, dst []uint32, elements func(*kernels.PixelPairsArgs)) {
 	a := &w.pairs
 	a.Count = p.Across / 2
 	pixel, strip := a.Pixel, band%p.Strips
 	for i := range p.Together {
-		a.Dst = unsafe.Pointer(&dst[i*a.Count*apart])
+		a.Dst = unsafe.Pointer(&dst[i*a.Count*a.Next/4])
 		a.Src, a.Pixel, a.Before, a.Behind = &p.Zero[0], 0, &p.Zero[0], &p.Zero[0]
 		if at := p.RowAt(band, i, line); at >= 0 {
-			at = at*channels + block*16
-			a.Src, a.Pixel = &data[at], pixel
+			at = at*of.channels + of.block*16
+			a.Src, a.Pixel = &of.data[at], pixel
 			if strip > 0 {
-				a.Before = &data[at-channels]
+				a.Before = &of.data[at-of.channels]
 			}
 			if strip+1 < p.Strips {
-				a.Behind = &data[at+2*p.Across*channels]
+				a.Behind = &of.data[at+2*p.Across*of.channels]
 			}
 		}
 		elements(a)
@@ -81,10 +88,10 @@ func (p *Grad) RowAt(band, i, line int) int {
 }
 
 // fetch brings a line into the second-level cache.
-func (p *Grad) fetch(w *rowsGradWorker, data []float32, channels, band, line, block int) {
+func (p *Grad) fetch(of operand, band, line int) {
 	for i := range p.Together {
 		if at := p.RowAt(band, i, line); at >= 0 {
-			p.Prefetch(&data[at*channels+block*16], channels*4, w.pairs.Blocks, 2*p.Across)
+			p.Prefetch(&of.data[at*of.channels+of.block*16], of.channels*4, of.blocks, 2*p.Across)
 		}
 	}
 }

@@ -31,20 +31,14 @@ import (
 // next channels are added.
 type winogradRows struct {
 	kernels.Tiles
-	conv          plans.Conv
-	weights       plans.Order
-	flipped       bool // the filter is turned by 180°, as the gradient to the picture wants
-	oh, ow        int
-	across        int // pairs that a row of a picture has in a strip
-	joined        int // pictures side by side in a strip
-	strip, strips int // pairs in a row of a strip, and strips in a picture
-	panels        int
-	part, passes  int  // channels of a pass, and passes
-	blocks, most  int  // of tiles of 32 pairs, and the most tiles of one
-	groups        int  // of panels, each of which lays out V for itself
-	fresh         bool // filters are packed where they are used, which is in one block
-	pitch, plane  int  // bfloat16 from one pair, and from one ξ, to the next in V
-	workers       []winogradRowsWorker
+	rowsCut
+	conv    plans.Conv
+	weights plans.Order
+	flipped bool // the filter is turned by 180°, as the gradient to the picture wants
+	oh, ow  int
+	panels  int
+	fresh   bool // filters are packed where they are used, which is in one block
+	workers []winogradRowsWorker
 }
 
 type winogradRowsWorker struct {
@@ -110,13 +104,13 @@ func (p *winogradRows) bind(a plans.Args) []par.Phase {
 		block, group := task%p.blocks, task/p.blocks
 		memory := a.Scratch[worker*p.ownLen():][:p.ownLen()]
 		for pass := range p.passes {
-			p.pass(w, &a, memory, pass, block, group*p.panels/p.groups, (group+1)*p.panels/p.groups)
+			p.pass(w, &a, memory, pass, block, group)
 		}
 	}}}
 }
 
-// pass adds the products of some channels to a block's results of panels from … to-1.
-func (p *winogradRows) pass(w *winogradRowsWorker, a *plans.Args, memory []float32, pass, block, from, to int) {
+// pass adds the products of some channels to a block's results of a group of panels.
+func (p *winogradRows) pass(w *winogradRowsWorker, a *plans.Args, memory []float32, pass, block, group int) {
 	lenV, lenM, lenRow := p.lengths()
 	v, m, row := memory[:lenV], memory[lenV:][:lenM], memory[lenV+lenM:][:lenRow]
 	filters := memory[lenV+lenM+lenRow:]
@@ -144,7 +138,8 @@ func (p *winogradRows) pass(w *winogradRowsWorker, a *plans.Args, memory []float
 		LowA: p.part * 2, LowB: 3 * p.part * kernels.Side * 2, Ring: 2 * 4 * kernels.Side * kernels.Side * 4,
 		Put: &w.put, Rate: 16 * kernels.StoresOf(12*p.part/kernels.Step), FetchStep: plans.RoundUp(plans.CeilDiv(4096, tiles), 256),
 	}
-	for panel := from; panel < to; panel++ {
+	to := (group + 1) * p.panels / p.groups
+	for panel := group * p.panels / p.groups; panel < to; panel++ {
 		p.multiply(w, p.filtersOf(w, a, filters, pass, panel), pass, panel, to)
 	}
 }
