@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ldm-go/ldm/internal/testsize"
 )
 
 // addresses are n free ports of this machine.
@@ -207,9 +209,7 @@ func TestOneStops(t *testing.T) {
 
 // TestSilence: a process whose connection stands but says nothing is given up.
 func TestSilence(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for eight seconds")
-	}
+	testsize.Large(t) // it waits for eight seconds
 	list := addresses(t, 2)
 	o := Options{Addresses: list, Rank: 1, Token: "a secret of the test"}
 	go func() { // rank 1 shakes hands and then stands still

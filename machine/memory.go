@@ -4,6 +4,7 @@ package machine
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/dustin/go-humanize"
@@ -12,8 +13,11 @@ import (
 )
 
 // Memory is how many bytes of memory the process may use: those of the machine, or
-// the limit of its cgroup (a container's) where that is less; 0 if unknown.
-func Memory() int64 {
+// the limit of its cgroup (a container's) where that is less; 0 if unknown. It is read
+// once: every program that is compiled asks for it.
+func Memory() int64 { return memory() }
+
+var memory = sync.OnceValue(func() int64 {
 	total, err := memlimit.FromSystem()
 	if err != nil {
 		total = 0
@@ -22,7 +26,7 @@ func Memory() int64 {
 		total = limit
 	}
 	return int64(min(total, 1<<62))
-}
+})
 
 // MaxMemory is a limit on memory in bytes, as a flag has it: "3GiB", "2500MB", or a
 // share of Memory, "75%". Zero is the default, three quarters of it.

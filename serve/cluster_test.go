@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/ldm-go/ldm/internal/testsize"
 )
 
 // clusterQueue is how many jobs may wait in the whole cluster.
@@ -123,7 +125,7 @@ func TestCluster(t *testing.T) {
 	waitReady(t, apis[0].url)
 	waitReady(t, apis[1].url)
 
-	const jobs = 100
+	jobs := testsize.Pick(0, 30, 100)
 	var once sync.Once
 	ids := map[string]bool{}
 	refused, answers := 0, map[int]int{}

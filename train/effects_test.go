@@ -2,10 +2,12 @@ package train
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"image"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -74,7 +76,10 @@ func outcome(t *testing.T, train func(run Run) error) (string, error) {
 				if err != nil {
 					return err
 				}
-				raw = fmt.Appendf(raw, "%s %v", n, v.F32)
+				raw = append(raw, n...)
+				for _, x := range v.F32 {
+					raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+				}
 			}
 		}
 		h.Write(raw)

@@ -19,6 +19,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/internal/testsize"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -214,7 +215,8 @@ func TestKill(t *testing.T) {
 	pictures(t, folder)
 	draw := tensor.NewStream(uint64(time.Now().UnixNano()))
 	last := 0
-	for range 20 {
+	kills := testsize.Pick(0, 6, 20)
+	for range kills {
 		child := exec.Command(os.Args[0], "-test.run=^TestKill$")
 		child.Env = append(os.Environ(), killed+"="+dir)
 		if err := child.Start(); err != nil {
@@ -233,7 +235,7 @@ func TestKill(t *testing.T) {
 		}
 		last = now
 	}
-	t.Logf("killed twenty times on the way to step %d", last)
+	t.Logf("killed %d times on the way to step %d", kills, last)
 	whole := filepath.Join(dir, "whole")
 	for _, run := range []string{run, whole} {
 		if err := trainVQ(t, folder, run, steps...); err != nil {
