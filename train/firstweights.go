@@ -12,6 +12,7 @@ import (
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/perceptual"
+	"github.com/ldm-go/ldm/tensor"
 )
 
 // perceptualPrefix begins the names of the perceptual term's weights in a
@@ -51,7 +52,7 @@ func (s *firstStage) initialize(fresh bool) error {
 	if err := s.loadDistance(); err != nil {
 		return err
 	}
-	if !fresh || s.cfg.Init == "" {
+	if s.cfg.Init == "" || !fresh && s.tune != tuneDecoder { // checkpoints hold what is trained, and the encoder is not
 		return nil
 	}
 	f, err := modelfile.Open(s.cfg.Init, modelfile.Options{IgnoreKeys: s.model.IgnoreKeys, Log: func(l string) { s.run.line("init: %s", l) }})
@@ -79,6 +80,11 @@ func (s *firstStage) initialize(fresh bool) error {
 		vars[name] = t.Float32()
 	}
 	maps.Copy(s.vars, vars)
+	if s.tune == tuneDecoder {
+		stays := maps.Clone(vars)
+		maps.DeleteFunc(stays, func(name string, _ *tensor.Tensor) bool { return s.moves(name) })
+		s.known.base = digestOfVars(stays)
+	}
 	s.readDiscriminator(f)
 	return nil
 }
@@ -91,7 +97,7 @@ func (s *firstStage) readDiscriminator(f *modelfile.File) {
 	}
 	g := graph.New()
 	b := nn.NewBuilder(g)
-	s.loss.Adversary.network().Build(b.In(discriminator.Prefix), g.Input("x", 1, s.size, s.size, 3))
+	s.loss.Adversary.network().Build(b.In(discriminator.Prefix), g.Input("x", 1, s.shape.Y, s.shape.X, 3))
 	found := engine.Vars{}
 	for _, p := range b.Params() {
 		t, err := f.Read(p.Name)

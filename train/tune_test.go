@@ -11,7 +11,8 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu"
 )
 
-// TestTuneDecoder: the encoder and the codebook stay, the decoder changes.
+// TestTuneDecoder: the encoder and the codebook stay, also in a run that is resumed, which
+// has the same bits and wants the same encoder; the decoder changes.
 func TestTuneDecoder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains many times")
@@ -23,15 +24,30 @@ func TestTuneDecoder(t *testing.T) {
 			return trainAutoencoder(t, folder, run, o...)
 		}, trainVQ,
 	} {
-		base, tuned := filepath.Join(runs, "base"), filepath.Join(runs, "tuned")
-		os.RemoveAll(base)
-		os.RemoveAll(tuned)
+		another := t.TempDir()
+		if err := train(t, folder, another, "train.steps=1", "train.ema_decay=0", "train.seed=9"); err != nil {
+			t.Fatal(err)
+		}
+		other := filepath.Join(another, ModelFile)
+		base, tuned, halves := filepath.Join(runs, "base"), filepath.Join(runs, "tuned"), filepath.Join(runs, "halves")
+		for _, dir := range []string{base, tuned, halves} {
+			os.RemoveAll(dir)
+		}
 		if err := train(t, folder, base, "train.steps=1", "train.ema_decay=0"); err != nil {
 			t.Fatal(err)
 		}
 		if err := train(t, folder, tuned, "train.steps=4", "train.ema_decay=0", "tune=decoder", "init="+filepath.Join(base, ModelFile)); err != nil {
 			t.Fatal(err)
 		}
+		for _, steps := range []string{"2", "4"} {
+			if err := train(t, folder, halves, "train.steps="+steps, "train.ema_decay=0", "tune=decoder", "init="+filepath.Join(base, ModelFile)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, file := range []string{CheckpointFile, ModelFile} {
+			sameTensors(t, filepath.Join(tuned, file), filepath.Join(halves, file))
+		}
+		wantRefused(t, "another encoder", train(t, folder, halves, "train.steps=5", "train.ema_decay=0", "tune=decoder", "init="+other), "the base is not the model of the checkpoint")
 		a, b := openModel(t, base), openModel(t, tuned)
 		for _, name := range a.Names() {
 			x, errX := a.Read(name)
