@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"image"
 	"path/filepath"
 
@@ -27,7 +28,8 @@ type AutoencoderConfig struct {
 	Init     string         `yaml:"init"` // model file whose first stage a new run begins with
 	Tune     string         `yaml:"tune"` // all, or decoder: the encoder and the latent space stay
 	Data     Data           `yaml:"data"`
-	Loss     FirstStageLoss `yaml:"loss"` // a lossconfig of the reference, under model.params, stands for it
+	Buckets  float64        `yaml:"buckets,omitempty"` // pictures keep their proportions, up to so much to 1; 0: all are squares
+	Loss     FirstStageLoss `yaml:"loss"`              // a lossconfig of the reference, under model.params, stands for it
 	Codebook Codebook       `yaml:"codebook"`
 	Train    Loop           `yaml:"train"`
 }
@@ -92,7 +94,8 @@ func newFirstStage(cfg AutoencoderConfig, run Run) (*firstStage, error) {
 		return nil, fault.As(fault.Input, err)
 	}
 	s := &firstStage{cfg: cfg, loop: cfg.Train, run: run, vars: engine.Vars{}}
-	s.model, s.loss, s.tune, s.n, s.size = stage, cfg.Loss, cfg.Tune, cfg.Train.BatchSize, cfg.Data.Size
+	s.model, s.loss, s.tune, s.n = stage, cfg.Loss, cfg.Tune, cfg.Train.BatchSize
+	s.shape = image.Pt(cfg.Data.Size, cfg.Data.Size)
 	if s.cfg.Init == "" {
 		s.cfg.Init = stage.CkptPath
 	}
@@ -165,26 +168,37 @@ func (s *firstStage) takeModelKeys() error {
 
 // checkSizes wants pictures that fit the networks.
 func (s *firstStage) checkSizes() error {
-	net, a := s.distanceNet(), s.loss.Adversary
+	size := s.cfg.Data.Size
 	switch f := s.model.Factor(); {
 	case s.tune != tuneAll && s.tune != tuneDecoder:
 		return fault.Inputf("tune is %q: want %s or %s", s.tune, tuneAll, tuneDecoder)
 	case s.tune == tuneDecoder && s.cfg.Init == "":
 		return fault.Inputf("tune is %s, but init names no model whose encoder it would follow", tuneDecoder)
-	case s.size%f != 0:
-		return fault.Inputf("data.size is %d: want a multiple of %d", s.size, f)
+	case size%f != 0:
+		return fault.Inputf("data.size is %d: want a multiple of %d", size, f)
 	case s.model.DD.InChannels != 3 || s.model.DD.OutCh != 3:
 		return fault.Inputf("in_channels %d and out_ch %d: want 3, the pictures are RGB", s.model.DD.InChannels, s.model.DD.OutCh)
-	case s.loss.Perceptual > 0 && s.size < net.MinSize():
-		return fault.Inputf("data.size is %d: the perceptual term wants at least %d (or loss.perceptual=0)", s.size, net.MinSize())
-	case a.Weight > 0 && s.size < a.network().MinSize():
-		return fault.Inputf("data.size is %d: a discriminator of %d layers wants at least %d", s.size, a.Layers, a.network().MinSize())
+	}
+	return s.checkSide(size, fmt.Sprintf("data.size is %d", size))
+}
+
+// checkSide wants pictures that are large enough for the networks of the loss.
+func (s *firstStage) checkSide(side int, cause string) error {
+	net, a := s.distanceNet(), s.loss.Adversary
+	switch {
+	case s.loss.Perceptual > 0 && side < net.MinSize():
+		return fault.Inputf("%s, with sides of %d: the perceptual term wants at least %d (or loss.perceptual=0)", cause, side, net.MinSize())
+	case a.Weight > 0 && side < a.network().MinSize():
+		return fault.Inputf("%s, with sides of %d: a discriminator of %d layers wants at least %d", cause, side, a.Layers, a.network().MinSize())
 	}
 	return nil
 }
 
 func (s *firstStage) openData(ctx context.Context, d Data, run Run) (err error) {
 	if s.train, s.valid, err = d.open(ctx, s.loop, run, false, nil); err != nil {
+		return err
+	}
+	if err := s.setBuckets(); err != nil {
 		return err
 	}
 	s.known = facts{kind: kindAutoencoder, count: s.train.Set.Len()}
@@ -194,10 +208,19 @@ func (s *firstStage) openData(ctx context.Context, d Data, run Run) (err error) 
 	return nil
 }
 
-// objectives lists the reconstruction's and, with one, the discriminator's.
+// objectives lists the reconstruction's and, with one, the discriminator's, for each
+// shape of a batch.
 func (s *firstStage) objectives() []Objective {
-	a := s.loss.Adversary
-	main := Objective{Build: s.build, Moves: s.moves, Optimizer: s.loop.Optimizer, Averaged: true, Fill: s.filler(drawPosterior)}
+	return inTurns(s.train, s.loop, s.shapes(), s.objectivesOf)
+}
+
+// objectivesOf are those of batches of one shape.
+func (s *firstStage) objectivesOf(shape image.Point) []Objective {
+	r, a := s.reconstruction, s.loss.Adversary
+	if shape != (image.Point{}) {
+		r.shape = shape
+	}
+	main := Objective{Build: r.build, Moves: r.moves, Optimizer: s.loop.Optimizer, Averaged: true, Fill: s.filler(drawPosterior)}
 	if s.model.Kind == autoencoder.VQ {
 		main.Watch = s.watchCodes
 	}
@@ -206,9 +229,9 @@ func (s *firstStage) objectives() []Objective {
 	}
 	against := main
 	main.End = a.Start
-	against.Build, against.Begin = s.adversarial, a.Start
+	against.Build, against.Begin = r.adversarial, a.Start
 	judge := Objective{
-		Name: "disc_", Build: s.judge, Moves: func(name string) bool { return isUnder(name, discriminator.Prefix) && !nn.IsStatistic(name) },
+		Name: "disc_", Build: r.judge, Moves: func(name string) bool { return isUnder(name, discriminator.Prefix) && !nn.IsStatistic(name) },
 		Optimizer: a.Optimizer, Begin: a.Start, Fill: s.filler(drawJudged),
 	}
 	if a.Start == 0 {
@@ -304,7 +327,8 @@ func (s *firstStage) pictures(ctx context.Context) (image.Image, error) {
 		return nil, nil
 	}
 	n = len(shown) / 2
-	grid := tensor.New(2*n, s.size, s.size, 3)
+	side := s.cfg.Data.Size
+	grid := tensor.New(2*n, side, side, 3)
 	for i := range n {
 		copy(grid.Row(i).F32, shown[2*i].F32)
 		copy(grid.Row(n+i).F32, shown[2*i+1].F32)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"maps"
 	"math"
 	"os"
@@ -185,17 +186,27 @@ func (s *firstStage) restartCodes(l *loop, n int) error {
 func (s *firstStage) startCodebook(ctx context.Context, l *loop) error {
 	const vectorsPerCode, mostVectors = 16, 1 << 17
 	d, k := s.model.EmbedDim, s.model.NEmbed
-	g := graph.New()
-	z := s.model.Encode(nn.NewBuilder(g), g.Input("x", s.n, s.size, s.size, 3))
-	prog, err := l.compileFor(g, z)
-	if err != nil {
-		return err
-	}
-	defer prog.Close()
+	encoders := map[image.Point]engine.Program{}
+	defer func() {
+		for _, prog := range encoders {
+			prog.Close()
+		}
+	}()
 	want := min(max(vectorsPerCode*k, k), mostVectors) * d
 	batches := (s.train.Set.Len() + s.n - 1) / s.n
 	var vectors []float32
 	for step := 0; step < batches && len(vectors) < want; step++ {
+		shape := s.shapeOf(step)
+		prog := encoders[shape]
+		if prog == nil {
+			var err error
+			g := graph.New()
+			z := s.model.Encode(nn.NewBuilder(g), g.Input("x", s.n, shape.Y, shape.X, 3))
+			if prog, err = l.compileFor(g, z); err != nil {
+				return err
+			}
+			encoders[shape] = prog
+		}
 		if err := s.train.images(prog.Input("x").F32, step); err != nil {
 			return err
 		}
@@ -232,8 +243,9 @@ func (s *firstStage) before(ctx context.Context, l *loop, n int) error {
 // startNorms gives the discriminator's activation norms the values that
 // normalise the pictures of the step that it begins with.
 func (s *firstStage) startNorms(ctx context.Context, l *loop, n int) error {
-	g := graph.New()
-	values := s.loss.Adversary.network().Start(nn.NewBuilder(g).In(discriminator.Prefix), g.Input("x", s.n, s.size, s.size, 3))
+	g, batch := graph.New(), s.loop.batch(n, 0, 0)-1
+	shape := s.shapeOf(batch)
+	values := s.loss.Adversary.network().Start(nn.NewBuilder(g).In(discriminator.Prefix), g.Input("x", s.n, shape.Y, shape.X, 3))
 	var names []string
 	var outputs []graph.Value
 	for name, v := range values {
@@ -244,7 +256,7 @@ func (s *firstStage) startNorms(ctx context.Context, l *loop, n int) error {
 		return err
 	}
 	defer prog.Close()
-	if err := s.train.images(prog.Input("x").F32, s.loop.batch(n, 0, 0)-1); err != nil {
+	if err := s.train.images(prog.Input("x").F32, batch); err != nil {
 		return err
 	}
 	if err := prog.Run(ctx); err != nil {

@@ -117,7 +117,6 @@ func Diffusion(ctx context.Context, cfg DiffusionConfig, run Run) error {
 	if s.train, s.valid, err = cfg.Data.open(ctx, s.cfg.Train, run, s.classed(), before.classNames()); err != nil {
 		return err
 	}
-	s.train.Batch = s.cfg.Train.BatchSize * s.cfg.Train.perStep()
 	setTrigger(s.train.Set, cfg.Trigger)
 	if err := s.assemble(ctx, before); err != nil {
 		return err

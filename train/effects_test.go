@@ -198,6 +198,7 @@ func TestKeysOfFirstStages(t *testing.T) {
 		"model":           {change: "{target: x}", refused: "model.target"},
 		"init":            {change: file},
 		"tune":            {context: []string{"init=" + file}, change: "decoder"},
+		"buckets":         {change: "2"},
 		"data.train":      {change: other},
 		"data.validation": {change: other},
 		"data.size":       {change: "8"},

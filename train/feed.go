@@ -68,7 +68,7 @@ func (d Data) open(ctx context.Context, l Loop, run Run, classed bool, classes [
 	if err != nil {
 		return nil, nil, err
 	}
-	train = &feed{Loader: data.Loader{Set: set, Batch: l.BatchSize, Seed: l.Seed, Mirror: d.Flip}, run: run, next: run.following(l)}
+	train = &feed{Loader: data.Loader{Set: set, Batch: l.BatchSize * l.perStep(), Seed: l.Seed, Mirror: d.Flip}, parts: l.perStep(), run: run, next: run.following(l)}
 	train.describe("training")
 	if d.Validation == "" {
 		return train, nil, nil
@@ -88,11 +88,13 @@ func (d Data) open(ctx context.Context, l Loop, run Run, classed bool, classes [
 	return train, valid, nil
 }
 
-// feed deals out pictures, and replaces those that cannot be read.
+// feed deals out pictures, and replaces those that cannot be read. What a step takes is
+// one batch of the loader, and has one shape.
 type feed struct {
 	data.Loader
+	parts  int // batches of a step
 	run    Run
-	next   func(step int) int // the one after a step's that this process takes
+	next   func(batch int) int // the one after a batch that this process takes
 	broken map[int]bool
 }
 
@@ -130,12 +132,18 @@ func (f *feed) readable(i int) int {
 	return i
 }
 
-// images fills dst [Batch, Size, Size, 3] with the pictures of a step, from 0,
-// and begins to decode those of the next.
-func (f *feed) images(dst []float32, step int) error {
-	per := f.Set.Size * f.Set.Size * 3
-	picks := f.Picks(step)
-	f.Set.Ahead(f.Picks(f.next(step)))
+// batch lists the pictures of a batch, from 0.
+func (f *feed) batch(number int) []data.Pick {
+	size := f.Batch / f.parts
+	return f.Picks(number / f.parts)[number%f.parts*size:][:size]
+}
+
+// images fills dst [N, H, W, 3] with the pictures of a batch, from 0, and begins to
+// decode those of the next.
+func (f *feed) images(dst []float32, number int) error {
+	picks := f.batch(number)
+	f.Set.Ahead(f.batch(f.next(number)))
+	per := len(dst) / len(picks)
 	for i, p := range picks {
 		if err := f.fill(dst[i*per:][:per], &p); err != nil {
 			return err

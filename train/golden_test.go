@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
 	"math"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func goldenReconstruction(t *testing.T, c *golden.Case, n, size int) (r *reconst
 	if logvar := vars["loss.logvar"]; logvar != nil {
 		loss.Logvar = float64(logvar.F32[0])
 	}
-	return &reconstruction{model: cfg, loss: loss, tune: tuneAll, n: n, size: size, called: "lpips_vgg", distance: func(g *graph.Graph, x, y graph.Value) graph.Value {
+	return &reconstruction{model: cfg, loss: loss, tune: tuneAll, n: n, shape: image.Pt(size, size), called: "lpips_vgg", distance: func(g *graph.Graph, x, y graph.Value) graph.Value {
 		return perceptual.VGG.Distances(nn.NewBuilder(g).In(perceptualPrefix), x, y)
 	}}, vars
 }

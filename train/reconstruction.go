@@ -1,6 +1,8 @@
 package train
 
 import (
+	"image"
+
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/discriminator"
 	"github.com/ldm-go/ldm/graph"
@@ -18,7 +20,8 @@ type reconstruction struct {
 	model    autoencoder.Config
 	loss     FirstStageLoss
 	tune     string
-	n, size  int
+	n        int                                                // pictures of a batch
+	shape    image.Point                                        // width and height of its pictures
 	distance func(g *graph.Graph, x, y graph.Value) graph.Value // perceptual, [N]
 	called   string                                             // the distance's name in logs
 }
@@ -27,7 +30,7 @@ type reconstruction struct {
 // the decoder makes of them, and the regulariser with its name and weight.
 func (r *reconstruction) autoencode(b nn.Builder) (x, y graph.Value, reg penalty) {
 	g := b.G
-	x = g.Input("x", r.n, r.size, r.size, r.model.PictureChannels())
+	x = g.Input("x", r.n, r.shape.Y, r.shape.X, r.model.PictureChannels())
 	h := r.model.Encode(b, x)
 	if r.tune == tuneDecoder {
 		h = g.Detach(h)
@@ -39,8 +42,8 @@ func (r *reconstruction) autoencode(b nn.Builder) (x, y graph.Value, reg penalty
 		return x, r.model.DecodeContinuous(b, straight), reg
 	}
 	posterior := autoencoder.NewGaussian(g, h)
-	latent := r.size / r.model.Factor()
-	z := posterior.Sample(g, g.Input("noise", r.n, latent, latent, r.model.EmbedDim))
+	latent := r.shape.Div(r.model.Factor())
+	z := posterior.Sample(g, g.Input("noise", r.n, latent.Y, latent.X, r.model.EmbedDim))
 	reg = penalty{"kl", r.loss.KL, g.ReduceAll(graph.ReduceMean, posterior.KL(g)), nil}
 	return x, r.model.Decode(b, z), reg
 }
