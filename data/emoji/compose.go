@@ -131,9 +131,10 @@ func (e emoji) colorable() bool {
 
 // Shares of all compositions that are drawn for training.
 const (
-	shareColored = .3  // of the emoji in each colour
-	shareWearing = .3  // of coloured faces that wear something
-	pairsEach    = .45 // pairs that an emoji is the first of
+	shareColored = .5  // of the emoji in each colour
+	shareWearing = .5  // of coloured faces that wear something
+	sharePairs   = .45 // of the pairs that each emoji could be the first of
+	partners     = 3   // emoji that each could be beside
 )
 
 // compositions lists those of the emoji: what is held out, and a share of the others.
@@ -202,12 +203,17 @@ func pairs(list, colorable []emoji) []composition {
 			out = append(out, composition{base: *byName[one], other: byName[two]})
 		}
 	}
+	there := map[string]bool{}
 	for i, e := range colorable {
-		h := fnv.New64a()
-		io.WriteString(h, "pair "+e.hexcode)
-		sum := h.Sum64()
-		if other := &colorable[int(sum%uint64(len(colorable)))]; float64(sum>>40)/(1<<24) < pairsEach && other.hexcode != e.hexcode && !slices.Contains(HeldOut(), e.Text+" and "+other.Text) {
-			out = append(out, composition{base: colorable[i], other: other})
+		for k := range partners {
+			h := fnv.New64a()
+			fmt.Fprintf(h, "pair %d %s", k, e.hexcode)
+			sum := h.Sum64()
+			c := composition{base: colorable[i], other: &colorable[int(sum%uint64(len(colorable)))]}
+			if float64(sum>>40)/(1<<24) < sharePairs && c.other.hexcode != e.hexcode && !there[c.file()] && !slices.Contains(HeldOut(), e.Text+" and "+c.other.Text) {
+				there[c.file()] = true
+				out = append(out, c)
+			}
 		}
 	}
 	return out
