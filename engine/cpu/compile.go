@@ -2,7 +2,7 @@
 // once, and then runs it without allocating.
 //
 // compile.go turns nodes into steps: fuse.go joins some, remake.go repeats some in
-// the gradient. memory.go gives their values places in one arena, shared by
+// the gradient. memory.go gives their values buffers in one arena, shared by
 // liveness; lower.go binds every operation to its kernels; program.go runs the
 // result.
 package cpu
@@ -28,20 +28,20 @@ type step struct {
 	inputs   []graph.Value
 	outputs  []graph.Value
 	lowered
-	scratchAt *place
+	scratchAt *buffer
 	phases    []par.Phase
 }
 
 // lowered is an operation made ready for its shapes.
 type lowered struct {
 	scratch   int    // float32 words
-	inPlace   []int  // inputs whose place the first output may take
+	inPlace   []int  // inputs whose buffer the first output may take
 	grows     bool   // also where the output is larger than they are
 	alone     bool   // but not where another input lies there, too
 	algorithm string // of products
 	flops     int64
 	update    bool  // writes parameters
-	unread    []int // inputs that, if parameters, are not read at their place: packed, looked up
+	unread    []int // inputs that, if parameters, are not read themselves: packed, looked up
 	bind      func(b *binding) []par.Phase
 }
 
@@ -70,7 +70,7 @@ type compiler struct {
 	wanted    map[wantedLayout]bool
 	packed    []float32 // room for new layouts, what is left of packedLen words
 	packedLen int
-	read      map[*graph.Node]bool // parameters that are read at their place
+	read      map[*graph.Node]bool // parameters that are read themselves
 }
 
 // Compile implements engine.Engine.

@@ -14,14 +14,14 @@ type concat struct {
 }
 
 // lowerConcat lets the result grow out of the first input where that ends here: a
-// U-Net's widest values, before and behind its concatenations, then lie in one place.
+// U-Net's widest values, before and behind its concatenations, then lie in one buffer.
 func lowerConcat(op graph.Concat, n *graph.Node) lowered {
 	y := n.Out[0].Shape
 	c := concat{rows: y[:op.Axis].Size(), width: y[op.Axis:].Size()}
 	for _, v := range n.Inputs {
 		c.widths = append(c.widths, v.Shape()[op.Axis:].Size())
 	}
-	c.block = max(pieceSize/max(c.width, 1), 1)
+	c.block = max(blockSize/max(c.width, 1), 1)
 	return lowered{inPlace: []int{0}, grows: true, bind: func(b *binding) []par.Phase {
 		if len(b.out[0]) == 0 || &b.in[0][0] != &b.out[0][0] {
 			return []par.Phase{c.copies(b, 0, c.rows)}
@@ -30,7 +30,7 @@ func lowerConcat(op graph.Concat, n *graph.Node) lowered {
 	}}
 }
 
-// grow copies the last rows first. Those whose new places lie behind all old ones
+// grow copies the last rows first. Those whose new addresses lie behind all old ones
 // that are still needed can be copied together; the few at the beginning cannot.
 func (c *concat) grow(b *binding) []par.Phase {
 	var phases []par.Phase

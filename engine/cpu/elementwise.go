@@ -8,20 +8,20 @@ import (
 	"github.com/ldm-go/ldm/graph"
 )
 
-// pieceSize is the number of elements in a task of an elementwise operation.
-const pieceSize = 1 << 14
+// blockSize is the number of elements in a task of an elementwise operation.
+const blockSize = 1 << 14
 
-// pieces is a phase that works on [0, n) in pieces of fixed size.
-func pieces(name string, n int, run func(from, to int)) []par.Phase {
-	return []par.Phase{{Name: name, Tasks: (n + pieceSize - 1) / pieceSize, Run: func(task, _ int) {
-		run(task*pieceSize, min((task+1)*pieceSize, n))
+// blocks is a phase that works on [0, n) in blocks of fixed size.
+func blocks(name string, n int, run func(from, to int)) []par.Phase {
+	return []par.Phase{{Name: name, Tasks: (n + blockSize - 1) / blockSize, Run: func(task, _ int) {
+		run(task*blockSize, min((task+1)*blockSize, n))
 	}}}
 }
 
 func lowerUnary(op graph.Unary) lowered {
 	return lowered{inPlace: []int{0}, bind: func(b *binding) []par.Phase {
 		x, y := b.in[0], b.out[0]
-		return pieces(op.Fn.String(), len(y), func(i, j int) { unary(op, y[i:j], x[i:j]) })
+		return blocks(op.Fn.String(), len(y), func(i, j int) { unary(op, y[i:j], x[i:j]) })
 	}}
 }
 
@@ -74,7 +74,7 @@ func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.
 func lowerUnaryGrad(op graph.UnaryGrad) lowered {
 	return lowered{inPlace: []int{1, 0}, bind: func(b *binding) []par.Phase {
 		x, dy, dx := b.in[0], b.in[1], b.out[0]
-		return pieces(op.Fn.String()+" gradient", len(dx), func(i, j int) { unaryGrad(op, dx[i:j], x[i:j], dy[i:j]) })
+		return blocks(op.Fn.String()+" gradient", len(dx), func(i, j int) { unaryGrad(op, dx[i:j], x[i:j], dy[i:j]) })
 	}}
 }
 
@@ -139,7 +139,7 @@ func lowerBinary(op graph.Binary, a, b graph.Shape) lowered {
 	if a.Equal(b) {
 		return lowered{inPlace: []int{0, 1}, bind: func(m *binding) []par.Phase {
 			x, z, y := m.in[0], m.in[1], m.out[0]
-			return pieces(op.Fn.String(), len(y), func(i, j int) { f(y[i:j], x[i:j], z[i:j]) })
+			return blocks(op.Fn.String(), len(y), func(i, j int) { f(y[i:j], x[i:j], z[i:j]) })
 		}}
 	}
 	return lowered{inPlace: []int{0}, bind: func(m *binding) []par.Phase {
@@ -185,7 +185,7 @@ func repeated(name string, a, b graph.Shape, row func(at, n, from int, whole boo
 		}
 		size *= b[i]
 	}
-	block := max(pieceSize/n, 1)
+	block := max(blockSize/n, 1)
 	whole := b[last] == n
 	return []par.Phase{{Name: name, Tasks: (rows + block - 1) / block, Run: func(task, _ int) {
 		for r := task * block; r < min((task+1)*block, rows); r++ {

@@ -11,15 +11,15 @@ import (
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// place is where a value lives: in the arena from its first to its last step,
+// buffer is where a value lives: in the arena from its first to its last step,
 // or in memory of its own.
-type place struct {
+type buffer struct {
 	size        int // float32 words
 	first, last int // steps
 	offset      int
 	own         []float32
 	ints        []int32
-	into        *place // whose memory is taken over
+	into        *buffer // whose memory is taken over
 }
 
 const (
@@ -28,43 +28,43 @@ const (
 )
 
 // at follows takings-over.
-func (p *place) at() *place {
+func (p *buffer) at() *buffer {
 	for p.into != nil {
 		p = p.into
 	}
 	return p
 }
 
-// layOut gives all values their places and binds the steps.
+// layOut gives all values their buffers and binds the steps.
 func (c *compiler) layOut(steps []*step, outputs []graph.Value) error {
-	places := map[graph.Value]*place{}
+	buffers := map[graph.Value]*buffer{}
 	c.findRead(steps, outputs)
 	var kept []*step
 	for _, s := range steps {
-		if c.leaf(s.node, places) {
+		if c.leaf(s.node, buffers) {
 			continue
 		}
 		for _, v := range s.outputs {
-			p := &place{size: c.words(v), first: len(kept), last: len(kept)}
+			p := &buffer{size: c.words(v), first: len(kept), last: len(kept)}
 			if s.update { // passes its last input through
-				p = places[s.inputs[len(s.inputs)-1]]
+				p = buffers[s.inputs[len(s.inputs)-1]]
 			}
-			places[v] = p
+			buffers[v] = p
 		}
 		for _, v := range s.inputs {
-			places[v].last = len(kept)
+			buffers[v].last = len(kept)
 		}
 		kept = append(kept, s)
 	}
 	for _, v := range outputs {
-		places[v].last = forever
+		buffers[v].last = forever
 	}
-	takeOver(kept, places)
-	top := arrange(arenaOf(kept, places))
+	takeOver(kept, buffers)
+	top := arrange(arenaOf(kept, buffers))
 	if err := c.checkMemory(max(top, c.staging)); err != nil {
 		return err
 	}
-	c.prog.link(c, kept, places, tensor.Memory[float32](max(top, c.staging)), outputs)
+	c.prog.link(c, kept, buffers, tensor.Memory[float32](max(top, c.staging)), outputs)
 	return nil
 }
 
@@ -108,7 +108,7 @@ func (c *compiler) checkMemory(arena int) error {
 	return nil
 }
 
-// findRead finds the parameters that are read at their place, by more than packing and
+// findRead finds the parameters that are read themselves, by more than packing and
 // looking up: biases and norms.
 func (c *compiler) findRead(steps []*step, outputs []graph.Value) {
 	read := func(v graph.Value) {
@@ -137,22 +137,22 @@ func isParam(n *graph.Node) bool {
 	return ok
 }
 
-// param is the place of a parameter.
-func (c *compiler) param(n *graph.Node) *place {
+// param is the buffer of a parameter.
+func (c *compiler) param(n *graph.Node) *buffer {
 	cell := c.weights.cells[n.Op.(graph.Param).Name]
 	switch {
 	case c.updated[n]:
 		c.prog.updates = append(c.prog.updates, cell)
-		return &place{own: cell.writable()}
+		return &buffer{own: cell.writable()}
 	case c.read[n]:
-		return &place{own: cell.readable()}
+		return &buffer{own: cell.readable()}
 	}
-	return &place{own: []float32{}} // which no step reads
+	return &buffer{own: []float32{}} // which no step reads
 }
 
-// leaf places values that need no step: inputs, parameters, constants, and
+// leaf gives buffers to values that need no step: inputs, parameters, constants, and
 // values that are another's memory in another shape.
-func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
+func (c *compiler) leaf(n *graph.Node, buffers map[graph.Value]*buffer) bool {
 	v := n.Output(0)
 	switch op := n.Op.(type) {
 	case graph.Input:
@@ -163,17 +163,17 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 			t.F32 = tensor.Memory[float32](op.Type.Shape.Size())
 		}
 		c.prog.inputs[op.Name] = t
-		places[v] = &place{own: t.F32, ints: t.I32}
+		buffers[v] = &buffer{own: t.F32, ints: t.I32}
 	case graph.Param:
-		places[v] = c.param(n)
+		buffers[v] = c.param(n)
 	case graph.Fill:
 		constant := tensor.Memory[float32](op.Shape.Size())
 		for i := range constant {
 			constant[i] = op.Value
 		}
-		places[v] = &place{own: constant}
+		buffers[v] = &buffer{own: constant}
 	case graph.Reshape, graph.Detach:
-		places[v] = places[n.Inputs[0]]
+		buffers[v] = buffers[n.Inputs[0]]
 	default:
 		return false
 	}
@@ -181,14 +181,14 @@ func (c *compiler) leaf(n *graph.Node, places map[graph.Value]*place) bool {
 }
 
 // takeOver lets results use the memory of an input that dies at their step.
-func takeOver(steps []*step, places map[graph.Value]*place) {
+func takeOver(steps []*step, buffers map[graph.Value]*buffer) {
 	for i, s := range steps {
 		for _, k := range s.inPlace {
-			from, to := places[s.inputs[k]].at(), places[s.outputs[0]]
+			from, to := buffers[s.inputs[k]].at(), buffers[s.outputs[0]]
 			if from.own != nil || from.last != i || from.first == i || !s.fits(i, from, to) {
 				continue
 			}
-			if s.alone && sharesPlace(s, k, from, places) {
+			if s.alone && sharesBuffer(s, k, from, buffers) {
 				continue
 			}
 			to.into, from.last, from.size = from, to.last, to.size
@@ -197,16 +197,16 @@ func takeOver(steps []*step, places map[graph.Value]*place) {
 	}
 }
 
-// fits tells whether an output may take over a place: one of its size or, if it can
+// fits tells whether an output may take over a buffer: one of its size or, if it can
 // grow into it, a smaller one that no other step must hold larger than it needs.
-func (s *step) fits(i int, from, to *place) bool {
+func (s *step) fits(i int, from, to *buffer) bool {
 	return from.size == to.size || s.grows && from.size < to.size && from.first == i-1
 }
 
-// sharesPlace tells whether another input of the step lies in the same memory.
-func sharesPlace(s *step, k int, p *place, places map[graph.Value]*place) bool {
+// sharesBuffer tells whether another input of the step lies in the same memory.
+func sharesBuffer(s *step, k int, p *buffer, buffers map[graph.Value]*buffer) bool {
 	for j, v := range s.inputs {
-		if j != k && places[v].at() == p {
+		if j != k && buffers[v].at() == p {
 			return true
 		}
 	}
@@ -214,34 +214,34 @@ func sharesPlace(s *step, k int, p *place, places map[graph.Value]*place) bool {
 }
 
 // arenaOf lists what needs a part of the arena, scratch memory among it.
-func arenaOf(steps []*step, places map[graph.Value]*place) []*place {
-	var all []*place
+func arenaOf(steps []*step, buffers map[graph.Value]*buffer) []*buffer {
+	var all []*buffer
 	for i, s := range steps {
 		if !s.update {
 			for _, v := range s.outputs {
-				if p := places[v]; p.into == nil {
+				if p := buffers[v]; p.into == nil {
 					all = append(all, p)
 				}
 			}
 		}
 		if s.scratch > 0 {
-			s.scratchAt = &place{size: s.scratch, first: i, last: i}
+			s.scratchAt = &buffer{size: s.scratch, first: i, last: i}
 			all = append(all, s.scratchAt)
 		}
 	}
 	return all
 }
 
-// arrange finds offsets, the largest place first: each the lowest that is free for as
-// long as the place is needed (Pisarchyk and Lee, arXiv 2001.03288, "greedy by size").
+// arrange finds offsets, the largest buffer first: each the lowest that is free for as
+// long as the buffer is needed (Pisarchyk and Lee, arXiv 2001.03288, "greedy by size").
 // It returns the words that all of them take.
-func arrange(places []*place) (top int) {
-	order := slices.Clone(places)
-	slices.SortStableFunc(order, func(a, b *place) int { return b.size - a.size })
-	placed := make([]*place, 0, len(order)) // by offset
+func arrange(buffers []*buffer) (top int) {
+	order := slices.Clone(buffers)
+	slices.SortStableFunc(order, func(a, b *buffer) int { return b.size - a.size })
+	done := make([]*buffer, 0, len(order)) // by offset
 	for _, p := range order {
 		p.offset = 0
-		for _, q := range placed {
+		for _, q := range done {
 			if q.last < p.first || p.last < q.first {
 				continue
 			}
@@ -251,8 +251,8 @@ func arrange(places []*place) (top int) {
 			p.offset = max(p.offset, roundUp(q.offset+q.size, align))
 		}
 		top = max(top, roundUp(p.offset+p.size, align))
-		i, _ := slices.BinarySearchFunc(placed, p.offset, func(q *place, at int) int { return q.offset - at })
-		placed = slices.Insert(placed, i, p)
+		i, _ := slices.BinarySearchFunc(done, p.offset, func(q *buffer, at int) int { return q.offset - at })
+		done = slices.Insert(done, i, p)
 	}
 	return top
 }

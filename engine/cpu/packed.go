@@ -56,7 +56,7 @@ type wantedLayout struct {
 	layoutKey
 }
 
-// use gives a program its layout of a parameter. The new ones lie in one piece, so that
+// use gives a program its layout of a parameter. The new ones lie side by side, so that
 // large pages hold nothing else.
 func (c *compiler) use(name string, key layoutKey, plan *gemm.Plan) gemm.Weights {
 	cell := c.weights.cells[name]

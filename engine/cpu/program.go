@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,8 +45,8 @@ func (e *indexError) Error() string {
 }
 
 // link binds the steps to their memory.
-func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place, arena []float32, outputs []graph.Value) {
-	memory := func(pl *place) []float32 {
+func (p *Program) link(c *compiler, steps []*step, buffers map[graph.Value]*buffer, arena []float32, outputs []graph.Value) {
+	memory := func(pl *buffer) []float32 {
 		pl = pl.at()
 		if pl.own != nil || pl.ints != nil {
 			return pl.own
@@ -56,14 +55,14 @@ func (p *Program) link(c *compiler, steps []*step, places map[graph.Value]*place
 	}
 	p.halves, p.params = c.fused.halves, c.weights.cells
 	p.values = func(v graph.Value) []float32 {
-		m := memory(places[v])
-		return m[:min(v.Shape().Size(), len(m))] // the place may have grown
+		m := memory(buffers[v])
+		return m[:min(v.Shape().Size(), len(m))] // the buffer may have grown
 	}
 	ints := func(v graph.Value) []int32 {
 		if v.Type().DType != graph.Int32 {
 			return nil
 		}
-		if own := places[v].at().ints; own != nil {
+		if own := buffers[v].at().ints; own != nil {
 			return own
 		}
 		return intsOf(p.values(v))
@@ -172,14 +171,6 @@ func (p *Program) changes() {
 	}
 }
 
-// clock is the time, if it is wanted.
-func (p *Program) clock() (t time.Time) {
-	if p.profile != nil {
-		t = time.Now()
-	}
-	return t
-}
-
 // failure is an error that a task of the last run met.
 func (p *Program) failure() error {
 	if e := p.failed.Swap(nil); e != nil {
@@ -219,103 +210,6 @@ func (p *Program) packAhead(all []frozen, staging []float32) {
 			return
 		}
 	}
-}
-
-// FindNonFinite implements engine.Program.
-func (p *Program) FindNonFinite() (where string, err error) {
-	p.pool.locked(func() { where, err = p.findNonFinite() })
-	return where, err
-}
-
-func (p *Program) findNonFinite() (string, error) {
-	if err := p.pack(always); err != nil {
-		return "", err
-	}
-	for name, t := range p.inputs {
-		if !finite(t.F32) {
-			return "input " + name, nil
-		}
-	}
-	for _, s := range p.steps {
-		if s.update {
-			continue
-		}
-		for _, v := range s.inputs {
-			if op, ok := v.Node.Op.(graph.Param); ok && !finiteTensor(p.params[op.Name].value.Load()) {
-				return "parameter " + op.Name, nil
-			}
-		}
-		p.pool.Run(s.phases)
-		if err := p.failure(); err != nil {
-			return "", err
-		}
-		for _, v := range s.outputs {
-			ok := v.Type().DType != graph.Float32
-			switch {
-			case ok:
-			case p.halves[v]:
-				ok = finiteHalves(tensor.BF16, tensor.Halves(p.values(v))[:v.Shape().Size()])
-			default:
-				ok = finite(p.values(v))
-			}
-			if !ok {
-				return s.name, nil
-			}
-		}
-	}
-	return "", nil
-}
-
-func finiteTensor(t *tensor.Tensor) bool {
-	if t.Half != nil {
-		return finiteHalves(t.Format, t.Half)
-	}
-	return finite(t.F32)
-}
-
-func finiteHalves(f tensor.Format, x []uint16) bool {
-	exponent := uint16(0x7f80)
-	if f == tensor.F16 {
-		exponent = 0x7c00
-	}
-	for _, v := range x {
-		if v&exponent == exponent {
-			return false
-		}
-	}
-	return true
-}
-
-func finite(x []float32) bool {
-	for _, v := range x {
-		if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
-			return false
-		}
-	}
-	return true
-}
-
-// StepCost is the time of one step since profiling began.
-type StepCost struct {
-	Name, Op, Algorithm string
-	Time                time.Duration
-	Flops               int64 // of one run
-}
-
-// StartProfile begins to measure the time of every step.
-func (p *Program) StartProfile() { p.profile = make([]time.Duration, len(p.steps)) }
-
-// Profile lists the steps with their times, zero before StartProfile.
-func (p *Program) Profile() []StepCost {
-	var all []StepCost
-	for i, s := range p.steps {
-		cost := StepCost{Name: s.name, Op: s.op, Algorithm: s.algorithm, Flops: s.flops}
-		if p.profile != nil {
-			cost.Time = p.profile[i]
-		}
-		all = append(all, cost)
-	}
-	return all
 }
 
 func opName(n *graph.Node) string { return fmt.Sprintf("%T", n.Op)[len("graph."):] }

@@ -10,7 +10,7 @@ import (
 const sumBlock = 64
 
 // lowerReduce folds neighbouring axes: the array is [outer, rows, inner] and
-// the rows are summed, in chunks of fixed size. Axes that are not neighbours
+// the rows are summed, in blocks of fixed size. Axes that are not neighbours
 // are folded one group after the other.
 func lowerReduce(op graph.Reduce, shape graph.Shape) lowered {
 	outer, rows, inner, simple := folded(op.Axes, shape)
@@ -56,19 +56,19 @@ func folded(axes []int, shape graph.Shape) (outer, rows, inner int, ok bool) {
 // sumRows sums x [outer, rows, inner] over rows into y [outer, inner], or
 // [outer] where a single number was spread over inner columns.
 func sumRows(x, y []float32, outer, rows, inner int, scale float64) []par.Phase {
-	chunk := max(1<<15/inner, 1)
-	chunks := (rows + chunk - 1) / chunk
-	part := make([]float64, outer*chunks*inner)
-	sums := make([]float32, outer*chunks*inner)
-	own := make([]vec.Rows, outer*chunks)
+	block := max(1<<15/inner, 1)
+	blocks := (rows + block - 1) / block
+	partial := make([]float64, outer*blocks*inner)
+	sums := make([]float32, outer*blocks*inner)
+	own := make([]vec.Rows, outer*blocks)
 	spread := len(y) != outer*inner
 	return []par.Phase{
-		{Name: "sum", Tasks: outer * chunks, Run: func(task, _ int) {
-			o, k := task/chunks, task%chunks
-			total, sum := part[task*inner:][:inner], sums[task*inner:][:inner]
+		{Name: "sum", Tasks: outer * blocks, Run: func(task, _ int) {
+			o, k := task/blocks, task%blocks
+			total, sum := partial[task*inner:][:inner], sums[task*inner:][:inner]
 			clear(total)
-			for r := k * chunk; r < min((k+1)*chunk, rows); r += sumBlock {
-				end := min(r+sumBlock, (k+1)*chunk, rows)
+			for r := k * block; r < min((k+1)*block, rows); r += sumBlock {
+				end := min(r+sumBlock, (k+1)*block, rows)
 				clear(sum)
 				own[task].Sum(x[(o*rows+r)*inner:(o*rows+end)*inner], sum)
 				for i, v := range sum {
@@ -81,8 +81,8 @@ func sumRows(x, y []float32, outer, rows, inner int, scale float64) []par.Phase 
 				var all float64
 				for i := range inner {
 					var v float64
-					for k := range chunks {
-						v += part[(o*chunks+k)*inner+i]
+					for k := range blocks {
+						v += partial[(o*blocks+k)*inner+i]
 					}
 					if !spread {
 						y[o*inner+i] = float32(v * scale)

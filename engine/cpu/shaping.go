@@ -19,7 +19,7 @@ func lowerCopies(n *graph.Node) lowered {
 	}
 	y := n.Out[0].Shape
 	outer, inner := y[:axis].Size(), y[axis+1:].Size()
-	block := max(pieceSize/max(y[axis:].Size(), 1), 1)
+	block := max(blockSize/max(y[axis:].Size(), 1), 1)
 	return bound(func(b *binding) []par.Phase {
 		return []par.Phase{{Name: "copy", Tasks: (outer + block - 1) / block, Run: func(task, _ int) {
 			for o := task * block; o < min((task+1)*block, outer); o++ {
@@ -55,7 +55,7 @@ func lowerTranspose(op graph.Transpose, in graph.Shape) lowered {
 	last := rank - 1
 	n := out[last]
 	rows := out.Size() / max(n, 1)
-	block := max(pieceSize/n, 1)
+	block := max(blockSize/n, 1)
 	return bound(func(b *binding) []par.Phase {
 		x, y := b.in[0], b.out[0]
 		return []par.Phase{{Name: "transpose", Tasks: (rows + block - 1) / block, Run: func(task, _ int) {

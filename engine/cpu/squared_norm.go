@@ -8,10 +8,10 @@ import (
 	"github.com/ldm-go/ldm/graph"
 )
 
-// squaredNorm sums squares in pieces of fixed size, and then the pieces in order.
+// squaredNorm sums squares in blocks of fixed size, and then the blocks in order.
 type squaredNorm struct {
 	in  [][]float32
-	sum [][]float64 // of every piece
+	sum [][]float64 // of every block
 	out []float32
 }
 
@@ -22,32 +22,32 @@ const nearSquares = 1 << 16
 func newSquaredNorm(in [][]float32, out []float32) *squaredNorm {
 	n := &squaredNorm{in: in, out: out}
 	for _, x := range in {
-		n.sum = append(n.sum, make([]float64, (len(x)+pieceSize-1)/pieceSize))
+		n.sum = append(n.sum, make([]float64, (len(x)+blockSize-1)/blockSize))
 	}
 	return n
 }
 
 // squares is the phase that sums the squares of some inputs.
 func (n *squaredNorm) squares(inputs ...int) par.Phase {
-	type piece struct{ input, at int }
-	var all []piece
+	type block struct{ input, at int }
+	var all []block
 	for _, k := range inputs {
 		for at := range n.sum[k] {
-			all = append(all, piece{k, at})
+			all = append(all, block{k, at})
 		}
 	}
 	return par.Phase{Name: "squared norm", Tasks: len(all), Run: func(t, _ int) {
 		k, at := all[t].input, all[t].at
-		n.sum[k][at] = vec.SquaredNorm(n.in[k][at*pieceSize : min((at+1)*pieceSize, len(n.in[k]))])
+		n.sum[k][at] = vec.SquaredNorm(n.in[k][at*blockSize : min((at+1)*blockSize, len(n.in[k]))])
 	}}
 }
 
-// total is the phase that adds up all pieces.
+// total is the phase that adds up all blocks.
 func (n *squaredNorm) total() par.Phase {
 	return par.Serial("squared norm", func() {
 		var sum float64
-		for _, pieces := range n.sum {
-			for _, v := range pieces {
+		for _, blocks := range n.sum {
+			for _, v := range blocks {
 				sum += v
 			}
 		}

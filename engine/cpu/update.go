@@ -16,8 +16,8 @@ func lowerAdamW(op graph.AdamW) lowered {
 	return lowered{update: true, bind: func(b *binding) []par.Phase {
 		p, m, v, g := b.in[0], b.in[1], b.in[2], b.in[3]
 		rate, step, norm2 := b.in[4], b.in[5], b.in[6]
-		steps := make([]vec.AdamWStep, (len(p)+pieceSize-1)/pieceSize) // one for each task
-		return pieces("adamw", len(p), func(i, j int) {
+		steps := make([]vec.AdamWStep, (len(p)+blockSize-1)/blockSize) // one for each task
+		return blocks("adamw", len(p), func(i, j int) {
 			if !isFinite(norm2[0]) {
 				return
 			}
@@ -25,7 +25,7 @@ func lowerAdamW(op graph.AdamW) lowered {
 			if norm := math.Sqrt(float64(norm2[0])); op.Clip > 0 && norm > float64(op.Clip) {
 				scale = float64(op.Clip) / norm
 			}
-			s := &steps[i/pieceSize]
+			s := &steps[i/blockSize]
 			k := vec.AdamW{Rate: float64(rate[0]), Beta1: float64(op.Beta1), Beta2: float64(op.Beta2), Eps: float64(op.Eps), Decay: float64(op.Decay)}
 			*s = k.Step(float64(step[0]), scale)
 			s.Apply(p[i:j], m[i:j], v[i:j], g[i:j])
@@ -36,7 +36,7 @@ func lowerAdamW(op graph.AdamW) lowered {
 func lowerEMA() lowered {
 	return lowered{update: true, bind: func(b *binding) []par.Phase {
 		shadow, p, decay, norm2 := b.in[0], b.in[1], b.in[2], b.in[3]
-		return pieces("ema", len(p), func(i, j int) {
+		return blocks("ema", len(p), func(i, j int) {
 			if !isFinite(norm2[0]) {
 				return
 			}
@@ -47,7 +47,7 @@ func lowerEMA() lowered {
 
 // mergeUpdates makes one phase of each run of updates with the moving averages behind
 // them, so that small parameters do not cost a phase each. They are independent of each
-// other, but for an average: of every piece of a parameter it comes right behind the
+// other, but for an average: of every block of a parameter it comes right behind the
 // update, which leaves it in the cache.
 func (p *Program) mergeUpdates(steps []*step) []*step {
 	var out []*step
@@ -71,22 +71,22 @@ func (s *step) averages() bool {
 }
 
 // together is one phase of the tasks of several updates: a task of a parameter's update
-// and that of its average are of the same piece.
+// and that of its average are of the same block.
 func (p *Program) together(steps []*step) par.Phase {
-	type piece struct {
+	type block struct {
 		param *float32
 		n     int
 	}
 	var all [][]func(task, worker int)
 	var number []int
-	at := map[piece]int{}
+	at := map[block]int{}
 	for _, s := range steps {
 		param := s.inputs[0]
 		if s.averages() {
 			param = s.inputs[1]
 		}
 		for n := range s.phases[0].Tasks {
-			k := piece{unsafe.SliceData(p.values(param)), n}
+			k := block{unsafe.SliceData(p.values(param)), n}
 			if _, ok := at[k]; !ok {
 				at[k] = len(all)
 				all, number = append(all, nil), append(number, n)

@@ -5,7 +5,7 @@
 // found through an address of its own, so a convolution is a product whose
 // rows are pixels shifted by each tap of the kernel, and no im2col is built.
 // In float32 the tiles are registers (AVX-512, AVX2, or plain Go); in bfloat16
-// they are tiles of 32x32 (AMX or AVX-512 BF16) over a zero-padded copy of a band
+// they are tiles of 32x32 (AMX or AVX-512 BF16) over a zero-padded copy of some rows
 // of the picture, where a shift by a tap is a constant distance. Float32 uses those
 // on AMX too, with every number split into two. Its 3x3 convolutions take Winograd's
 // way where that is faster, along rows on AMX and in both directions elsewhere.
@@ -61,7 +61,7 @@ func NewSmall(prec Precision) *Small { return small.NewSmall(prec) }
 // split, whether or not that is the fastest way.
 func NewSmallTiles(level isa.Level, split bool) *Small { return small.NewSmallTiles(level, split) }
 
-// NewGradSum plans for pieces of so many of the s.K rows, by one worker each.
-func NewGradSum(s MatMul, piece int, prec Precision, workers int) *GradSum {
-	return tiled.NewGradSum(s, piece, prec, workers)
+// NewGradSum plans for blocks of so many of the s.K rows, by one worker each.
+func NewGradSum(s MatMul, rows int, prec Precision, workers int) *GradSum {
+	return tiled.NewGradSum(s, rows, prec, workers)
 }

@@ -28,11 +28,11 @@ func normalised(c plans.Conv, x []float32, norm plans.Norm) []float32 {
 }
 
 // TestNormed: normalised on their way, pictures give the bits that they give when
-// they are normalised before, whatever the bands and however many the workers.
+// they are normalised before, whatever the blocks and however many the workers.
 func TestNormed(t *testing.T) {
 	tl := kernels.TilesFor(isa.Current())
 	flat := []plans.Conv{{N: 5, H: 1, W: 700, C: 72, O: 33, KH: 1, KW: 1, Stride: 1}, {N: 2, H: 6, W: 5, C: 100, O: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}}
-	for i, c := range append(flat, banded[1], banded[2], banded[3]) {
+	for i, c := range append(flat, blocked[1], blocked[2], blocked[3]) {
 		for _, split := range []bool{false, true} {
 			silu := (i%2 == 0) != split
 			oh, ow := c.OutSize()

@@ -78,7 +78,7 @@ func (p *problem) weights() plans.Order {
 	return p.conv.Weights()
 }
 
-// source finds the rows of the left operand, product the positions of its bands.
+// source finds the rows of the left operand, product the positions of a block.
 func (p *problem) source() plans.Source {
 	if p.Direction == ToPicture {
 		return plans.BackwardSource(p.conv)

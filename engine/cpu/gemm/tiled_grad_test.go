@@ -30,15 +30,15 @@ func TestTurnTaps(t *testing.T) {
 // TestGradCut: tasks cover all channels and positions, for any shape, and their memory
 // is bounded.
 func TestGradCut(t *testing.T) {
-	for _, c := range append(banded, plans.Conv{N: 8, H: 8, W: 8, C: 1280, O: 1280, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}) {
+	for _, c := range append(blocked, plans.Conv{N: 8, H: 8, W: 8, C: 1280, O: 1280, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}) {
 		p := plans.Forward(c)
 		for parts := 1; parts <= 2; parts++ {
 			cut := tiled.CutGradW(tiled.GradBytes, tiled.GradTasks, &p, c, parts)
-			if cut.Tall*cut.RowGroups < cut.RowTiles || cut.Wide*cut.ColGroups < cut.ColTiles || cut.Length*cut.Splits < p.Positions() {
+			if cut.Tall*cut.RowBlocks < cut.RowTiles || cut.Wide*cut.ColBlocks < cut.ColTiles || cut.Length*cut.Splits < p.Positions() {
 				t.Errorf("%+v: %+v leaves something out", c, cut)
 			}
-			if cut.Band%kernels.Step != 0 || cut.Chunk%kernels.Step != 0 || cut.Chunk > tiled.ChunkSteps*kernels.Step || cut.Length%kernels.Step != 0 {
-				t.Errorf("%+v: %+v: pieces that are not whole steps", c, cut)
+			if cut.KBlock%kernels.Step != 0 || cut.InnerK%kernels.Step != 0 || cut.InnerK > tiled.KBlockSteps*kernels.Step || cut.Length%kernels.Step != 0 {
+				t.Errorf("%+v: %+v: blocks that are not whole steps", c, cut)
 			}
 			if bytes := cut.Tall * cut.Wide * cut.Taps * kernels.Side * kernels.Side * 4; bytes > tiled.GradBytes {
 				t.Errorf("%+v: sums of %d bytes", c, bytes)

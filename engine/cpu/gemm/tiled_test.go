@@ -20,9 +20,9 @@ func bestTiles() kernels.Tiles {
 	return kernels.TilesFor(all[len(all)-1])
 }
 
-// banded are convolutions of several of the smallest bands, which begin anywhere
+// blocked are convolutions of several of the smallest blocks, which begin anywhere
 // in a row; the paddings differ from side to side.
-var banded = []plans.Conv{
+var blocked = []plans.Conv{
 	{N: 3, H: 20, W: 26, C: 20, O: 19, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 3, H: 23, W: 31, C: 40, O: 37, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 	{N: 3, H: 29, W: 33, C: 32, O: 70, KH: 3, KW: 3, Stride: 1, PadTop: 0, PadBottom: 2, PadLeft: 2, PadRight: 0},
@@ -37,10 +37,10 @@ var banded = []plans.Conv{
 	{N: 3, H: 12, W: 20, C: 704, O: 33, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 }
 
-// TestBands: bits depend neither on bands, nor on workers, nor on what else is in
+// TestBlocks: bits depend neither on blocks, nor on workers, nor on what else is in
 // the batch; and split products are float32 but for 1e-5 of the largest.
-func TestBands(t *testing.T) {
-	for i, c := range banded {
+func TestBlocks(t *testing.T) {
+	for i, c := range blocked {
 		if testing.Short() && i%4 != 0 {
 			continue
 		}
@@ -54,21 +54,21 @@ func TestBands(t *testing.T) {
 			x, w, dy := s.x, s.w, s.dy
 			one := c
 			one.N = 1
-			check := func(what string, bands int, plan func(c plans.Conv, bytes, workers int) *plans.Plan, x []float32, n int) []float32 {
+			check := func(what string, blocks int, plan func(c plans.Conv, bytes, workers int) *plans.Plan, x []float32, n int) []float32 {
 				y, alone := make([]float32, n), make([]float32, n/3)
 				args := plans.Args{X: x, W: w, Y: y}
 				run(plan(c, 1<<40, 1), 1, args)
 				for workers := 1; workers <= 3; workers++ {
 					p := plan(c, 0, workers)
 					args.Y = make([]float32, n)
-					if got := len(p.Bind(plans.Args{X: x, W: make([]float32, p.PackedLen), Y: args.Y, Scratch: make([]float32, p.ScratchLen)})); got < bands {
+					if got := len(p.Bind(plans.Args{X: x, W: make([]float32, p.PackedLen), Y: args.Y, Scratch: make([]float32, p.ScratchLen)})); got < blocks {
 						t.Errorf("%s: %d phases", what, got)
 					}
 					run(p, workers, args)
 					same(t, what, args.Y, y)
 					args.Y = make([]float32, n)
 					run(plan(c, 1<<40, workers), workers, args)
-					same(t, what+" in stripes", args.Y, y)
+					same(t, what+" in own blocks", args.Y, y)
 				}
 				run(plan(one, 0, 2), 2, plans.Args{X: x[len(x)/3*2:], W: w, Y: alone})
 				same(t, what+" alone", alone, y[n/3*2:])
@@ -116,19 +116,19 @@ func TestBandMemory(t *testing.T) {
 	}
 }
 
-// TestManyTiles holds calls for several tiles, with places of their own, against
+// TestManyTiles holds calls for several tiles, with offsets of their own, against
 // the twin and against calls for one tile; and what they store against put.
 func TestManyTiles(t *testing.T) {
 	const lda, taps, steps = 160, 3, 2
 	a, b := make([]uint16, 4*kernels.Side*lda), make([]uint32, (taps+2)*steps*16*kernels.Side+3*kernels.Side)
 	kernels.RowPortable(&a[0], &random(len(a), 1)[0], len(a))
 	kernels.PairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
-	offsets, places, moves := []int{64, 0, 3 * lda * 2}, []int{2048 * steps, 0, 3 * 2048 * steps}, []int{lda * 2, 40 * lda * 2, 7 * lda * 2}
+	offsets, offsetsB, moves := []int{64, 0, 3 * lda * 2}, []int{2048 * steps, 0, 3 * 2048 * steps}, []int{lda * 2, 40 * lda * 2, 7 * lda * 2}
 	shifts := []int{0, 128, 3 * 128}
 	args := func(acc []float32, resume int, gaps *int) *kernels.TileArgs {
 		return &kernels.TileArgs{
 			A: uintptr(bytesOf(a)), Lda: lda * 2, Offsets: &offsets[0], Taps: taps, Steps: steps, Resume: resume, Gaps: gaps,
-			B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &moves[0], Count: len(moves), Places: &places[0], Shifts: &shifts[0],
+			B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &moves[0], Count: len(moves), OffsetsB: &offsetsB[0], Shifts: &shifts[0],
 		}
 	}
 	for i, gaps := range []*int{nil, &[]int{16 * lda * 2, 40 * lda * 2, 3 * lda * 2}[0]} {
@@ -143,7 +143,7 @@ func TestManyTiles(t *testing.T) {
 		y := random(len(moves)*kernels.Side*kernels.Side, 8)
 		stored := slices.Clone(y)
 		put := putOf(got, y, 16*i)
-		g.Passing = i
+		g.Streaming = i
 		g.Fetch, g.FetchEnd, g.Put, g.Rate = g.B, g.B+4096, &put, 8*kernels.StoresOf(taps*steps)
 		bestTiles().Tile(g)
 		kernels.TilePortable(tw)

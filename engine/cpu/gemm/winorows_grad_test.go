@@ -12,8 +12,8 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/par"
 )
 
-// rowsGradConvs have lines of several pictures, of one row and of a part of a row,
-// pictures that do not fill a line, channels that end within a tile, and bands of
+// rowsGradConvs have steps of several pictures, of one row and of a part of a row,
+// pictures that do not fill a step, channels that end within a tile, and K blocks of
 // different lengths.
 var rowsGradConvs = []plans.Conv{
 	{N: 5, H: 4, W: 4, C: 32, O: 48},
@@ -52,17 +52,17 @@ func TestWinogradRowsGrad(t *testing.T) {
 	}
 }
 
-// TestRowsGradCut: tasks cover all channels, bands all rows of all pictures once, and
+// TestRowsGradCut: tasks cover all channels, K blocks all rows of all pictures once, and
 // their memory is bounded.
 func TestRowsGradCut(t *testing.T) {
 	for _, c := range append(rowsGradConvs, square(8, 8, 1280, 1280), square(2, 64, 320, 640), square(1, 512, 128, 128)) {
 		p := winorows.Grad{RowsGradCut: winorows.CutRowsGrad(c), Conv: c}
-		if p.Tall*p.RowGroups < p.RowTiles || p.Wide*p.ColGroups < p.ColTiles {
+		if p.Tall*p.RowBlocks < p.RowTiles || p.Wide*p.ColBlocks < p.ColTiles {
 			t.Errorf("%+v: %+v leaves something out", c, p.RowsGradCut)
 		}
 		seen := make([]int, c.N*c.H*c.W)
-		for i := range p.Bands * p.Together * p.Band {
-			if at := p.RowAt(i/(p.Together*p.Band), i/p.Band%p.Together, i%p.Band); at >= 0 {
+		for i := range p.KBlocks * p.Together * p.BlockSteps {
+			if at := p.RowAt(i/(p.Together*p.BlockSteps), i/p.BlockSteps%p.Together, i%p.BlockSteps); at >= 0 {
 				for x := range 2 * p.Across {
 					seen[at+x]++
 				}
@@ -77,7 +77,7 @@ func TestRowsGradCut(t *testing.T) {
 	}
 }
 
-// TestRowsGradChoice: pictures whose rows fill lines, and channels enough.
+// TestRowsGradChoice: pictures whose rows fill steps, and channels enough.
 func TestRowsGradChoice(t *testing.T) {
 	few := square(8, 16, 96, 4)
 	strided := square(8, 16, 96, 96)

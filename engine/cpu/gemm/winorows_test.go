@@ -24,8 +24,8 @@ func rowsTiles() []kernels.Tiles {
 	return all
 }
 
-// rowsConvs have strips of several widths, blocks that end within a row, odd numbers of
-// lines, pictures that are joined, channels that end within a step or a pass, and
+// rowsConvs have blocks of several widths, blocks that end within a row, odd numbers of
+// half tiles, pictures that are joined, channels that end within a step or a K block, and
 // paddings that differ.
 var rowsConvs = []plans.Conv{
 	{N: 1, H: 8, W: 8, C: 32, O: 32, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
@@ -202,7 +202,7 @@ func TestWinogradRowsChoice(t *testing.T) {
 		{square(1, 64, 320, 320), true}, {square(1, 24, 640, 640), true}, {training, true},
 		{square(1, 16, 2560, 1280), true}, {square(1, 16, 2560, 2560), false}, // filters are read for few results
 		{square(1, 64, 320, 4), false}, {square(1, 256, 64, 64), false},
-		{square(1, 1022, 128, 128), false}, // strips of 73 pairs
+		{square(1, 1022, 128, 128), false}, // blocks of 73 pairs
 		{square(1, 63, 320, 320), false}, {strided, false},
 	} {
 		for _, n := range []int{1, 32} { // never by the batch
@@ -266,11 +266,11 @@ func TestWideRows(t *testing.T) {
 // TestTilesInFours holds the products whose sums are joined against the twin: pairs of
 // results, of which some are dropped.
 func TestTilesInFours(t *testing.T) {
-	const lda, groups = 160, 3
+	const lda, blocks = 160, 3
 	a, b := make([]uint16, 4*kernels.Side*lda), make([]uint32, 9*16*kernels.Side)
 	kernels.RowPortable(&a[0], &random(len(a), 1)[0], len(a))
 	kernels.PairsPortable(&b[0], &random(len(b), 2)[0], &random(len(b), 3)[0], len(b))
-	offsets, moves, gaps, shifts := []int{64, 0}, make([]int, 4*groups), make([]int, 4*groups), make([]int, 4*groups)
+	offsets, moves, gaps, shifts := []int{64, 0}, make([]int, 4*blocks), make([]int, 4*blocks), make([]int, 4*blocks)
 	for i := range moves {
 		moves[i], gaps[i], shifts[i] = i*5*lda*2, (16+i%3)*lda*2, i%4*2048
 	}
@@ -278,18 +278,18 @@ func TestTilesInFours(t *testing.T) {
 	for _, add := range []int{0, 1} {
 		var all [2][]float32
 		for i, tl := range []kernels.Tiles{rowsTiles()[len(rowsTiles())-1], kernels.PortableTiles} {
-			acc, y := make([]float32, 4*groups*kernels.Side*kernels.Side), random((2*groups*kernels.Side+1)*kernels.Side, 5)
-			rows := make([]uintptr, 2*(groups*kernels.Side+kernels.StoresAhead))
-			for r := range 2 * groups * kernels.Side {
+			acc, y := make([]float32, 4*blocks*kernels.Side*kernels.Side), random((2*blocks*kernels.Side+1)*kernels.Side, 5)
+			rows := make([]uintptr, 2*(blocks*kernels.Side+kernels.StoresAhead))
+			for r := range 2 * blocks * kernels.Side {
 				if r%5 > 0 {
 					rows[r] = kernels.AddressOf(y[r*kernels.Side:])
 				}
 			}
-			put := kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: groups * kernels.Side, Add: add, Delta: kernels.Side * 4, Bias: &bias[0], Mask: plans.LowMask(25)}
+			put := kernels.PutArgs{Acc: &acc[0], Rows: &rows[0], Count: blocks * kernels.Side, Add: add, Delta: kernels.Side * 4, Bias: &bias[0], Mask: plans.LowMask(25)}
 			tl.Tile(&kernels.TileArgs{
 				A: uintptr(bytesOf(a)), Lda: lda * 2, Offsets: &offsets[0], Taps: 2, Steps: 1,
 				B: uintptr(bytesOf(b)), Ldb: 128, Second: 64, Next: 2048, Acc: &acc[0], Moves: &moves[0], Gaps: &gaps[0], Shifts: &shifts[0],
-				Count: 4 * groups, Fours: 2, LowA: 192, LowB: 2048, Put: &put, Rate: 16 * kernels.StoresOf(8),
+				Count: 4 * blocks, Fours: 2, LowA: 192, LowB: 2048, Put: &put, Rate: 16 * kernels.StoresOf(8),
 			})
 			all[i] = y
 		}

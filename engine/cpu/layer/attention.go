@@ -32,16 +32,16 @@ const (
 )
 
 const (
-	// groupFlops is the work that makes a task worth its start.
-	groupFlops = 1 << 20
+	// taskFlops is the work that makes a task worth its start.
+	taskFlops = 1 << 20
 	// fewPositions and enoughPictures bound attentions whose tasks take whole pictures.
 	fewPositions, enoughPictures = 288, 16
 )
 
-// group is the number of units of so much work, heads of a picture, in a task. The heads
-// lie side by side in memory: if there are pictures enough, a task takes all of one.
-func (a *Attention) group(work int) int {
-	n := max(groupFlops/work, 1)
+// taskHeads is the number of heads, of so much work each, in a task. Those of a picture lie
+// side by side in memory: if there are pictures enough, a task takes all of one.
+func (a *Attention) taskHeads(work int) int {
+	n := max(taskFlops/work, 1)
 	if a.manyPictures() {
 		n = max(n, a.Heads)
 	}
@@ -107,9 +107,9 @@ func (m *memory) take(n int) []float32 {
 }
 
 // even is the length of a block when n things are cut into as few blocks of at
-// most that length as can be, all of one length, a multiple of unit.
-func even(n, most, unit int) int {
-	return roundUp(ceilDiv(n, ceilDiv(n, most)), unit)
+// most that length as can be, all of one length, a multiple of factor.
+func even(n, most, factor int) int {
+	return roundUp(ceilDiv(n, ceilDiv(n, most)), factor)
 }
 
 func roundUp(a, b int) int { return ceilDiv(a, b) * b }

@@ -6,34 +6,34 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
-// backward is a plan of the backward pass. The queries and the keys of a unit,
-// one head of one picture, are cut into chunks. A task takes one chunk of each
-// and adds what they give to dq, dk and dv; in every phase each chunk is in one
-// task at most, so that the sums have one order and need no memory of their own.
+// backward is a plan of the backward pass. The queries and the keys of a head of a picture
+// are cut into blocks. A task takes one block of each and adds what they give to dq, dk and
+// dv; in every phase each block is in one task at most, so that the sums have one order and
+// need no memory of their own.
 type backward struct {
 	Attention
-	queries, keys           int // of a chunk
-	queryChunks, keyChunks  int
+	queries, keys           int // of a block
+	queryBlocks, keyBlocks  int
 	rows                    int     // queries whose scores exist together
-	group                   int     // units of a task
+	taskHeads               int     // heads of a task
 	packedK, packedV, backK int     // words of right operands
 	left, turned            int     // words of left operands and of transposed products
 	packed, scores          float32 // the scale, as a factor of the operands and of the scores
 }
 
-// queryChunk is the most queries of a chunk; packing the keys for fewer would
+// gradQueryBlock is the most queries of a block; packing the keys for fewer would
 // cost too much.
 const (
-	queryChunk    = 288
-	backwardBlock = 96
+	gradQueryBlock = 288
+	gradRows       = 96
 )
 
 func (a *Attention) planBackward() *backward {
 	small := a.products(0)
-	unit := small.Rows()
-	b := &backward{Attention: *a, queries: even(a.T, queryChunk, unit), keys: even(a.S, keyBlock, 32)}
-	b.queryChunks, b.keyChunks = ceilDiv(a.T, b.queries), ceilDiv(a.S, b.keys)
-	b.rows = even(b.queries, backwardBlock, unit)
+	rows := small.Rows() // that are computed together
+	b := &backward{Attention: *a, queries: even(a.T, gradQueryBlock, rows), keys: even(a.S, keyBlock, 32)}
+	b.queryBlocks, b.keyBlocks = ceilDiv(a.T, b.queries), ceilDiv(a.S, b.keys)
+	b.rows = even(b.queries, gradRows, rows)
 	b.packedK, b.packedV = small.RightLen(b.keys, a.D), small.RightLen(b.keys, a.D)
 	b.backK = small.RightLen(a.D, b.keys)
 	b.left = max(small.LeftLen(b.rows, a.D), small.LeftLen(b.rows, b.keys))
@@ -42,7 +42,7 @@ func (a *Attention) planBackward() *backward {
 	if a.fused(small) {
 		b.packed, b.scores = 1, a.Scale // as in the forward pass: keys are rounded the same
 	}
-	b.group = a.group(10 * b.queries * b.keys * a.D)
+	b.taskHeads = a.taskHeads(10 * b.queries * b.keys * a.D)
 	return b
 }
 
@@ -65,7 +65,7 @@ func (b *backward) divide(m *memory, workers int) []backwardWorker {
 			k:      m.take(b.packedK), v: m.take(b.packedV), backK: m.take(b.backK),
 			left: m.take(b.left), turned: m.take(b.turned),
 			scores: small.Grid(m.take(size), b.rows, b.keys), grads: small.Grid(m.take(size), b.rows, b.keys),
-			softmax: vec.SoftmaxGrads{Scale: b.scores, Delta: m.take(b.rows), Whole: b.keyChunks == 1},
+			softmax: vec.SoftmaxGrads{Scale: b.scores, Delta: m.take(b.rows), Whole: b.keyBlocks == 1},
 		}
 	}
 	return own
@@ -91,48 +91,48 @@ func (a Attention) Backward(x AttentionArgs, d AttentionGrads, scratch []float32
 		own[i].small = a.products(i)
 	}
 	g := &gradients{x, d}
-	pairs, rounds := min(b.queryChunks, b.keyChunks), max(b.queryChunks, b.keyChunks)
+	pairs, rounds := min(b.queryBlocks, b.keyBlocks), max(b.queryBlocks, b.keyBlocks)
 	total := a.N * a.Heads * pairs
 	var phases []par.Phase
 	for round := range rounds {
-		phases = append(phases, par.Phase{Name: "attention gradient", Tasks: ceilDiv(total, b.group), Run: func(task, worker int) {
-			for i := task * b.group; i < min((task+1)*b.group, total); i++ {
-				b.chunks(&own[worker], g, i/pairs, i%pairs, round)
+		phases = append(phases, par.Phase{Name: "attention gradient", Tasks: ceilDiv(total, b.taskHeads), Run: func(task, worker int) {
+			for i := task * b.taskHeads; i < min((task+1)*b.taskHeads, total); i++ {
+				b.addPair(&own[worker], g, i/pairs, i%pairs, round)
 			}
 		}})
 	}
 	return phases
 }
 
-// chunks takes the pair'th pair of chunks of a round: of the kind with fewer
-// chunks the pair'th, of the other the one that lies round chunks further on.
-func (b *backward) chunks(w *backwardWorker, g *gradients, unit, pair, round int) {
-	rounds := max(b.queryChunks, b.keyChunks)
+// addPair takes the pair'th pair of blocks of a round: of the kind with fewer blocks the
+// pair'th, of the other the one that lies round blocks further on.
+func (b *backward) addPair(w *backwardWorker, g *gradients, head, pair, round int) {
+	rounds := max(b.queryBlocks, b.keyBlocks)
 	further := (pair + round) % rounds
-	// A chunk of the other kind is met first by the pair of its own number, or
+	// A block of the other kind is met first by the pair of its own number, or
 	// by the last pair.
-	firstFew, firstMany := round == 0, pair == min(further, min(b.queryChunks, b.keyChunks)-1)
-	few, many := chunk{at: pair, first: firstFew}, chunk{at: further, first: firstMany}
-	if b.queryChunks >= b.keyChunks {
-		b.add(w, g, unit, many, few)
+	firstFew, firstMany := round == 0, pair == min(further, min(b.queryBlocks, b.keyBlocks)-1)
+	few, many := gradBlock{at: pair, first: firstFew}, gradBlock{at: further, first: firstMany}
+	if b.queryBlocks >= b.keyBlocks {
+		b.add(w, g, head, many, few)
 	} else {
-		b.add(w, g, unit, few, many)
+		b.add(w, g, head, few, many)
 	}
 }
 
-// chunk is one of queries or keys; first says that its gradients begin.
-type chunk struct {
+// gradBlock is a block of queries or of keys; first says that its gradients begin.
+type gradBlock struct {
 	at    int
 	first bool
 }
 
-// add adds what a chunk of queries and one of keys give to each other's gradients, or
+// add adds what a block of queries and one of keys give to each other's gradients, or
 // begins these sums.
-func (b *backward) add(w *backwardWorker, g *gradients, unit int, queries, keys chunk) {
+func (b *backward) add(w *backwardWorker, g *gradients, head int, queries, keys gradBlock) {
 	small := w.small
 	s := keys.at * b.keys
 	count := min(b.keys, b.S-s)
-	n, h := unit/b.Heads, unit%b.Heads
+	n, h := head/b.Heads, head%b.Heads
 	if h == 0 && b.manyPictures() {
 		b.fetch(small, g, n)
 	}
@@ -146,8 +146,8 @@ func (b *backward) add(w *backwardWorker, g *gradients, unit int, queries, keys 
 	for end := min(t+b.queries, b.T); t < end; t += b.rows {
 		rows := min(b.rows, end-t)
 		atQ := (n*b.T+t)*b.width() + h*b.D
-		m := &meeting{
-			q: b.rowsOf(g.Q, atQ, rows), dy: b.rowsOf(g.DY, atQ, rows), y: g.Y[atQ:], lse: g.LSE[unit*b.T+t:],
+		m := &scoreBlock{
+			q: b.rowsOf(g.Q, atQ, rows), dy: b.rowsOf(g.DY, atQ, rows), y: g.Y[atQ:], lse: g.LSE[head*b.T+t:],
 			mask: b.mask(t, s, count), scores: w.scores.Of(rows, count), grads: w.grads.Of(rows, count),
 		}
 		left := b.block(w, m)
@@ -169,8 +169,8 @@ func (b *backward) fetch(small *gemm.Small, g *gradients, n int) {
 	}
 }
 
-// meeting is a block of queries that meets the keys of a chunk.
-type meeting struct {
+// scoreBlock are some queries of a block against the keys of another, and their scores.
+type scoreBlock struct {
 	q, dy         vec.Matrix
 	y, lse        []float32
 	mask          vec.Mask
@@ -181,10 +181,10 @@ type meeting struct {
 // with dP = dy·vᵀ; the latter as a left operand, too. The sum is that of dy∘y;
 // but where all keys are here the first form makes the rows of dS sum to nothing
 // whatever dP was rounded to.
-func (b *backward) block(w *backwardWorker, m *meeting) gemm.Left {
+func (b *backward) block(w *backwardWorker, m *scoreBlock) gemm.Left {
 	w.small.MulGrid(m.scores, w.small.Left(w.left, m.q), w.k, false)
 	w.small.MulGrid(m.grads, w.small.Left(w.left, m.dy), w.v, false)
-	if b.keyChunks > 1 {
+	if b.keyBlocks > 1 {
 		for r := range m.q.Rows {
 			at := r * b.width()
 			w.softmax.Delta[r] = b.packed * vec.Dot(m.dy.X[at:][:b.D], m.y[at:])

@@ -8,26 +8,26 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
-// forward is a plan of the forward pass. A unit is one head of one picture.
+// forward is a plan of the forward pass. A head here is one head of one picture.
 //
-// A unit of several blocks of queries has a task for each of them; the keys and
-// values that they share are packed in a phase before, a round of some units at a
-// time so that they stay in the caches. A unit of one block, and small units of many
-// pictures, are packed and computed in one task, with other units: see group.
+// A head of several blocks of queries has a task for each of them; the keys and
+// values that they share are packed in a phase before, a round of some heads at a
+// time so that they stay in the caches. A head of one block, and small heads of many
+// pictures, are packed and computed in one task, with others: see Attention.taskHeads.
 type forward struct {
 	Attention
 	queries, keys          int // of a block
 	queryBlocks, keyBlocks int
 	packedK, packedV       int  // words of a block of keys
-	round                  int  // units that are packed together
+	round                  int  // heads that are packed together
 	alone                  bool // tasks pack for themselves
-	group                  int  // units of such a task
+	taskHeads              int  // heads of such a task
 	leftQ, leftP           int  // words of left operands
 	fused                  bool
 }
 
 const (
-	// roundWords bounds the packed operands of a round, unless those of one unit
+	// roundWords bounds the packed operands of a round, unless those of one head
 	// are more or it has less than roundTasks tasks for a worker.
 	roundWords = 1 << 18
 	roundTasks = 8
@@ -47,19 +47,19 @@ func (a *Attention) planForward(workers int) *forward {
 		f.packedK, f.packedV = small.KeysLen(a.D, f.keys), small.ValuesLen(a.D, f.keys)
 	}
 	f.leftQ, f.leftP = small.LeftLen(f.queries, a.D), small.LeftLen(f.queries, f.keys)
-	f.round = min(max(roundWords/f.unitWords(), ceilDiv(roundTasks*workers, f.queryBlocks)), a.N*a.Heads)
-	f.group = a.group(4 * a.T * a.S * a.D)
+	f.round = min(max(roundWords/f.headWords(), ceilDiv(roundTasks*workers, f.queryBlocks)), a.N*a.Heads)
+	f.taskHeads = a.taskHeads(4 * a.T * a.S * a.D)
 	f.alone = f.queryBlocks == 1 || a.manyPictures()
 	return f
 }
 
-// unitWords is the length of the packed keys and values of a unit.
-func (f *forward) unitWords() int { return f.keyBlocks * (f.packedK + f.packedV) }
+// headWords is the length of the packed keys and values of a head.
+func (f *forward) headWords() int { return f.keyBlocks * (f.packedK + f.packedV) }
 
 // forwardWorker is the memory of one worker.
 type forwardWorker struct {
 	packer
-	packed  []float32 // keys and values of a unit
+	packed  []float32 // keys and values of a head
 	q, p    []float32 // left operands
 	scores  vec.Grid  // [queries, keys]
 	sum     vec.Grid  // [queries, D], not yet divided
@@ -74,7 +74,7 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 	for i := range own {
 		w := &own[i]
 		if f.alone {
-			w.packed = m.take(f.unitWords())
+			w.packed = m.take(f.headWords())
 		}
 		w.rows = m.take(scaledRows * f.D)
 		if f.fused {
@@ -87,7 +87,7 @@ func (f *forward) divide(m *memory, workers int) (own []forwardWorker, shared []
 		w.softmax = vec.Softmax{Top: m.take(f.queries), Total: m.take(f.queries), Shrink: m.take(f.queries)}
 	}
 	if !f.alone {
-		shared = m.take(f.round * f.unitWords())
+		shared = m.take(f.round * f.headWords())
 	}
 	return own, shared
 }
@@ -107,49 +107,49 @@ func (a Attention) Forward(x AttentionArgs, scratch []float32, workers int) []pa
 	for i := range own {
 		own[i].small = a.products(i)
 	}
-	units := a.N * a.Heads
+	heads := a.N * a.Heads
 	if f.alone {
-		return []par.Phase{{Name: "attention", Tasks: ceilDiv(units, f.group), Run: func(task, worker int) {
+		return []par.Phase{{Name: "attention", Tasks: ceilDiv(heads, f.taskHeads), Run: func(task, worker int) {
 			w := &own[worker]
-			for unit := task * f.group; unit < min((task+1)*f.group, units); unit++ {
+			for head := task * f.taskHeads; head < min((task+1)*f.taskHeads, heads); head++ {
 				for block := range f.keyBlocks {
-					f.pack(w, &x, w.packed, unit, block)
+					f.pack(w, &x, w.packed, head, block)
 				}
 				for block := range f.queryBlocks {
-					f.attend(w, &x, w.packed, unit, block)
+					f.attend(w, &x, w.packed, head, block)
 				}
 			}
 		}}}
 	}
 	var phases []par.Phase
-	for first := 0; first < units; first += f.round {
-		count := min(f.round, units-first)
-		packed := func(unit int) []float32 { return shared[(unit-first)*f.unitWords():][:f.unitWords()] }
+	for first := 0; first < heads; first += f.round {
+		count := min(f.round, heads-first)
+		packed := func(head int) []float32 { return shared[(head-first)*f.headWords():][:f.headWords()] }
 		phases = append(phases,
 			par.Phase{Name: "attention keys", Tasks: count * f.keyBlocks, Run: func(task, worker int) {
-				unit, block := first+task/f.keyBlocks, task%f.keyBlocks
-				f.pack(&own[worker], &x, packed(unit), unit, block)
+				head, block := first+task/f.keyBlocks, task%f.keyBlocks
+				f.pack(&own[worker], &x, packed(head), head, block)
 			}},
 			par.Phase{Name: "attention", Tasks: count * f.queryBlocks, Run: func(task, worker int) {
-				unit, block := first+task/f.queryBlocks, task%f.queryBlocks
-				f.attend(&own[worker], &x, packed(unit), unit, block)
+				head, block := first+task/f.queryBlocks, task%f.queryBlocks
+				f.attend(&own[worker], &x, packed(head), head, block)
 			}})
 	}
 	return phases
 }
 
-// block views the packed keys and values of a block of a unit's keys.
+// block views the packed keys and values of a block of a head's keys.
 func (f *forward) block(packed []float32, block int) (k, v []float32) {
 	size := f.packedK + f.packedV
 	both := packed[block*size:][:size]
 	return both[:f.packedK], both[f.packedK:]
 }
 
-// pack packs a block of a unit's keys and values.
-func (f *forward) pack(w *forwardWorker, x *AttentionArgs, packed []float32, unit, block int) {
+// pack packs a block of a head's keys and values.
+func (f *forward) pack(w *forwardWorker, x *AttentionArgs, packed []float32, head, block int) {
 	from := block * f.keys
 	count := min(f.keys, f.S-from)
-	at := (unit/f.Heads*f.S+from)*f.width() + unit%f.Heads*f.D
+	at := (head/f.Heads*f.S+from)*f.width() + head%f.Heads*f.D
 	k, v := f.rowsOf(x.K, at, count), f.rowsOf(x.V, at, count)
 	packedK, packedV := f.block(packed, block)
 	if f.fused {
@@ -161,12 +161,12 @@ func (f *forward) pack(w *forwardWorker, x *AttentionArgs, packed []float32, uni
 	w.small.Right(packedV, v)
 }
 
-// attend computes a block of a unit's queries.
-func (f *forward) attend(w *forwardWorker, x *AttentionArgs, packed []float32, unit, block int) {
+// attend computes a block of a head's queries.
+func (f *forward) attend(w *forwardWorker, x *AttentionArgs, packed []float32, head, block int) {
 	t := block * f.queries
 	rows := min(f.queries, f.T-t)
-	at := (unit/f.Heads*f.T+t)*f.width() + unit%f.Heads*f.D
-	q, lse := f.rowsOf(x.Q, at, rows), x.LSE[unit*f.T+t:]
+	at := (head/f.Heads*f.T+t)*f.width() + head%f.Heads*f.D
+	q, lse := f.rowsOf(x.Q, at, rows), x.LSE[head*f.T+t:]
 	if f.fused {
 		f.attendFused(w, packed, q, x.Y[at:], lse)
 		return

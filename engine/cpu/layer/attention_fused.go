@@ -8,9 +8,9 @@ import (
 // fusedQueries is the number of queries that one call of gemm.Small's Attend takes.
 const fusedQueries = 32
 
-// chunkWords bounds the keys and values that all queries of a task meet before the
+// cachedWords bounds the keys and values that all queries of a task meet before the
 // next ones: they stay in the second-level cache.
-const chunkWords = 1 << 18
+const cachedWords = 1 << 18
 
 // fused tells whether the forward pass is that of Attend.
 func (a *Attention) fused(small *gemm.Small) bool {
@@ -30,21 +30,21 @@ func (f *forward) divideFused(m *memory, small *gemm.Small) []gemm.Queries {
 	return all
 }
 
-// attendFused computes a task's queries; 32 of them meet a chunk of keys at a time.
+// attendFused computes a task's queries; 32 of them meet some blocks of keys at a time.
 func (f *forward) attendFused(w *forwardWorker, packed []float32, q vec.Matrix, y, lse []float32) {
 	all := w.fused[:ceilDiv(q.Rows, fusedQueries)]
 	size := f.packedK + f.packedV
 	whole := f.S / f.keys
-	chunk := max(chunkWords/size, 1)
+	cached := max(cachedWords/size, 1)
 	for i := range all {
 		w.small.Begin(&all[i], f.Scale, q.From(i*fusedQueries, fusedQueries))
 	}
-	for from := 0; from < f.keyBlocks; from += chunk {
+	for from := 0; from < f.keyBlocks; from += cached {
 		for i := range all {
-			if blocks := min(chunk, whole-from); blocks > 0 {
+			if blocks := min(cached, whole-from); blocks > 0 {
 				w.small.Attend(&all[i], &w.softmax, gemm.KeyBlocks{Packed: packed[from*size:], Count: blocks, Keys: f.keys, Stride: size, Values: f.packedK})
 			}
-			if from+chunk > whole && f.S > whole*f.keys {
+			if from+cached > whole && f.S > whole*f.keys {
 				w.small.Attend(&all[i], &w.softmax, gemm.KeyBlocks{Packed: packed[whole*size:], Count: 1, Keys: f.S - whole*f.keys, Stride: size, Values: f.packedK})
 			}
 		}

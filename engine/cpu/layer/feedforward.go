@@ -9,7 +9,7 @@ import (
 // FeedForward is y = GEGLU(x·Wᵀ + b)·Vᵀ + c, the feed-forward of a transformer block
 // (Shazeer, arXiv 2002.05202), for x [Rows, C], W [2·Inner, C] and V [D, Inner].
 //
-// A worker takes a piece of the rows through both products, and in the gradient
+// A worker takes a block of the rows through both products, and in the gradient
 // through all five. The Inner numbers of a row, four times as many as C, are then
 // written and read in its caches, and there is no memory for those of all rows: the
 // gradient makes them anew.
@@ -22,32 +22,32 @@ type FeedForward struct {
 type FeedForwardParams struct{ W, B, V, Out []float32 }
 
 const (
-	mostPiece   = 128 // rows
-	leastPiece  = 64
-	pieceUnit   = 32
-	weightBytes = 5 << 19 // of all weights, which every piece reads
+	mostRows    = 128 // of a block
+	leastRows   = 64
+	rowsStep    = 32
+	weightBytes = 5 << 19 // of all weights, which every block reads
 )
 
-// piece is the rows of a piece, 0 if none fits.
-func (f *FeedForward) piece() int {
+// blockRows is the rows of a block, 0 if none fits.
+func (f *FeedForward) blockRows() int {
 	if 4*f.Inner*(2*f.C+f.D) > weightBytes {
 		return 0
 	}
-	n := mostPiece
-	for n >= leastPiece && f.Rows%n != 0 {
-		n -= pieceUnit
+	n := mostRows
+	for n >= leastRows && f.Rows%n != 0 {
+		n -= rowsStep
 	}
-	if n < leastPiece {
+	if n < leastRows {
 		return 0
 	}
 	return n
 }
 
-// Serves tells whether pieces are worth while: where tiles make the products, and all
-// weights find room beside a piece.
+// Serves tells whether blocks are worth while: where tiles make the products, and all
+// weights find room beside a block.
 func (f *FeedForward) Serves() bool {
-	gated, out := f.gated(f.piece()), f.out(f.piece())
-	return f.piece() > 0 && gated.Tiled(f.Precision) && out.Tiled(f.Precision)
+	gated, out := f.gated(f.blockRows()), f.out(f.blockRows())
+	return f.blockRows() > 0 && gated.Tiled(f.Precision) && out.Tiled(f.Precision)
 }
 
 // gated and out are the products of so many rows.
@@ -65,7 +65,7 @@ func (f *FeedForward) GradFlops() int64 {
 	return 2*f.Flops() + 2*int64(f.Rows)*int64(f.Inner)*int64(2*f.C)
 }
 
-// pack packs the weights of a product of pieces.
+// pack packs the weights of a product of blocks.
 func (f *FeedForward) pack(m *memory, s gemm.MatMul, raw []float32, workers int) (packed []float32, phases []par.Phase) {
 	plan := gemm.PlanMatMul(s, f.Precision, workers)
 	packed = m.take(plan.PackedLen)
@@ -89,18 +89,18 @@ func (f *FeedForward) ScratchLen(workers int, backward bool) int {
 
 // feedForward is a worker's part of the forward pass.
 type feedForward struct {
-	gated, out *gemm.Piece
-	inner      []float32 // GEGLU of a piece
+	gated, out *gemm.BlockProduct
+	inner      []float32 // GEGLU of a block
 }
 
 func (f *FeedForward) planForward(m *memory, p FeedForwardParams, workers int) (own []feedForward, pack []par.Phase) {
-	n := f.piece()
+	n := f.blockRows()
 	w, packW := f.pack(m, f.gated(n), p.W, workers)
 	v, packV := f.pack(m, f.out(n), p.V, workers)
 	own = make([]feedForward, max(workers, 1))
 	for i := range own {
 		a := &own[i]
-		*a = feedForward{gemm.PlanPiece(f.gated(n), f.Precision), gemm.PlanPiece(f.out(n), f.Precision), m.take(n * f.Inner)}
+		*a = feedForward{gemm.PlanBlock(f.gated(n), f.Precision), gemm.PlanBlock(f.out(n), f.Precision), m.take(n * f.Inner)}
 		if scratch := m.take(max(a.gated.ScratchLen(), a.out.ScratchLen())); scratch != nil {
 			a.gated.Bind(w, p.B, scratch)
 			a.out.Bind(v, p.Out, scratch)
@@ -112,7 +112,7 @@ func (f *FeedForward) planForward(m *memory, p FeedForwardParams, workers int) (
 // Forward computes y, and adds add [Rows, D] to it if that is not nil.
 func (f *FeedForward) Forward(x []float32, p FeedForwardParams, add, y, scratch []float32, workers int) []par.Phase {
 	own, phases := f.planForward(&memory{words: scratch}, p, workers)
-	n := f.piece()
+	n := f.blockRows()
 	return append(phases, par.Phase{Name: "feed forward", Tasks: f.Rows / n, Run: func(task, worker int) {
 		w := &own[worker]
 		w.gated.Run(rowsOf(x, f.C, task*n, n), w.inner, nil)

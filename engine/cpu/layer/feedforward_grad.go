@@ -17,8 +17,8 @@ type FeedForwardGrads struct{ X, W, B, V []float32 }
 // feedForwardGrad is a worker's part of the gradient.
 type feedForwardGrad struct {
 	worker        int
-	pre, inner, x *gemm.Piece
-	both          []float32 // values and gates of a piece, and then the gradient to them
+	pre, inner, x *gemm.BlockProduct
+	both          []float32 // values and gates of a block, and then the gradient to them
 	half          []float32 // the gradient to GEGLU's result, and then that result
 	scratch       []float32 // of products
 	sum           []float32 // of 64 rows
@@ -40,7 +40,7 @@ type feedForwardBackward struct {
 }
 
 func (f *FeedForward) planBackward(m *memory, p FeedForwardParams, workers int) (b feedForwardBackward, pack []par.Phase) {
-	n := f.piece()
+	n := f.blockRows()
 	pre := gemm.MatMul{M: n, K: f.C, N: 2 * f.Inner, TransB: true} // x·Wᵀ
 	inner := gemm.MatMul{M: n, K: f.D, N: f.Inner}                 // dy·V
 	x := gemm.MatMul{M: n, K: 2 * f.Inner, N: f.C}                 // times W
@@ -57,7 +57,7 @@ func (f *FeedForward) planBackward(m *memory, p FeedForwardParams, workers int) 
 	for i := range b.own {
 		a := &b.own[i]
 		*a = feedForwardGrad{
-			worker: i, pre: gemm.PlanPiece(pre, f.Precision), inner: gemm.PlanPiece(inner, f.Precision), x: gemm.PlanPiece(x, f.Precision),
+			worker: i, pre: gemm.PlanBlock(pre, f.Precision), inner: gemm.PlanBlock(inner, f.Precision), x: gemm.PlanBlock(x, f.Precision),
 			both: m.take(n * 2 * f.Inner), half: m.take(n * f.Inner), sum: m.take(2 * f.Inner),
 		}
 		a.scratch = m.take(max(a.pre.ScratchLen(), a.inner.ScratchLen(), a.x.ScratchLen(), b.w.ScratchLen(), b.v.ScratchLen()))
@@ -76,18 +76,18 @@ func (f *FeedForward) planBackward(m *memory, p FeedForwardParams, workers int) 
 	return b, append(append(packPre, packInner...), packX...)
 }
 
-// Backward computes the gradients from x and dy. Of every piece it makes the values and
+// Backward computes the gradients from x and dy. Of every block it makes the values and
 // gates anew, and then
 //
 //	dV = dyᵀ·GEGLU, [dvalue, dgate] = GEGLU'(dy·V), dW = [dvalue, dgate]ᵀ·x, dx = [dvalue, dgate]·W
 func (f *FeedForward) Backward(x, dy []float32, p FeedForwardParams, d FeedForwardGrads, scratch []float32, workers int) []par.Phase {
 	b, phases := f.planBackward(&memory{words: scratch}, p, workers)
-	n := f.piece()
+	n := f.blockRows()
 	each := ceilDiv(f.Rows/n, len(b.tasks))
 	phases = append(phases, par.Phase{Name: "feed forward gradient", Tasks: len(b.tasks), Run: func(task, worker int) {
 		first := task * each * n
 		for at := first; at < min(first+each*n, f.Rows); at += n {
-			b.piece(&b.own[worker], &b.tasks[task], rowsOf(x, f.C, at, n), rowsOf(dy, f.D, at, n), rowsOf(d.X, f.C, at, n), at > first)
+			b.block(&b.own[worker], &b.tasks[task], rowsOf(x, f.C, at, n), rowsOf(dy, f.D, at, n), rowsOf(d.X, f.C, at, n), at > first)
 		}
 	}})
 	var w, v [][]float32
@@ -97,8 +97,8 @@ func (f *FeedForward) Backward(x, dy []float32, p FeedForwardParams, d FeedForwa
 	return append(phases, b.w.Store("parameters", w, d.W), b.v.Store("parameters", v, d.V), par.Serial("parameters", func() { b.storeB(d.B) }))
 }
 
-// piece computes a piece of dx, and adds to a task's sums.
-func (b *feedForwardBackward) piece(w *feedForwardGrad, t *feedForwardSums, x, dy, dx []float32, add bool) {
+// block computes a block of dx, and adds to a task's sums.
+func (b *feedForwardBackward) block(w *feedForwardGrad, t *feedForwardSums, x, dy, dx []float32, add bool) {
 	w.pre.Run(x, w.both, nil)
 	w.inner.Run(dy, w.half, nil)
 	for r := range len(x) / b.C {

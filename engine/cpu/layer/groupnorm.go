@@ -28,20 +28,20 @@ type NormArgs struct {
 type NormGrads struct{ DY, DX, DGamma, DBeta []float32 }
 
 const (
-	normChunk = 1 << 15 // numbers in a task, or more for
+	normTask  = 1 << 15 // numbers in a task, or more for
 	normBlock = 64      // rows, which are summed in float32 before going to float64,
 	normTasks = 256     // and for at most so many tasks of a picture
 )
 
-// normChunks cuts the pixels of one picture into tasks.
-type normChunks struct {
-	g     GroupNorm
-	rows  int         // pixels in a chunk
-	count int         // chunks of a picture
-	part  []float64   // both sums of every chunk
-	coef  []float32   // of every picture
-	sums  [][]float32 // of every worker: those of a block
-	own   []vec.Rows  // of every worker
+// normCut cuts the pixels of one picture into tasks.
+type normCut struct {
+	g       GroupNorm
+	rows    int         // pixels in a task
+	count   int         // tasks of a picture
+	partial []float64   // both sums of every task
+	coef    []float32   // of every picture
+	sums    [][]float32 // of every worker: those of a block
+	own     []vec.Rows  // of every worker
 }
 
 // coefficients of a channel, forward and backward.
@@ -57,26 +57,26 @@ func (g GroupNorm) ScratchLen(workers int) int { return g.scratchLen(normCoefs, 
 func (g GroupNorm) BackwardScratchLen(workers int) int { return g.scratchLen(normGradCoefs, workers) }
 
 func (g GroupNorm) scratchLen(coefs, workers int) int {
-	return g.N*g.C*(4*g.chunkCount()+coefs) + max(workers, 1)*g.sumsLen()
+	return g.N*g.C*(4*g.taskCount()+coefs) + max(workers, 1)*g.sumsLen()
 }
 
-func (g GroupNorm) chunkRows() int { return max(normChunk/g.C, normBlock, ceilDiv(g.P, normTasks)) }
+func (g GroupNorm) taskRows() int { return max(normTask/g.C, normBlock, ceilDiv(g.P, normTasks)) }
 
-func (g GroupNorm) chunkCount() int { return ceilDiv(g.P, g.chunkRows()) }
+func (g GroupNorm) taskCount() int { return ceilDiv(g.P, g.taskRows()) }
 
 // sumsLen is a worker's two sums in whole lines of the cache.
 func (g GroupNorm) sumsLen() int { return ceilDiv(2*g.C, 16) * 16 }
 
-// chunks divides the scratch memory.
-func (g GroupNorm) chunks(coefs int, scratch []float32, workers int) *normChunks {
-	c := &normChunks{g: g, rows: g.chunkRows(), count: g.chunkCount(), own: make([]vec.Rows, max(workers, 1))}
+// cut divides the scratch memory.
+func (g GroupNorm) cut(coefs int, scratch []float32, workers int) *normCut {
+	c := &normCut{g: g, rows: g.taskRows(), count: g.taskCount(), own: make([]vec.Rows, max(workers, 1))}
 	take := func(n int) []float32 {
-		part := scratch[:n]
+		own := scratch[:n]
 		scratch = scratch[n:]
-		return part
+		return own
 	}
-	part := take(g.N * c.count * 4 * g.C)
-	c.part = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(part))), len(part)/2)
+	words := take(g.N * c.count * 4 * g.C)
+	c.partial = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(words))), len(words)/2)
 	for range c.own {
 		c.sums = append(c.sums, take(g.sumsLen())[:2*g.C])
 	}
@@ -84,8 +84,8 @@ func (g GroupNorm) chunks(coefs int, scratch []float32, workers int) *normChunks
 	return c
 }
 
-// span is the part of a [N, P, C] array that belongs to a task.
-func (c *normChunks) span(x []float32, task int) []float32 {
+// span is the share of a [N, P, C] array that belongs to a task.
+func (c *normCut) span(x []float32, task int) []float32 {
 	n, k := task/c.count, task%c.count
 	from, to := k*c.rows, min((k+1)*c.rows, c.g.P)
 	return x[(n*c.g.P+from)*c.g.C : (n*c.g.P+to)*c.g.C]
@@ -93,42 +93,42 @@ func (c *normChunks) span(x []float32, task int) []float32 {
 
 // accumulate adds up two sums per channel over a task's pixels: in float32
 // over blocks of rows by add, in float64 over the blocks.
-func (c *normChunks) accumulate(task, worker, length int, add func(from, to int, a, b []float32)) {
+func (c *normCut) accumulate(task, worker, length int, add func(from, to int, a, b []float32)) {
 	sums := c.sums[worker]
-	part := c.part[task*2*c.g.C:][:2*c.g.C]
-	clear(part)
+	partial := c.partial[task*2*c.g.C:][:2*c.g.C]
+	clear(partial)
 	block := normBlock * c.g.C
 	for from := 0; from < length; from += block {
 		clear(sums)
 		add(from, min(from+block, length), sums[:c.g.C], sums[c.g.C:])
 		for i, v := range sums {
-			part[i] += float64(v)
+			partial[i] += float64(v)
 		}
 	}
 }
 
-// addUp adds the chunks of picture n to its first.
-func (c *normChunks) addUp(n int) {
+// addUp adds the sums of all tasks of picture n to those of its first.
+func (c *normCut) addUp(n int) {
 	size := 2 * c.g.C
-	part := c.part[n*c.count*size:][:c.count*size]
-	all := part[:size]
-	for len(part) > size {
-		part = part[size:]
-		for i, v := range part[:size] {
+	partial := c.partial[n*c.count*size:][:c.count*size]
+	all := partial[:size]
+	for len(partial) > size {
+		partial = partial[size:]
+		for i, v := range partial[:size] {
 			all[i] += v
 		}
 	}
 }
 
-// totals are both sums of picture n for every channel, when its chunks are added up.
-func (c *normChunks) totals(n int) (a, b []float64) {
-	part := c.part[n*c.count*2*c.g.C:]
-	return part[:c.g.C], part[c.g.C : 2*c.g.C]
+// totals are both sums of picture n for every channel, when its tasks are added up.
+func (c *normCut) totals(n int) (a, b []float64) {
+	partial := c.partial[n*c.count*2*c.g.C:]
+	return partial[:c.g.C], partial[c.g.C : 2*c.g.C]
 }
 
 // Forward computes Y and Stats.
 func (g GroupNorm) Forward(x NormArgs, scratch []float32, workers int) []par.Phase {
-	c := g.chunks(normCoefs, scratch, workers)
+	c := g.cut(normCoefs, scratch, workers)
 	return append(c.moments(x, c.coef), par.Phase{
 		Name: "normalise", Tasks: g.N * c.count, Run: func(task, worker int) {
 			coef := c.coef[task/c.count*2*g.C:]
@@ -148,7 +148,7 @@ func (g GroupNorm) CoefLen() int { return g.N * normCoefs * g.C }
 // Coefficients computes those of y = (x-mean)·a + beta, before SiLU, for whoever
 // normalises x as he reads it: coef [N, 2, C] is a, then mean.
 func (g GroupNorm) Coefficients(x NormArgs, coef, scratch []float32, workers int) []par.Phase {
-	c := g.chunks(normCoefs, scratch, workers)
+	c := g.cut(normCoefs, scratch, workers)
 	x.Stats = c.coef // which is free
 	return c.moments(x, coef)
 }
@@ -156,7 +156,7 @@ func (g GroupNorm) Coefficients(x NormArgs, coef, scratch []float32, workers int
 // moments computes x.Stats and coef. The squares are summed around the picture's
 // first pixel, so that a large mean costs no precision. What is added to a channel
 // moves its mean alone: the sum is never made.
-func (c *normChunks) moments(x NormArgs, coef []float32) []par.Phase {
+func (c *normCut) moments(x NormArgs, coef []float32) []par.Phase {
 	g := c.g
 	return []par.Phase{
 		{Name: "moments", Tasks: g.N * c.count, Run: func(task, worker int) {
@@ -174,7 +174,7 @@ func (c *normChunks) moments(x NormArgs, coef []float32) []par.Phase {
 	}
 }
 
-// added is the part of e that belongs to picture n.
+// added is the partial of e that belongs to picture n.
 func (g GroupNorm) added(e []float32, n int) []float32 {
 	if e == nil {
 		return nil
@@ -183,7 +183,7 @@ func (g GroupNorm) added(e []float32, n int) []float32 {
 }
 
 // statistics of picture n from its channels' sums around shift.
-func (c *normChunks) statistics(n int, shift, e, stats []float32) {
+func (c *normCut) statistics(n int, shift, e, stats []float32) {
 	g := c.g
 	size := g.C / g.Groups
 	count := float64(size * g.P)
@@ -228,7 +228,7 @@ func (g GroupNorm) coefficients(stats, e, gamma, coef []float32) {
 //
 // where the means are over a group. DX may be neither X nor DY.
 func (g GroupNorm) Backward(x NormArgs, d NormGrads, scratch []float32, workers int) []par.Phase {
-	c := g.chunks(normGradCoefs, scratch, workers)
+	c := g.cut(normGradCoefs, scratch, workers)
 	return []par.Phase{
 		{Name: "coefficients", Tasks: g.N, Run: func(n, _ int) {
 			coef := c.coef[n*4*g.C:]
@@ -271,7 +271,7 @@ func (g GroupNorm) Backward(x NormArgs, d NormGrads, scratch []float32, workers 
 
 // means replaces the coefficients of picture n by those of
 // dx = d·p + (x-mean)·q + w: p, mean, w, q.
-func (c *normChunks) means(n int, gamma []float32) {
+func (c *normCut) means(n int, gamma []float32) {
 	g := c.g
 	size := g.C / g.Groups
 	coef := c.coef[n*4*g.C:]

@@ -58,10 +58,10 @@ func moments(x []float32) (mean, variance float64) {
 func (l LayerNorm) Backward(x NormArgs, d NormGrads) []par.Phase {
 	block := rowsPerTask(l.C)
 	tasks := ceilDiv(l.Rows, block)
-	part := make([]float32, tasks*2*l.C)
+	partial := make([]float32, tasks*2*l.C)
 	return []par.Phase{
 		{Name: "layer norm", Tasks: tasks, Run: func(task, _ int) {
-			sum, dot := part[task*2*l.C:][:l.C], part[task*2*l.C+l.C:][:l.C]
+			sum, dot := partial[task*2*l.C:][:l.C], partial[task*2*l.C+l.C:][:l.C]
 			clear(sum)
 			clear(dot)
 			for r := task * block; r < min((task+1)*block, l.Rows); r++ {
@@ -75,8 +75,8 @@ func (l LayerNorm) Backward(x NormArgs, d NormGrads) []par.Phase {
 			for ch := range l.C {
 				var sum, dot float64
 				for t := range tasks {
-					sum += float64(part[t*2*l.C+ch])
-					dot += float64(part[t*2*l.C+l.C+ch])
+					sum += float64(partial[t*2*l.C+ch])
+					dot += float64(partial[t*2*l.C+l.C+ch])
 				}
 				d.DBeta[ch], d.DGamma[ch] = float32(sum), float32(dot)
 			}

@@ -13,26 +13,26 @@ const panelBytes = 384 << 10
 // mostTerms bounds the terms that are summed in one order: more lose too much precision.
 const mostTerms = 6144
 
-// part is a share of the sum that one call of the kernel computes.
-type part struct{ tap, taps, from, depth int }
+// kBlock is what one call of the kernel sums: some taps, or a part of the depth of one.
+type kBlock struct{ tap, taps, from, depth int }
 
-// parts cuts the sum over taps and depth so that a panel stays in the cache.
-func parts(taps, depth, cols int) []part {
-	var all []part
+// kBlocks cuts the sum over taps and depth so that a panel stays in the cache.
+func kBlocks(taps, depth, cols int) []kBlock {
+	var all []kBlock
 	most := min(max(panelBytes/(4*cols), 1), mostTerms)
 	if depth > most {
 		n := plans.CeilDiv(depth, most)
 		size := plans.RoundUp(plans.CeilDiv(depth, n), 4)
 		for tap := range taps {
 			for from := 0; from < depth; from += size {
-				all = append(all, part{tap, 1, from, min(size, depth-from)})
+				all = append(all, kBlock{tap, 1, from, min(size, depth-from)})
 			}
 		}
 		return all
 	}
-	group := max(most/max(depth, 1), 1)
-	for tap := 0; tap < taps; tap += group {
-		all = append(all, part{tap, min(group, taps-tap), 0, depth})
+	each := max(most/max(depth, 1), 1)
+	for tap := 0; tap < taps; tap += each {
+		all = append(all, kBlock{tap, min(each, taps-tap), 0, depth})
 	}
 	return all
 }
@@ -44,7 +44,7 @@ type dotPlan struct {
 	weights                 plans.Order
 	rows, depth, taps, cols int // cols and panels are those of the result
 	panels                  int
-	parts                   []part
+	kBlocks                 []kBlock
 	tilesPerTask            int
 	panelsPerTask           int
 	zero                    []float32
@@ -53,7 +53,7 @@ type dotPlan struct {
 }
 
 // copyGap is the distance in words between copied rows: rows a page apart meet
-// in the same few places of the first-level cache.
+// in the same few sets of the first-level cache.
 const copyGap = 16
 
 // dotWorker is the memory of one worker.
@@ -63,7 +63,7 @@ type dotWorker struct {
 	shifted []uintptr
 	copied  []float32    // rows that lie a multiple of a page apart, moved closer
 	halves  [2][]float32 // value and gate of a panel: [rows of a task][cols]
-	wide    []float32    // a part of a panel whose weights are held in 16 bits
+	wide    []float32    // a K block of a panel whose weights are held in 16 bits
 	partial [kernels.MaxRows * kernels.MaxCols]float32
 	bias    [kernels.MaxCols]float32
 }
@@ -80,7 +80,7 @@ func PlanDot(src plans.Source, w plans.Order, workers int, k kernels.Kernel) *pl
 		Also:       w.Also(),
 		PackedLen:  w.Panels(k.Cols) * p.taps * p.depth * k.Cols,
 		ScratchLen: len(p.workers) * (p.copySize() + 2*p.gateSize()),
-		HalfLen:    len(p.workers) * p.partSize(),
+		HalfLen:    len(p.workers) * p.kBlockSize(),
 		Packing:    plans.PackPanels(w, k.Cols, workers),
 		Phases:     p.bind,
 	}
@@ -90,7 +90,7 @@ func newDot(src plans.Source, w plans.Order, workers int, k kernels.Kernel) *dot
 	p := &dotPlan{Kernel: k, src: src, weights: w, cols: w.Results()}
 	p.rows, p.depth, p.taps = src.Size()
 	p.panels = plans.CeilDiv(p.cols, k.Cols)
-	p.parts = parts(p.taps, p.depth, k.Cols)
+	p.kBlocks = kBlocks(p.taps, p.depth, k.Cols)
 	p.zero = plans.Zeros(p.depth + kernels.MaxRows)
 	_, plain := src.(plans.RowSource)
 	p.copies = plain && p.depth*4%4096 == 0
@@ -119,9 +119,9 @@ func (p *dotPlan) copySize() int {
 func (p *dotPlan) bind(a plans.Args) []par.Phase {
 	scratch := a.Scratch
 	take := func(n int) []float32 {
-		part := scratch[:n]
+		own := scratch[:n]
 		scratch = scratch[n:]
-		return part
+		return own
 	}
 	for i := range p.workers {
 		w := &p.workers[i]
@@ -132,15 +132,15 @@ func (p *dotPlan) bind(a plans.Args) []par.Phase {
 	}
 	if a.Half != nil {
 		for i := range p.workers {
-			p.workers[i].wide = take(p.partSize())
+			p.workers[i].wide = take(p.kBlockSize())
 		}
 	}
 	tiles := plans.CeilDiv(p.rows, p.Kernel.Rows)
 	blocks := plans.CeilDiv(tiles, p.tilesPerTask)
-	groups := plans.CeilDiv(p.panels, p.panelsPerTask)
-	return []par.Phase{{Name: "dot", Tasks: blocks * groups, Run: func(task, worker int) {
-		first := task / groups * p.tilesPerTask
-		panel := task % groups * p.panelsPerTask
+	byPanels := plans.CeilDiv(p.panels, p.panelsPerTask)
+	return []par.Phase{{Name: "dot", Tasks: blocks * byPanels, Run: func(task, worker int) {
+		first := task / byPanels * p.tilesPerTask
+		panel := task % byPanels * p.panelsPerTask
 		p.block(&a, &p.workers[worker], first, min(first+p.tilesPerTask, tiles), panel, min(panel+p.panelsPerTask, p.panels))
 	}}}
 }
@@ -180,8 +180,8 @@ func (p *dotPlan) block(a *plans.Args, w *dotWorker, first, last, from, to int) 
 // panel computes tiles first … last-1 of one panel.
 func (p *dotPlan) panel(a *plans.Args, w *dotWorker, panel, first, last int, out output) {
 	size := p.taps * p.Kernel.Rows
-	for i, part := range p.parts {
-		p.setPart(a, w, panel, i, part)
+	for i := range p.kBlocks {
+		p.setKBlock(a, w, panel, i)
 		w.args.Stride = out.stride
 		for t := first; t < last; t++ {
 			p.tile(w, t, t-first, i, w.table[(t-first)*size:], out)
@@ -198,25 +198,25 @@ func (p *dotPlan) copyRows(w *dotWorker, table []uintptr, at int) {
 	}
 }
 
-// setPart prepares what the tiles of one panel and part have in common.
-func (p *dotPlan) setPart(a *plans.Args, w *dotWorker, panel, i int, part part) {
-	cols := p.Kernel.Cols
+// setKBlock prepares what the tiles of one panel and K block have in common.
+func (p *dotPlan) setKBlock(a *plans.Args, w *dotWorker, panel, i int) {
+	cols, k := p.Kernel.Cols, p.kBlocks[i]
 	from, n := p.weights.Columns(panel, cols)
 	clear(w.bias[:])
 	if a.Bias != nil && i == 0 {
 		copy(w.bias[:n], a.Bias[from:])
 	}
 	w.args = kernels.DotArgs{
-		Taps: part.taps, Depth: part.depth,
-		B:    p.widened(a, w, ((panel*p.taps+part.tap)*p.depth+part.from)*cols, part.taps*part.depth*cols),
+		Taps: k.taps, Depth: k.depth,
+		B:    p.widened(a, w, ((panel*p.taps+k.tap)*p.depth+k.from)*cols, k.taps*k.depth*cols),
 		Bias: &w.bias[0], Mask: plans.LowMask(n), Partial: &w.partial[0],
 	}
 }
 
-// partSize is the most weights that one part of a panel has.
-func (p *dotPlan) partSize() (most int) {
-	for _, part := range p.parts {
-		most = max(most, part.taps*part.depth*p.Kernel.Cols)
+// kBlockSize is the most weights that one K block of a panel has.
+func (p *dotPlan) kBlockSize() (most int) {
+	for _, k := range p.kBlocks {
+		most = max(most, k.taps*k.depth*p.Kernel.Cols)
 	}
 	return plans.RoundUp(most, 16)
 }
@@ -230,15 +230,15 @@ func (p *dotPlan) widened(a *plans.Args, w *dotWorker, from, n int) *float32 {
 	return &w.wide[0]
 }
 
-// tile computes part i of tile t, which is at place at of its output.
+// tile computes K block i of tile t, the at-th of its output.
 func (p *dotPlan) tile(w *dotWorker, t, at, i int, table []uintptr, out output) {
-	rows, part := p.Kernel.Rows, p.parts[i]
+	rows, k := p.Kernel.Rows, p.kBlocks[i]
 	offset := uintptr(at * rows * out.stride)
 	args := &w.args
-	args.Table = &table[part.tap*rows]
-	if part.from > 0 {
-		for r, at := range table[part.tap*rows:][:rows] {
-			w.shifted[r] = at + uintptr(part.from*4)
+	args.Table = &table[k.tap*rows]
+	if k.from > 0 {
+		for r, at := range table[k.tap*rows:][:rows] {
+			w.shifted[r] = at + uintptr(k.from*4)
 		}
 		args.Table = &w.shifted[0]
 	}

@@ -20,7 +20,7 @@ type outerPlan struct {
 	out           plans.Layout
 	oh, ow        int
 	tiles, panels int
-	group         int // tiles of a task
+	tilesPerTask  int // tiles of a task
 	rowsPerBlock  int // rows of pixels in a block of points
 	workers       []outerWorker
 }
@@ -38,27 +38,27 @@ func PlanOuter(c plans.Conv, out plans.Layout, workers int, k kernels.Kernel) *p
 	p := &outerPlan{Kernel: k, conv: c, out: out}
 	p.oh, p.ow = c.OutSize()
 	p.tiles, p.panels = plans.CeilDiv(c.C, k.Rows), plans.CeilDiv(c.O, k.Cols)
-	p.group = min(max(p.tiles*p.panels*c.KH*c.KW/8, 1), 16, p.tiles)
+	p.tilesPerTask = min(max(p.tiles*p.panels*c.KH*c.KW/8, 1), 16, p.tiles)
 	p.rowsPerBlock = max(pointsPerBlock/p.ow, 1)
 	p.workers = make([]outerWorker, max(workers, 1))
 	for i := range p.workers {
 		p.workers[i].segments = make([]kernels.Segment, max(p.rowsPerBlock, plans.CeilDiv(p.ow, pointsPerBlock)))
 		p.workers[i].d = make([]float32, pointsPerBlock*k.Cols)
-		p.workers[i].acc = make([]float32, p.group*k.Rows*k.Cols)
+		p.workers[i].acc = make([]float32, p.tilesPerTask*k.Rows*k.Cols)
 	}
 	return &plans.Plan{Phases: p.bind}
 }
 
 func (p *outerPlan) bind(a plans.Args) []par.Phase {
-	groups := plans.CeilDiv(p.tiles, p.group)
+	byTiles := plans.CeilDiv(p.tiles, p.tilesPerTask)
 	taps := p.conv.KH * p.conv.KW
-	return []par.Phase{{Name: "outer", Tasks: taps * p.panels * groups, Run: func(task, worker int) {
-		p.task(&a, &p.workers[worker], task/(p.panels*groups), task/groups%p.panels, task%groups*p.group)
+	return []par.Phase{{Name: "outer", Tasks: taps * p.panels * byTiles, Run: func(task, worker int) {
+		p.task(&a, &p.workers[worker], task/(p.panels*byTiles), task/byTiles%p.panels, task%byTiles*p.tilesPerTask)
 	}}}
 }
 
 func (p *outerPlan) task(a *plans.Args, w *outerWorker, tap, panel, first int) {
-	last := min(first+p.group, p.tiles)
+	last := min(first+p.tilesPerTask, p.tiles)
 	size := p.Kernel.Rows * p.Kernel.Cols
 	n := min(p.Kernel.Cols, p.conv.O-panel*p.Kernel.Cols)
 	clear(w.acc)

@@ -66,11 +66,11 @@ func (t *attendTwin) keys() int { return (t.Panels-1)*Side + Columns(uint32(t.La
 
 // sumSteps runs TilePortable over steps, at so many bytes from a.A and a.B each.
 func sumSteps(a TileArgs, steps []([2]int)) {
-	var offsets, places []int
+	var offsets, offsetsB []int
 	for _, s := range steps {
-		offsets, places = append(offsets, s[0]), append(places, s[1])
+		offsets, offsetsB = append(offsets, s[0]), append(offsetsB, s[1])
 	}
-	a.Offsets, a.Places, a.Taps, a.Steps = &offsets[0], &places[0], len(steps), 1
+	a.Offsets, a.OffsetsB, a.Taps, a.Steps = &offsets[0], &offsetsB[0], len(steps), 1
 	TilePortable(&a)
 }
 

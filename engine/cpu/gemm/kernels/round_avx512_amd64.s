@@ -241,7 +241,7 @@ TEXT ·bf16RowPairs(SB), NOSPLIT, $0-8
 	TAIL
 	MOVQ RowsArgs_Count(R8), R13 // pairs
 	MOVQ RowsArgs_Low(R8), BX  // to the low parts
-	MOVQ RowsArgs_Skip(R8), AX  // between pieces of dst
+	MOVQ RowsArgs_Skip(R8), AX  // between 16 pairs of dst and the next
 	PAIRING
 
 pair:

@@ -127,8 +127,8 @@ tile:
 one:
 	MOVQ AX, a-24(SP)
 	MOVQ CX, gap-88(SP)
-	MOVQ TileArgs_Places(R8), AX
-	MOVQ AX, places-32(SP)
+	MOVQ TileArgs_OffsetsB(R8), AX
+	MOVQ AX, offsetsB-32(SP)
 	MOVQ TileArgs_B(R8), DX  // b
 	MOVQ shifts-112(SP), DI
 	TESTQ DI, DI
@@ -166,13 +166,13 @@ resume:
 	MOVQ TileArgs_Lda(R8), BX
 
 tap:
-	MOVQ  places-32(SP), CX
+	MOVQ  offsetsB-32(SP), CX
 	TESTQ CX, CX
 	JZ    behind
 	MOVQ  b-120(SP), DX
 	ADDQ  (CX), DX
 	ADDQ  $8, CX
-	MOVQ  CX, places-32(SP)
+	MOVQ  CX, offsetsB-32(SP)
 
 behind:
 	MOVQ a-24(SP), AX
@@ -252,7 +252,7 @@ multiply:
 	LEAQ (DX)(R9*1), DI
 	CMPQ TileArgs_LowA(R8), $0
 	JNE  split
-	CMPQ TileArgs_Passing(R8), $0
+	CMPQ TileArgs_Streaming(R8), $0
 	JE   kept
 	PRODUCTS(TILELOADT1)
 	JMP  advance
@@ -262,7 +262,7 @@ kept:
 	JMP  advance
 
 split:
-	CMPQ TileArgs_Passing(R8), $0
+	CMPQ TileArgs_Streaming(R8), $0
 	JE   splitKept
 	SPLIT_PRODUCTS(TILELOADT1)
 	JMP  advance

@@ -115,17 +115,17 @@ begin:
 	MOVQ b-80(SP), DX
 	MOVQ TileArgs_Offsets(R8), R11 // offsets of the taps
 	MOVQ TileArgs_Taps(R8), R12 // their number
-	MOVQ TileArgs_Places(R8), AX
-	MOVQ AX, places-32(SP)
+	MOVQ TileArgs_OffsetsB(R8), AX
+	MOVQ AX, offsetsB-32(SP)
 
 tap:
-	MOVQ  places-32(SP), CX
+	MOVQ  offsetsB-32(SP), CX
 	TESTQ CX, CX
 	JZ    behind
 	MOVQ  b-80(SP), DX
 	ADDQ  (CX), DX
 	ADDQ  $8, CX
-	MOVQ  CX, places-32(SP)
+	MOVQ  CX, offsetsB-32(SP)
 
 behind:
 	MOVQ R14, AX

@@ -106,7 +106,7 @@ begin:
 left:
 	MOVD R14, R22 // where the next tap's b begins
 	MOVD matrixArgs_offsets(R20), R15
-	MOVD matrixArgs_places(R20), R16
+	MOVD matrixArgs_offsetsB(R20), R16
 	MOVD matrixArgs_taps(R20), R17
 
 tap:

@@ -49,8 +49,8 @@ func tileAt(t *TileArgs, from, of uintptr, gap int, acc []float32) {
 	}
 	b := of
 	for tap, offset := range unsafe.Slice(t.Offsets, t.Taps) {
-		if t.Places != nil {
-			b = of + uintptr(unsafe.Slice(t.Places, t.Taps)[tap])
+		if t.OffsetsB != nil {
+			b = of + uintptr(unsafe.Slice(t.OffsetsB, t.Taps)[tap])
 		}
 		for s := range t.Steps {
 			a := from + uintptr(offset+s*64)

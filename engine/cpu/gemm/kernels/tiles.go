@@ -38,7 +38,7 @@ const (
 	Step = 32
 )
 
-// TileWords is the size of a tile of 16 rows that lie in one piece.
+// TileWords is the size of a tile of 16 rows, side by side in memory.
 const TileWords = 16 * 16
 
 // TileArgs describes a product of 32 rows of a with 32 columns of b:
@@ -64,7 +64,7 @@ type TileArgs struct {
 	Moves *int // 88: bytes from a to the rows of each tile
 	Count int  // 96: their number, accumulators one behind the other; 0: one tile at a
 
-	Places   *int    // 104: bytes from b to what every tap meets; nil: each behind the last
+	OffsetsB *int    // 104: bytes from b to what every tap meets; nil: each behind the last
 	Fetch    uintptr // 112: what to bring into the second-level cache meanwhile
 	FetchEnd uintptr // 120
 
@@ -84,10 +84,10 @@ type TileArgs struct {
 	// [32][4][32], and make two results. AMX and the twin alone.
 	Fours int // 184
 
-	Passing int // 192: whether b is to pass the first-level cache by, for rows of a to stay
+	Streaming int // 192: whether b is to go past the first-level cache, for rows of a to stay
 
 	// Sums that are put may lie in the first so many bytes of acc by turns, all of which
-	// then stay in the first-level cache; 0: each has its own place.
+	// then stay in the first-level cache; 0: each has its own.
 	Ring int // 200
 }
 

@@ -19,18 +19,18 @@ func equip(t *Tiles, level isa.Level) {
 
 // matrixArgs describes 32 rows of a by 32 columns of b, as TileArgs does for many.
 type matrixArgs struct {
-	a       [4]uintptr // of every eight rows
-	lda     int
-	offsets *int
-	taps    int
-	steps   int
-	b       uintptr
-	ldb     int
-	second  int
-	next    int
-	places  *int
-	acc     *float32
-	resume  int
+	a        [4]uintptr // of every eight rows
+	lda      int
+	offsets  *int
+	taps     int
+	steps    int
+	b        uintptr
+	ldb      int
+	second   int
+	next     int
+	offsetsB *int
+	acc      *float32
+	resume   int
 }
 
 //go:noescape
@@ -47,7 +47,7 @@ func tileMatrix(t *TileArgs) {
 	acc := unsafe.Slice(t.Acc, count*Side*Side)
 	m := matrixArgs{
 		lda: t.Lda, offsets: t.Offsets, taps: t.Taps, steps: t.Steps, ldb: t.Ldb,
-		second: t.Second, next: t.Next, places: t.Places, resume: t.Resume,
+		second: t.Second, next: t.Next, offsetsB: t.OffsetsB, resume: t.Resume,
 	}
 	for i := range count {
 		at, gap := t.A, Side/2*t.Lda
@@ -144,18 +144,18 @@ func normRowsNEON(a *RowsArgs) {
 		NormRowsPortable(a)
 		return
 	}
-	var part [256]float32
+	var row [256]float32
 	for i := range a.Count {
 		dst, src := unsafe.Add(a.Dst, i*a.Ldd), unsafe.Add(unsafe.Pointer(a.Src), i*a.Lds)
-		for from := 0; from < a.N; from += len(part) {
-			n := min(len(part), a.N-from)
+		for from := 0; from < a.N; from += len(row) {
+			n := min(len(row), a.N-from)
 			at := func(x *float32) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(x), from*4)) }
 			if a.Silu != 0 {
-				normaliseSiLU(&part[0], at((*float32)(src)), at(a.A), at(a.Beta), at(a.Mean), n)
+				normaliseSiLU(&row[0], at((*float32)(src)), at(a.A), at(a.Beta), at(a.Mean), n)
 			} else {
-				normalise(&part[0], at((*float32)(src)), at(a.A), at(a.Beta), at(a.Mean), n)
+				normalise(&row[0], at((*float32)(src)), at(a.A), at(a.Beta), at(a.Mean), n)
 			}
-			roundRow((*uint16)(unsafe.Add(dst, from*2)), &part[0], n)
+			roundRow((*uint16)(unsafe.Add(dst, from*2)), &row[0], n)
 		}
 	}
 }
@@ -165,15 +165,15 @@ func rowPairsNEON(a *RowsArgs) {
 		RowPairsPortable(a)
 		return
 	}
-	piece := a.N
+	run := a.N
 	if a.Skip != 0 {
-		piece = 16
+		run = 16
 	}
 	for i := range a.Count {
 		dst, even := unsafe.Add(a.Dst, i*a.Ldd), unsafe.Add(unsafe.Pointer(a.Src), 2*i*a.Lds)
 		odd := unsafe.Add(even, a.Lds)
-		for from := 0; from < a.N; from += piece {
-			roundPairs((*uint32)(dst), (*float32)(unsafe.Add(even, from*4)), (*float32)(unsafe.Add(odd, from*4)), min(piece, a.N-from))
+		for from := 0; from < a.N; from += run {
+			roundPairs((*uint32)(dst), (*float32)(unsafe.Add(even, from*4)), (*float32)(unsafe.Add(odd, from*4)), min(run, a.N-from))
 			dst = unsafe.Add(dst, 64+a.Skip)
 		}
 	}

@@ -9,13 +9,13 @@ import (
 
 // A grid lays pictures out so that the shift of every tap is one constant
 // distance: positions [n][hp][wp], zero where there is no pixel, and for a
-// stride s one plane for each of the s·s phases of a pixel's coordinates.
+// stride s once for each of the s·s residues of a pixel's coordinates modulo s.
 // Results sit at positions too; those of the rim are computed and dropped.
 // With stride 1 the zeros after a row are those before the next, and the zeros
 // below a picture those above the next.
 type Grid struct {
 	N, Hp, Wp int
-	Planes    int // s·s
+	Residues  int // s·s
 	Stride    int
 	H, W      int // of the picture that is laid out
 	Depth     int // its channels
@@ -23,15 +23,15 @@ type Grid struct {
 	Up        int // pixels of the picture stand for squares of this side
 }
 
-// Positions of one plane.
+// Positions of one residue.
 func (g *Grid) Positions() int { return g.N * g.Hp * g.Wp }
 
-// Run is the pixel at a position of a plane, or -1, and for how many positions
+// Run is the pixel at a position of a residue, or -1, and for how many positions
 // from there on it goes on like this, each stride pixels after the other.
-func (g *Grid) Run(plane, position int) (pixel, n int) {
+func (g *Grid) Run(residue, position int) (pixel, n int) {
 	i, row := position%g.Wp, position/g.Wp
-	y := row%g.Hp*g.Stride + plane/g.Stride - g.Top
-	shift := plane%g.Stride - g.Left // x = i·stride + shift
+	y := row%g.Hp*g.Stride + residue/g.Stride - g.Top
+	shift := residue%g.Stride - g.Left // x = i·stride + shift
 	first, last := min(max(CeilDiv(-shift, g.Stride), 0), g.Wp), min(CeilDiv(g.W-shift, g.Stride), g.Wp)
 	switch {
 	case row >= g.N*g.Hp:
@@ -44,16 +44,13 @@ func (g *Grid) Run(plane, position int) (pixel, n int) {
 	return (row/g.Hp*g.H+y)*g.W + i*g.Stride + shift, last - i
 }
 
-// Place is the shift of a tap.
-type Place struct {
-	Plane int
-	Shift int // in positions
-}
+// TapShift is where a tap finds its pixels: those of a residue, so many positions on.
+type TapShift struct{ Residue, Shift int }
 
 // Class is a set of results that see the same taps.
 type Class struct {
 	Taps   []int // which taps, in the order of the weights
-	Places []Place
+	Shifts []TapShift
 }
 
 // Product is a convolution or its gradient to the picture as sums over shifts.
@@ -88,32 +85,32 @@ func (p *Product) Result(k, position int) (pixel, n int) {
 	return (row/p.Hp*p.Oh+y)*p.Ow + i*p.Every + p.X0[k], last - i
 }
 
-// Line is half a tile: so many results at neighbouring positions.
-const Line = kernels.Side / 2
+// HalfTile is the number of results of half a tile, at neighbouring positions.
+const HalfTile = kernels.Side / 2
 
-// Aligned tells whether lines of results fill the rows of pictures, so that none of the
-// rim is computed.
+// Aligned tells whether half tiles fill the rows of pictures, so that no result of the rim
+// is computed.
 func (p *Product) Aligned() bool {
-	return len(p.Classes) == 1 && p.Every == 1 && p.Ow%Line == 0 && p.Oh*p.Ow < p.Hp*p.Wp
+	return len(p.Classes) == 1 && p.Every == 1 && p.Ow%HalfTile == 0 && p.Oh*p.Ow < p.Hp*p.Wp
 }
 
-// Lines is the number of lines that all results take.
-func (p *Product) Lines() int {
+// HalfTiles is how many of them all results take.
+func (p *Product) HalfTiles() int {
 	if p.Aligned() {
-		return p.N * p.Oh * p.Ow / Line
+		return p.N * p.Oh * p.Ow / HalfTile
 	}
-	return CeilDiv(p.Positions(), Line)
+	return CeilDiv(p.Positions(), HalfTile)
 }
 
-// Start is the first position of a line; those behind the last follow it.
+// Start is the first position of a half tile; those behind the last follow it.
 func (p *Product) Start(i int) int {
 	if !p.Aligned() {
-		return i * Line
+		return i * HalfTile
 	}
-	beyond := max(i-p.Lines()+1, 0)
-	r := (i - beyond) * Line
+	beyond := max(i-p.HalfTiles()+1, 0)
+	r := (i - beyond) * HalfTile
 	y := r / p.Ow
-	return (y/p.Oh*p.Hp+y%p.Oh)*p.Wp + r%p.Ow + beyond*Line
+	return (y/p.Oh*p.Hp+y%p.Oh)*p.Wp + r%p.Ow + beyond*HalfTile
 }
 
 // Forward is the convolution itself.
@@ -125,7 +122,7 @@ func Forward(c Conv) Product {
 	s := c.Stride
 	p := Product{Oh: oh, Ow: ow, Every: 1, Y0: []int{0}, X0: []int{0}, Normed: c.Normed}
 	p.Grid = Grid{
-		N: c.N, Hp: oh + (c.KH-1)/s, Wp: ow + (c.KW-1)/s, Planes: s * s, Stride: s,
+		N: c.N, Hp: oh + (c.KH-1)/s, Wp: ow + (c.KW-1)/s, Residues: s * s, Stride: s,
 		H: c.H, W: c.W, Depth: c.C, Top: c.PadTop, Left: c.PadLeft, Up: c.Factor(),
 	}
 	if s == 1 {
@@ -137,7 +134,7 @@ func Forward(c Conv) Product {
 		for kx := range c.KW {
 			shift := ky/s*p.Wp + kx/s
 			k.Taps = append(k.Taps, ky*c.KW+kx)
-			k.Places = append(k.Places, Place{ky%s*s + kx%s, shift})
+			k.Shifts = append(k.Shifts, TapShift{ky%s*s + kx%s, shift})
 			p.Slack = max(p.Slack, shift)
 		}
 	}
@@ -169,7 +166,7 @@ func Backward(c Conv) Product {
 	jh, jw := CeilDiv(c.KH, s), CeilDiv(c.KW, s)
 	p := Product{Oh: c.H, Ow: c.W, Every: s}
 	p.Grid = Grid{
-		N: c.N, Hp: (c.H-1+c.PadTop)/s + jh, Wp: (c.W-1+c.PadLeft)/s + jw, Planes: 1, Stride: 1,
+		N: c.N, Hp: (c.H-1+c.PadTop)/s + jh, Wp: (c.W-1+c.PadLeft)/s + jw, Residues: 1, Stride: 1,
 		H: oh, W: ow, Depth: c.O, Top: jh - 1, Left: jw - 1, Up: 1,
 	}
 	for a := range s {
@@ -179,7 +176,7 @@ func Backward(c Conv) Product {
 				for kx := b; kx < c.KW; kx += s {
 					shift := (jh-1-ky/s)*p.Wp + jw - 1 - kx/s
 					k.Taps = append(k.Taps, ky*c.KW+kx)
-					k.Places = append(k.Places, Place{0, shift})
+					k.Shifts = append(k.Shifts, TapShift{0, shift})
 					p.Slack = max(p.Slack, shift)
 				}
 			}

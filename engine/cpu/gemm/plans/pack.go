@@ -19,15 +19,15 @@ type Weights struct {
 }
 
 // Packing says how weights are brought into a plan's order: in tasks, of which each
-// fills a stretch of the packed weights with the columns of one panel.
+// fills a range of the packed weights with the columns of one panel.
 type Packing struct {
 	Key     string // of the order; see Plan.Layout
 	Weights Order
 	Cols    int // of a panel
 	Tasks   int
-	Stretch func(task int) (panel, at, size int)
+	Range   func(task int) (panel, at, size int)
 	Fill    func(task, worker, n int, out, raw, memory []float32) // raw begins with the panel's n columns
-	Longest int                                                   // stretch
+	Longest int                                                   // range
 	Memory  int                                                   // that fill needs, in words
 	Workers int
 }
@@ -47,8 +47,8 @@ func Key(kind string, parts ...any) string {
 func PanelPacking(key string, w Order, cols, size, workers int, fill func(n int, out, raw []float32)) Packing {
 	return Packing{
 		Key: key, Weights: w, Cols: cols, Tasks: w.Panels(cols), Longest: size, Workers: workers,
-		Stretch: func(task int) (int, int, int) { return task, task * size, size },
-		Fill:    func(_, _, n int, out, raw, _ []float32) { fill(n, out, raw) },
+		Range: func(task int) (int, int, int) { return task, task * size, size },
+		Fill:  func(_, _, n int, out, raw, _ []float32) { fill(n, out, raw) },
 	}
 }
 
@@ -92,7 +92,7 @@ func (p *Plan) Pack(dst, raw Weights, scratch []float32) []par.Phase {
 		phases = append(phases, widen(all, raw))
 	}
 	return append(phases, par.Phase{Name: "pack", Tasks: k.Tasks, Run: func(task, worker int) {
-		panel, at, size := k.Stretch(task)
+		panel, at, size := k.Range(task)
 		first, n := k.Weights.Columns(panel, k.Cols)
 		from := first * k.Weights.StrideCol
 		memory := scratch[worker*own:][:own]
@@ -195,8 +195,8 @@ func (w Order) OrderStep(t *kernels.Tiles, block, raw []float32, n, from int) {
 		clear(block)
 	}
 	if next := from + kernels.Step; next < w.Depth {
-		first, distance, pieces, length := w.Pieces(n, next, min(kernels.Step, w.Depth-next))
-		t.Prefetch(&raw[first], distance*4, CeilDiv(length, 16), pieces)
+		first, distance, runs, length := w.Runs(n, next, min(kernels.Step, w.Depth-next))
+		t.Prefetch(&raw[first], distance*4, CeilDiv(length, 16), runs)
 	}
 	if count > 0 {
 		w.Order(Ordered{block, kernels.Side, w.Taps * kernels.Side}, raw, n, from, count)

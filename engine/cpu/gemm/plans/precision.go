@@ -40,7 +40,7 @@ func (p Precision) TakesNorm(taps, channels int, training bool) bool {
 	return use
 }
 
-// Tiled tells whether tiles make a product, so that Piece and GradSum serve it.
+// Tiled tells whether tiles make a product, so that BlockProduct and GradSum serve it.
 func (s MatMul) Tiled(prec Precision) bool {
 	use, _ := UseTiles(prec.ForDepth(1, s.K, false), isa.Current())
 	return use

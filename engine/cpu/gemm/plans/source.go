@@ -21,7 +21,7 @@ func Zeros(n int) []float32 {
 // Source gives the addresses of the left operand's rows.
 type Source interface {
 	Size() (rows, depth, taps int)
-	// fill writes the addresses of rows m … m+len-1 for all taps to
+	// Fill writes the addresses of rows m … m+len-1 for all taps to
 	// table[tap*stride+i], base being the operand's and zero a row of zeros.
 	Fill(table []uintptr, stride, m, n int, base, zero uintptr)
 }

@@ -21,13 +21,13 @@ func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 				kernels.TransposeBlock(dst[j*ldd+i:], ldd, src[i*lds+j:], lds)
 				continue
 			}
-			transposePart(dst[j*ldd+i:], ldd, src[i*lds+j:], lds, min(block, rows-i), min(block, cols-j))
+			transposeRest(dst[j*ldd+i:], ldd, src[i*lds+j:], lds, min(block, rows-i), min(block, cols-j))
 		}
 	}
 }
 
-// transposePart is Transpose for less than a block.
-func transposePart(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+// transposeRest is Transpose for less than a block.
+func transposeRest(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for i := 0; i < rows; i += 8 {
 		for j := 0; j < cols; j += 8 {
 			if i+8 <= rows && j+8 <= cols && eights {

@@ -1,6 +1,6 @@
 package plans
 
-// weights says where the weight of (tap, depth, column) lies in the raw operand: taps
+// Order says where the weight of (tap, depth, column) lies in the raw operand: taps
 // are one number apart.
 type Order struct {
 	Cols, Depth, Taps      int
@@ -59,13 +59,13 @@ func (w Order) Columns(panel, cols int) (first, n int) {
 	return first + panel%turns*half, min(cols, half-first)
 }
 
-// apart tells whether every column's weights lie in a piece of their own, one column
-// behind the other.
+// apart tells whether the weights of a column lie side by side, one column behind the
+// other.
 func (w Order) apart() bool { return w.StrideCol >= w.Depth*w.StrideDepth }
 
-// Pieces are the stretches of raw in which n columns of count channels lie, from
-// channel from on: where the first begins, their distance, number and length.
-func (w Order) Pieces(n, from, count int) (first, distance, pieces, length int) {
+// Runs are the neighbouring numbers of raw in which n columns of count channels lie, from
+// channel from on: where the first run begins, their distance, number and length.
+func (w Order) Runs(n, from, count int) (first, distance, runs, length int) {
 	if w.apart() {
 		return from * w.StrideDepth, w.StrideCol, n, count * w.StrideDepth
 	}

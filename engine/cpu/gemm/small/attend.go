@@ -129,7 +129,7 @@ func (s *Small) Keys(packed []float32, k vec.Matrix) {
 	}
 }
 
-// Values have for every 32 keys [part][k pair][columns], in rows of whole tiles, so
+// Values have for every 32 keys [high, low][k pair][columns], in rows of whole tiles, so
 // that what a step reads lies side by side.
 
 // valuesRow is the number of words of a pair of rows of d values, see leftStride.

@@ -10,7 +10,7 @@ import (
 // bringing it into rows: of tiles panels of 32 columns, in whole tiles of rows.
 // What fills up the last tiles is anything.
 
-// gridSpace keeps the panels of a row from meeting in the same lines of a cache.
+// gridSpace keeps the panels of a row from falling into the same sets of a cache.
 const gridSpace = 32
 
 // GridLen is the number of words of a grid [m, n].

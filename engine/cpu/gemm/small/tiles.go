@@ -37,9 +37,9 @@ func NewSmallTiles(level isa.Level, split bool) *Small {
 	return s
 }
 
-// A left operand has rows [part][k], k rounded up to whole steps with zeros; a
-// right one has panels of 32 columns [part][step][half][16 k pairs][16]. The parts are
-// the high and, split, the low one.
+// A left operand has rows [high, low][k], k rounded up to whole steps with zeros; a
+// right one has panels of 32 columns [high, low][step][half][16 k pairs][16]. Split numbers
+// alone have low parts.
 
 // smallLanes is k rounded up to whole steps.
 func smallLanes(k int) int { return plans.RoundUp(k, kernels.Step) }
@@ -53,7 +53,7 @@ func (s *Small) parts() int {
 }
 
 // leftStride is the number of words of a left operand's row, an odd number of cache
-// lines: rows spread over the places of the caches.
+// lines: rows spread over the sets of the caches.
 func (s *Small) leftStride(k int) int { return s.parts()*smallLanes(k)/2 | 16 }
 
 func (s *Small) leftTileLen(m, k int) int { return plans.RoundUp(m, kernels.Side) * s.leftStride(k) }

@@ -18,11 +18,11 @@ import (
 // are summed; see tilesPlan.
 //
 // A task owns some tiles of rows and of columns, all taps of them, and lays out what
-// it needs itself, a band of positions at a time: the operands and the sums then stay
+// it needs itself, a K block of positions at a time: the operands and the sums then stay
 // in the second-level cache of one processor, and nothing but x and dy comes from
 // beyond. See gradCut.
 //
-// Within a band, k goes in chunks that stay in the first-level cache, x and dy
+// A K block is summed by inner K blocks that stay in the first-level cache, x and dy
 // both, while the sums of all taps come and go: 128 cycles for the 640 of ten steps.
 // Operands from the second level would take 20 cycles more every step.
 type tileGradW struct {
@@ -34,7 +34,7 @@ type tileGradW struct {
 	conv    plans.Conv
 	out     plans.Layout
 	copies  int   // of x, with pairs that begin at even and at odd positions
-	reach   int   // positions of a band in a copy of a plane of x
+	reach   int   // positions of a K block in a copy of a residue of x
 	pitch   int   // positions in a row of the transposed dy
 	shifts  []int // from a task's panels of x to what each tile of columns and tap meets, bytes
 	none    []int // moves of dy's rows: all tiles of columns meet the same
@@ -46,9 +46,9 @@ type gradWorker struct {
 	tile   kernels.TileArgs
 	pairs  kernels.PanelPairs
 	turn   kernels.TurnArgs
-	memory []float32       // words of two bfloat16 to be transposed
-	ahead  plans.Stretches // of the next band, to be fetched
-	both   [2]plans.Stretch
+	memory []float32    // words of two bfloat16 to be transposed
+	ahead  plans.Ranges // of the next K block, to be fetched
+	both   [2]plans.Range
 }
 
 const gradLanes = 256 // channels that are transposed together
@@ -79,14 +79,14 @@ func newTileGradW(r room, c plans.Conv, out plans.Layout, workers int, t kernels
 	p.Product, p.conv, p.out = plans.Forward(c), c, out
 	p.gradCut = CutGradW(r.bytes, r.tasks, &p.Product, c, p.parts())
 	p.copies = 1
-	for _, at := range p.Classes[0].Places {
+	for _, at := range p.Classes[0].Shifts {
 		p.copies = max(p.copies, at.Shift%2+1)
 	}
-	p.reach = p.Band + plans.RoundUp(p.Slack, kernels.Step) + 2 // panels are an odd number of pairs apart: see placeIn
-	p.pitch = (p.Band/kernels.Step | 1) * kernels.Step          // odd: rows spread over the caches' places
+	p.reach = p.KBlock + plans.RoundUp(p.Slack, kernels.Step) + 2 // panels are an odd number of pairs apart: see offsetIn
+	p.pitch = (p.KBlock/kernels.Step | 1) * kernels.Step          // odd: rows spread over the sets of the caches
 	for c := range p.Wide {
-		for _, at := range p.Classes[0].Places {
-			p.shifts = append(p.shifts, p.place(c, at.Shift%2, at.Plane, at.Shift/2*2)*4)
+		for _, at := range p.Classes[0].Shifts {
+			p.shifts = append(p.shifts, p.offset(c, at.Shift%2, at.Residue, at.Shift/2*2)*4)
 		}
 	}
 	p.none = make([]int, len(p.shifts))
@@ -106,16 +106,16 @@ func (p *tileGradW) parts() int {
 	return 1
 }
 
-// wordsX and wordsY are the sizes of one part of the operands of a band.
-func (p *tileGradW) wordsX() int { return p.place(p.Wide, 0, 0, 0) }
+// wordsX and wordsY are the sizes of one part of the operands of a K block.
+func (p *tileGradW) wordsX() int { return p.offset(p.Wide, 0, 0, 0) }
 func (p *tileGradW) wordsY() int { return p.Tall * kernels.Side * p.pitch / 2 }
 
-// place is where the words of a panel, copy and plane of x begin, from a position on.
-func (p *tileGradW) place(panel, copy, plane, position int) int {
-	return (((panel*p.copies+copy)*p.Planes+plane)*p.reach + position) / 2 * kernels.Side
+// offset is where the words of a panel, copy and residue of x begin, from a position on.
+func (p *tileGradW) offset(panel, copy, residue, position int) int {
+	return (((panel*p.copies+copy)*p.Residues+residue)*p.reach + position) / 2 * kernels.Side
 }
 
-// laidOut is the size of both operands of a band, sums that of a task's sums.
+// laidOut is the size of both operands of a K block, sums that of a task's sums.
 func (p *tileGradW) laidOut() int { return p.parts() * (p.wordsX() + p.wordsY()) }
 func (p *tileGradW) sums() int    { return p.Tall * p.Wide * p.Taps * kernels.Side * kernels.Side }
 
@@ -126,8 +126,8 @@ func (p *tileGradW) bind(a plans.Args) []par.Phase {
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(a.Scratch))), len(p.workers)*p.laidOut())
 	size := p.Taps * kernels.Side * kernels.Side
 	return p.Phases(a.Scratch[len(words):], p.sums(), GradTask{
-		Sum: func(worker int, sums []float32, split, group int) {
-			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, share{split, group}, false)
+		Sum: func(worker int, sums []float32, split, block int) {
+			p.task(&p.workers[worker], &a, words[worker*p.laidOut():][:p.laidOut()], sums, share{split, block}, false)
 		},
 		Add: func(sums, more []float32, i int) {
 			own := sums[i*size:][:size]
@@ -139,20 +139,20 @@ func (p *tileGradW) bind(a plans.Args) []par.Phase {
 	})
 }
 
-// share is what a task sums: one split of the positions, for a group of tiles.
-type share struct{ split, group int }
+// share is what a task sums: one split of the positions, for a block of tiles.
+type share struct{ split, block int }
 
 // task sums a share, or adds it to the sums.
 func (p *tileGradW) task(w *gradWorker, a *plans.Args, words []uint32, sums []float32, of share, resume bool) {
-	firstRow, firstCol := p.First(of.group)
+	firstRow, firstCol := p.First(of.block)
 	x, dy := words[:p.parts()*p.wordsX()], words[p.parts()*p.wordsX():]
 	from := of.split * p.Length
 	to := min(from+p.Length, plans.RoundUp(p.Positions(), kernels.Step))
-	for first := from; first < to; first += p.Band {
-		n := min(p.Band, to-first)
+	for first := from; first < to; first += p.KBlock {
+		n := min(p.KBlock, to-first)
 		p.layOutX(w, a.X, x, firstCol, first, n)
 		p.layOutY(w, a.W, dy, firstRow, first, n)
-		p.nextBand(w, a, first+n, min(p.Band, to-first-n))
+		p.nextKBlock(w, a, first+n, min(p.KBlock, to-first-n))
 		for r := range min(p.Tall, p.RowTiles-firstRow) {
 			acc := sums[r*p.Wide*p.Taps*kernels.Side*kernels.Side:]
 			p.sum(w, laid{x, dy[r*kernels.Side*p.pitch/2:]}, acc, min(p.Wide, p.ColTiles-firstCol), n, resume || first > from)
@@ -160,19 +160,19 @@ func (p *tileGradW) task(w *gradWorker, a *plans.Args, words []uint32, sums []fl
 	}
 }
 
-// nextBand is what to fetch during the products, of n positions from one on: operands
+// nextKBlock is what to fetch during the products, of n positions from one on: operands
 // whose channels the task takes all of.
-func (p *tileGradW) nextBand(w *gradWorker, a *plans.Args, position, n int) {
+func (p *tileGradW) nextKBlock(w *gradWorker, a *plans.Args, position, n int) {
 	w.ahead = w.both[:0]
-	if p.ColGroups == 1 {
-		w.ahead = append(w.ahead, p.stretch(&operand{data: a.X, depth: p.conv.C}, position, n))
+	if p.ColBlocks == 1 {
+		w.ahead = append(w.ahead, p.rangeOf(&operand{data: a.X, depth: p.conv.C}, position, n))
 	}
-	if p.RowGroups == 1 {
-		w.ahead = append(w.ahead, p.stretch(&operand{data: a.W, depth: p.conv.O, plane: noPlane}, position, n))
+	if p.RowBlocks == 1 {
+		w.ahead = append(w.ahead, p.rangeOf(&operand{data: a.W, depth: p.conv.O, residue: noResidue}, position, n))
 	}
 }
 
-// laid are the operands of a band, those of dy from a tile's first row on.
+// laid are the operands of a K block, those of dy from a tile's first row on.
 type laid struct{ x, dy []uint32 }
 
 // sum adds n positions to the sums of one tile of rows and so many of columns.
@@ -188,8 +188,8 @@ func (p *tileGradW) sum(w *gradWorker, of laid, acc []float32, cols, n int, resu
 	if resume {
 		t.Resume = 1
 	}
-	for from := 0; from < n; from += p.Chunk {
-		t.Steps = min(p.Chunk, n-from) / kernels.Step
+	for from := 0; from < n; from += p.InnerK {
+		t.Steps = min(p.InnerK, n-from) / kernels.Step
 		t.A = uintptr(unsafe.Pointer(&of.dy[from/2]))
 		t.B = uintptr(unsafe.Pointer(&of.x[from/2*kernels.Side]))
 		t.Fetch, t.FetchEnd = w.ahead.Next(t.Steps * t.Count * plans.FetchedByStep)

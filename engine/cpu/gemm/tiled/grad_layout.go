@@ -5,9 +5,9 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 )
 
-// gradBlock is the number of positions that are laid out while those behind them are
+// positionsAhead is the number of positions that are laid out while those behind them are
 // fetched.
-const gradBlock = kernels.Step
+const positionsAhead = kernels.Step
 
 // layOutX fills the panels of x, from one on, with n positions and those behind them
 // that taps reach.
@@ -15,15 +15,15 @@ func (p *tileGradW) layOutX(w *gradWorker, x []float32, dst []uint32, firstCol, 
 	panels := min(p.Wide, p.ColTiles-firstCol)
 	o := operand{data: x, from: firstCol * kernels.Side, depth: p.conv.C, stride: p.Stride}
 	n += plans.RoundUp(p.Slack, kernels.Step)
-	for o.plane = range p.Planes {
+	for o.residue = range p.Residues {
 		p.fetch(&o, position, panels*kernels.Side)
-		for at := 0; at < n; at += gradBlock {
-			if at+gradBlock < n {
-				p.fetch(&o, position+at+gradBlock, panels*kernels.Side)
+		for at := 0; at < n; at += positionsAhead {
+			if at+positionsAhead < n {
+				p.fetch(&o, position+at+positionsAhead, panels*kernels.Side)
 			}
 			for copy := range p.copies {
-				w.pairs = kernels.PanelPairs{Ldd: kernels.Side * 4, Panel: p.place(1, 0, 0, 0) * 4, Low: p.low(p.wordsX()), N: min(panels*kernels.Side, o.depth-o.from)}
-				p.pairsOf(w, o, dst[p.place(0, copy, o.plane, at):], position+at+copy, gradBlock/2)
+				w.pairs = kernels.PanelPairs{Ldd: kernels.Side * 4, Panel: p.offset(1, 0, 0, 0) * 4, Low: p.low(p.wordsX()), N: min(panels*kernels.Side, o.depth-o.from)}
+				p.pairsOf(w, o, dst[p.offset(0, copy, o.residue, at):], position+at+copy, positionsAhead/2)
 			}
 		}
 	}
@@ -37,8 +37,8 @@ func (p *tileGradW) low(words int) int {
 	return 0
 }
 
-// stretch is where the pixels of n positions of an operand lie, from one on.
-func (p *tileGradW) stretch(o *operand, position, n int) plans.Stretch {
+// rangeOf is where the pixels of n positions of an operand lie, from one on.
+func (p *tileGradW) rangeOf(o *operand, position, n int) plans.Range {
 	first, last := -1, 0
 	for end := position + n; position < end; {
 		at, n := p.runOf(o, position)
@@ -52,15 +52,15 @@ func (p *tileGradW) stretch(o *operand, position, n int) plans.Stretch {
 		position += n
 	}
 	if first < 0 {
-		return plans.Stretch{}
+		return plans.Range{}
 	}
 	base := kernels.AddressOf(o.data)
-	return plans.Stretch{From: base + uintptr(first*4), To: base + uintptr(last*4)}
+	return plans.Range{From: base + uintptr(first*4), To: base + uintptr(last*4)}
 }
 
 // fetch brings a block from a position on into the second-level cache, so many channels.
 func (p *tileGradW) fetch(o *operand, position, channels int) {
-	for end := position + gradBlock; position < end; {
+	for end := position + positionsAhead; position < end; {
 		at, n := p.runOf(o, position)
 		n = min(n, end-position)
 		if at >= 0 {
@@ -73,11 +73,11 @@ func (p *tileGradW) fetch(o *operand, position, channels int) {
 // layOutY fills the transposed dy, of tiles of rows from one on, with n positions.
 func (p *tileGradW) layOutY(w *gradWorker, dy []float32, dst []uint32, firstRow, position, n int) {
 	rows := min(p.Tall, p.RowTiles-firstRow) * kernels.Side
-	o := operand{data: dy, from: firstRow * kernels.Side, depth: p.conv.O, stride: 1, plane: noPlane}
+	o := operand{data: dy, from: firstRow * kernels.Side, depth: p.conv.O, stride: 1, residue: noResidue}
 	p.fetch(&o, position, rows)
-	for at := 0; at < n; at += gradBlock {
-		if at+gradBlock < n {
-			p.fetch(&o, position+at+gradBlock, rows)
+	for at := 0; at < n; at += positionsAhead {
+		if at+positionsAhead < n {
+			p.fetch(&o, position+at+positionsAhead, rows)
 		}
 		p.transposed(w, o, dst[at/2:], rows, position+at)
 	}
@@ -91,7 +91,7 @@ func (p *tileGradW) transposed(w *gradWorker, o operand, dst []uint32, rows, pos
 		apart := lanes | 16 // words, an odd number of cache lines
 		o.from = first + from
 		w.pairs = kernels.PanelPairs{Ldd: apart * 4, Panel: kernels.Side * 4, Low: p.low(16 * apart), N: min(lanes, o.depth-o.from)}
-		p.pairsOf(w, o, words, position, gradBlock/2)
+		p.pairsOf(w, o, words, position, positionsAhead/2)
 		for part := range p.parts() {
 			for c := 0; c < lanes; c += 16 {
 				p.Transpose(&dst[part*p.wordsY()+(from+c)*p.pitch/2], p.pitch*2, &words[part*16*apart+c], apart*4)
@@ -100,24 +100,24 @@ func (p *tileGradW) transposed(w *gradWorker, o operand, dst []uint32, rows, pos
 	}
 }
 
-// operand is x, of a plane, or dy; its numbers from channel from on are wanted.
+// operand is x, of a residue, or dy; its numbers from channel from on are wanted.
 type operand struct {
 	data                []float32
 	from, depth, stride int
-	plane               int
+	residue             int
 }
 
-// noPlane marks dy.
-const noPlane = -1
+// noResidue marks dy.
+const noResidue = -1
 
 // runOf is where the pixel at a position begins, or -1, and for how many positions
 // it goes on like this.
 func (p *tileGradW) runOf(o *operand, position int) (at, n int) {
 	var pixel int
-	if o.plane == noPlane {
+	if o.residue == noResidue {
 		pixel, n = p.Result(0, position)
 	} else {
-		pixel, n = p.Run(o.plane, position)
+		pixel, n = p.Run(o.residue, position)
 	}
 	if pixel < 0 {
 		return -1, n

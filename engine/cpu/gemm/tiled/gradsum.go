@@ -10,26 +10,26 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/vec"
 )
 
-// GradSum sums a product aᵀ·b over its rows, a piece of them at a time: a gradient to
+// GradSum sums a product aᵀ·b over its rows, a block of them at a time: a gradient to
 // weights, of an a [rows, M] and a b [rows, N] that are never there as a whole.
 type GradSum struct{ p *tileGradW }
 
-// NewGradSum plans for pieces of so many of the s.K rows, by one worker each.
-func NewGradSum(s plans.MatMul, piece int, prec plans.Precision, workers int) *GradSum {
-	c := plans.Conv{N: 1, H: 1, W: piece, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
+// NewGradSum plans for blocks of so many of the s.K rows, by one worker each.
+func NewGradSum(s plans.MatMul, rows int, prec plans.Precision, workers int) *GradSum {
+	c := plans.Conv{N: 1, H: 1, W: rows, C: s.M, O: s.N, KH: 1, KW: 1, Stride: 1}
 	level := isa.Current()
 	_, split := plans.UseTiles(prec.ForDepth(1, s.K, false), level)
 	return &GradSum{newTileGradW(room{GradBytes, 1}, c, plans.Layout{Row: s.N, Col: 1}, workers, kernels.TilesFor(level), split)}
 }
 
 // SumsLen is the memory for sums, ScratchLen that of a worker, in float32 words.
-func (g *GradSum) SumsLen() int { return g.groups() * g.p.sums() }
+func (g *GradSum) SumsLen() int { return g.blocks() * g.p.sums() }
 
 func (g *GradSum) ScratchLen() int { return g.p.laidOut() }
 
-func (g *GradSum) groups() int { return g.p.count() }
+func (g *GradSum) blocks() int { return g.p.count() }
 
-// Sum sums the products of a piece, or adds them to the sums.
+// Sum sums the products of a block of rows, or adds them to the sums.
 func (g *GradSum) Sum(sums, a, b, scratch []float32, add bool, worker int) {
 	p := g.p
 	args := plans.Args{X: a, W: b}
@@ -37,22 +37,22 @@ func (g *GradSum) Sum(sums, a, b, scratch []float32, add bool, worker int) {
 		args.X, args.W = b, a
 	}
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(scratch))), p.laidOut())
-	for group := range g.groups() { // one split, for one task at once
-		p.task(&p.workers[worker], &args, words, sums[group*p.sums():][:p.sums()], share{0, group}, add)
+	for block := range g.blocks() { // one split, for one task at once
+		p.task(&p.workers[worker], &args, words, sums[block*p.sums():][:p.sums()], share{0, block}, add)
 	}
 }
 
 // Store returns the phase that adds up parts of the sums, in their order, and writes aᵀ·b.
 func (g *GradSum) Store(name string, parts [][]float32, y []float32) par.Phase {
 	p := g.p
-	return par.Phase{Name: name, Tasks: g.groups() * p.Tall * p.Wide, Run: func(task, worker int) {
-		group, tile := task/(p.Tall*p.Wide), task%(p.Tall*p.Wide)
-		row, col := p.First(group)
+	return par.Phase{Name: name, Tasks: g.blocks() * p.Tall * p.Wide, Run: func(task, worker int) {
+		block, tile := task/(p.Tall*p.Wide), task%(p.Tall*p.Wide)
+		row, col := p.First(block)
 		row, col = row+tile/p.Wide, col+tile%p.Wide
 		if row >= p.RowTiles || col >= p.ColTiles {
 			return
 		}
-		at := group*p.sums() + tile*kernels.Side*kernels.Side
+		at := block*p.sums() + tile*kernels.Side*kernels.Side
 		total := parts[0][at:][:kernels.Side*kernels.Side]
 		for _, part := range parts[1:] {
 			vec.Add(total, total, part[at:])

@@ -26,17 +26,17 @@ import (
 // where they are used, which takes less time than to read them would.
 type winogradPlan struct {
 	kernels.Kernel
-	size           kernels.WinogradSize
-	conv           plans.Conv
-	oh, ow         int
-	across, down   int // tiles in a row and in a column of a picture
-	panels, groups int
-	deep           bool // all rows of a panel are taken one after the other
-	flipped        bool // the filter is turned by 180°, as the gradient to the picture wants
-	round          int  // tiles of a round, or of a block
-	pitchV, pitchM int  // numbers from one ξ to the next in V and M, see spread
-	zero           []float32
-	workers        []winogradWorker
+	size                kernels.WinogradSize
+	conv                plans.Conv
+	oh, ow              int
+	across, down        int // tiles in a row and in a column of a picture
+	panels, panelBlocks int
+	deep                bool // all rows of a panel are taken one after the other
+	flipped             bool // the filter is turned by 180°, as the gradient to the picture wants
+	round               int  // tiles of a round, or of a block
+	pitchV, pitchM      int  // numbers from one ξ to the next in V and M, see spread
+	zero                []float32
+	workers             []winogradWorker
 }
 
 type winogradWorker struct {
@@ -86,7 +86,7 @@ func Plan(c plans.Conv, w plans.Order, flipped bool, workers int, k kernels.Kern
 	p.round = plans.RoundUp(alike(p.tiles(), most), k.Rows)
 	p.pitchV, p.pitchM = spread(p.round*c.C), spread(p.round*c.O)
 	if p.deep = size.All()*p.pitchV*4 <= winoDeepBytes; p.deep {
-		p.groups = p.panels
+		p.panelBlocks = p.panels
 	}
 	plan.ScratchLen = size.All()*(p.pitchV+p.pitchM) + len(p.workers)*size.Tile*c.C*k.Cols
 	plan.Phases = p.bind
@@ -98,7 +98,7 @@ func newWinograd(c plans.Conv, flipped bool, workers int, k kernels.Kernel, size
 	p := &winogradPlan{Kernel: k, size: size, conv: c, oh: oh, ow: ow, flipped: flipped}
 	p.across, p.down = plans.CeilDiv(ow, size.Out), plans.CeilDiv(oh, size.Out)
 	p.panels = plans.CeilDiv(c.O, k.Cols)
-	p.groups = min(p.panels, 4)
+	p.panelBlocks = min(p.panels, 4)
 	p.zero = plans.Zeros(plans.RoundUp(max(c.C, c.O), 16) + kernels.MaxRows)
 	p.workers = make([]winogradWorker, max(workers, 1))
 	for i := range p.workers {
@@ -156,12 +156,12 @@ func (p *winogradPlan) bind(a plans.Args) []par.Phase {
 					p.transformInput(&p.workers[worker], a.X, v, c.C, first+t, t)
 				}
 			}},
-			par.Phase{Name: "winograd products", Tasks: tile * p.groups, Run: func(task, worker int) {
-				row, group := task/p.groups, task%p.groups
+			par.Phase{Name: "winograd products", Tasks: tile * p.panelBlocks, Run: func(task, worker int) {
+				row, block := task/p.panelBlocks, task%p.panelBlocks
 				if p.deep {
-					row, group = task%tile, task/tile
+					row, block = task%tile, task/tile
 				}
-				p.products(&p.workers[worker], &a, transformed{v, m, n}, row, group)
+				p.products(&p.workers[worker], &a, transformed{v, m, n}, row, block)
 			}},
 			par.Phase{Name: "winograd output", Tasks: plans.CeilDiv(n, block), Run: func(task, worker int) {
 				w := &p.workers[worker]
@@ -187,11 +187,11 @@ type rowsOf struct {
 	pitch int
 }
 
-// products multiplies row i of V by row i of U for one group of panels: the
+// products multiplies row i of V by row i of U for one block of panels: the
 // elements ξ of a row of M.
-func (p *winogradPlan) products(w *winogradWorker, a *plans.Args, of transformed, i, group int) {
+func (p *winogradPlan) products(w *winogradWorker, a *plans.Args, of transformed, i, block int) {
 	c, cols := p.conv.C, p.Kernel.Cols
-	for panel := group * p.panels / p.groups; panel < (group+1)*p.panels/p.groups; panel++ {
+	for panel := block * p.panels / p.panelBlocks; panel < (block+1)*p.panels/p.panelBlocks; panel++ {
 		p.transformFilters(w, a, w.filter, panel, i)
 		for j := range p.size.Tile {
 			xi := i*p.size.Tile + j

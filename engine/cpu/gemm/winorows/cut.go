@@ -8,24 +8,24 @@ import (
 
 // rowsCut is how a convolution along rows is cut.
 type rowsCut struct {
-	across        int // pairs that a row of a picture has in a strip
-	joined        int // pictures side by side in a strip
-	strip, strips int // pairs in a row of a strip, and strips in a picture
-	part, passes  int // channels of a pass, and passes
-	blocks, most  int // of tiles of 32 pairs, and the most tiles of one
-	groups        int // of panels, each of which lays out V for itself
-	pitch, plane  int // bfloat16 from one pair, and from one ξ, to the next in V
+	across            int // pairs of a row of one picture in a block of the width
+	joined            int // pictures side by side in a row
+	owBlock, owBlocks int // pairs of a row in a block of the width, and such blocks of a picture
+	channels, kBlocks int // of a K block, and K blocks
+	blocks, most      int // of tiles of 32 pairs, and the most tiles of one
+	panelBlocks       int // of panels, for each of which V is laid out anew
+	pitch, xiStride   int // bfloat16 from one pair, and from one ξ, to the next in V
 }
 
 const (
-	winoRowsBytes    = 720 << 10 // of V, in the second-level cache beside the filters of two panels
-	winoRowsMost     = 4         // steps of channels in a pass
-	winoRowsJoined   = 3         // and where pictures are joined, so that more fit in one block
-	winoRowsTiles    = 3         // of a block, at least, so that filters are not read too often
-	winoRowsChannels = 96        // at least, of both sides: V serves the panels of all columns
-	winoRowsResults  = 24 * 24   // of a picture, at least,
-	winoRowsSmall    = 16 * 16   // and with no more than so many filters
-	winoRowsFilters  = 2560 * 1280
+	winoRowsBytes        = 720 << 10 // of V, in the second-level cache beside the filters of two panels
+	winoRowsKSteps       = 4         // steps of channels in a K block
+	winoRowsJoinedKSteps = 3         // and where pictures are joined, so that more fit in one block
+	winoRowsTiles        = 3         // of a block, at least, so that filters are not read too often
+	winoRowsChannels     = 96        // at least, of both sides: V serves the panels of all columns
+	winoRowsResults      = 24 * 24   // of a picture, at least,
+	winoRowsSmall        = 16 * 16   // and with no more than so many filters
+	winoRowsFilters      = 2560 * 1280
 )
 
 // Pays tells whether split products take Winograd's way. Its filters are
@@ -42,39 +42,39 @@ func Pays(c plans.Conv) bool {
 }
 
 // Takes tells whether a convolution can be computed so: pairs of results
-// fill the rows, narrow strips the pairs, lines of 16 the strips or joined rows, vectors
-// the channels.
+// fill the rows, narrow blocks the width, half tiles the blocks or joined rows, vectors the
+// channels.
 func Takes(c plans.Conv) bool {
 	oh, ow := c.OutSize()
 	least, most := min(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight), max(c.PadTop, c.PadBottom, c.PadLeft, c.PadRight)
-	across, joined := stripOf(oh, ow/2)
+	across, joined := owBlockOf(oh, ow/2)
 	return c.KH == 3 && c.KW == 3 && c.Stride == 1 && least >= 0 && most <= 2 &&
-		c.C%16 == 0 && ow > 0 && ow%2 == 0 && across <= plans.Line && oh*joined*across%plans.Line == 0
+		c.C%16 == 0 && ow > 0 && ow%2 == 0 && across <= plans.HalfTile && oh*joined*across%plans.HalfTile == 0
 }
 
-// stripOf is the width of the strips that a row of so many pairs is cut into, and the
-// number of pictures that are joined in one: 1 if lines fill a strip of one picture.
-func stripOf(oh, pairs int) (across, joined int) {
+// owBlockOf is the width of the blocks that a row of so many pairs is cut into, and the
+// number of pictures that are joined in one: 1 if half tiles fill that of one picture.
+func owBlockOf(oh, pairs int) (across, joined int) {
 	across, joined = pairs, 1
-	for n := plans.Line; n >= plans.Line/2; n-- {
+	for n := plans.HalfTile; n >= plans.HalfTile/2; n-- {
 		if pairs%n == 0 {
 			across = n
 			break
 		}
 	}
-	if pairs > 0 && plans.Line%pairs == 0 && oh*pairs%plans.Line != 0 {
-		joined = plans.Line / pairs
+	if pairs > 0 && plans.HalfTile%pairs == 0 && oh*pairs%plans.HalfTile != 0 {
+		joined = plans.HalfTile / pairs
 	}
 	return across, joined
 }
 
-// cutChannels chooses the channels of a pass, equal shares of whole steps where there
+// cutChannels chooses the channels of a K block, equal shares of whole steps where there
 // are such. It is the order of the sums, and may not follow the number of pictures.
 func (p *winogradRows) cutChannels() {
 	all := plans.CeilDiv(p.conv.C, kernels.Step)
-	most := winoRowsMost
+	most := winoRowsKSteps
 	if p.joined > 1 {
-		most = winoRowsJoined
+		most = winoRowsJoinedKSteps
 	}
 	steps := min(most, all)
 	for n := steps; n >= (steps+1)/2; n-- {
@@ -83,21 +83,21 @@ func (p *winogradRows) cutChannels() {
 			break
 		}
 	}
-	p.part, p.passes = steps*kernels.Step, plans.CeilDiv(all, steps)
-	p.pitch = 2*p.part | kernels.Step // an odd number of lines: see tilesPlan in package tiled
+	p.channels, p.kBlocks = steps*kernels.Step, plans.CeilDiv(all, steps)
+	p.pitch = 2*p.channels | kernels.Step // an odd number of cache lines: see tilesPlan in package tiled
 }
 
 // cutFresh takes all in one block, so that filters may be packed where they are used, and
 // tells whether that fits.
 func (p *winogradRows) cutFresh() bool {
-	p.blocks, p.most, p.groups = 1, plans.CeilDiv(p.lines(), 2), min(len(p.workers), p.panels)
+	p.blocks, p.most, p.panelBlocks = 1, plans.CeilDiv(p.halves(), 2), min(len(p.workers), p.panels)
 	return 8*p.pitch*p.longest() <= winoRowsBytes
 }
 
 // cutBlocks chooses the blocks, as many for every worker where there are tiles enough,
 // and divides panels between tasks where there are not.
 func (p *winogradRows) cutBlocks() {
-	workers, tiles := len(p.workers), plans.CeilDiv(p.lines(), 2)
+	workers, tiles := len(p.workers), plans.CeilDiv(p.halves(), 2)
 	for most := max(winoRowsBytes/(8*p.pitch*kernels.Side), 1); ; most-- {
 		p.blocks = plans.CeilDiv(tiles, most)
 		p.blocks = max(p.blocks, min(plans.RoundUp(p.blocks, workers), tiles/winoRowsTiles))
@@ -106,49 +106,51 @@ func (p *winogradRows) cutBlocks() {
 		}
 	}
 	p.most = plans.CeilDiv(tiles, p.blocks)
-	p.groups = 1
+	p.panelBlocks = 1
 	if p.blocks%workers > 0 {
-		p.groups = min(plans.CeilDiv(tiled.TasksOfWorker*workers/2, p.blocks), p.panels)
+		p.panelBlocks = min(plans.CeilDiv(tiled.TasksOfWorker*workers/2, p.blocks), p.panels)
 	}
 }
 
-// lines of 16 pairs, in all strips of all pictures.
-func (p *winogradRows) lines() int { return plans.CeilDiv(p.conv.N, p.joined) * p.strips * p.linesOf() }
-
-// linesOf is the number of lines of a strip.
-func (p *winogradRows) linesOf() int { return p.oh * p.strip / plans.Line }
-
-// start is the first line of a block.
-func (p *winogradRows) start(block int) int {
-	return 2 * (block * plans.CeilDiv(p.lines(), 2) / p.blocks)
+// halves are the half tiles of 16 pairs, in all blocks of the width of all pictures.
+func (p *winogradRows) halves() int {
+	return plans.CeilDiv(p.conv.N, p.joined) * p.owBlocks * p.halvesOf()
 }
 
-// piece is what a block has of a strip.
-type piece struct {
-	strip       int // of all pictures, or of those that are joined
-	first, last int // lines of it
+// halvesOf is the number of half tiles of a block of the width.
+func (p *winogradRows) halvesOf() int { return p.oh * p.owBlock / plans.HalfTile }
+
+// start is the first half tile of a block.
+func (p *winogradRows) start(block int) int {
+	return 2 * (block * plans.CeilDiv(p.halves(), 2) / p.blocks)
+}
+
+// span is what a block has of a block of the width.
+type span struct {
+	owBlock     int // of all pictures, or of those that are joined
+	first, last int // half tiles of it
 	top, rows   int // rows of V that they need
 	at          int // pairs that lie before it
 }
 
-// pieceFrom is the piece that begins with a line, of a block that ends at a line.
-func (p *winogradRows) pieceFrom(line0, end, at int) piece {
-	each := p.linesOf()
-	s := piece{strip: line0 / each, first: line0 % each, at: at}
-	s.last = min(s.first+end-line0, each)
-	s.top = s.first * plans.Line / p.strip
-	s.rows = plans.CeilDiv(s.last*plans.Line, p.strip) - s.top + 2
+// spanFrom is the span that begins with a half tile, of a block that ends at another.
+func (p *winogradRows) spanFrom(half0, end, at int) span {
+	each := p.halvesOf()
+	s := span{owBlock: half0 / each, first: half0 % each, at: at}
+	s.last = min(s.first+end-half0, each)
+	s.top = s.first * plans.HalfTile / p.owBlock
+	s.rows = plans.CeilDiv(s.last*plans.HalfTile, p.owBlock) - s.top + 2
 	return s
 }
 
-// pieces calls do for each piece of a block, and returns the pairs of all.
-func (p *winogradRows) pieces(block int, do func(s piece)) int {
+// spans calls do for each span of a block, and returns the pairs of all.
+func (p *winogradRows) spans(block int, do func(s span)) int {
 	first, at := p.start(block), 0
-	end := min(p.start(block+1), p.lines())
+	end := min(p.start(block+1), p.halves())
 	for first < end {
-		s := p.pieceFrom(first, end, at)
+		s := p.spanFrom(first, end, at)
 		do(s)
-		at += s.rows * p.strip
+		at += s.rows * p.owBlock
 		first += s.last - s.first
 	}
 	return at
@@ -158,14 +160,14 @@ func (p *winogradRows) pieces(block int, do func(s piece)) int {
 func (p *winogradRows) longest() int {
 	n := 0
 	for block := range p.blocks {
-		n = max(n, p.pieces(block, func(piece) {}))
+		n = max(n, p.spans(block, func(span) {}))
 	}
 	return n
 }
 
 // The memory of a worker: V, the sums of a block, and the pixels of a row.
 func (p *winogradRows) lengths() (v, m, row int) {
-	return plans.RoundUp(4*p.plane/2, 16), p.most * 4 * kernels.Side * kernels.Side, (2*p.across + 2) * p.part
+	return plans.RoundUp(4*p.xiStride/2, 16), p.most * 4 * kernels.Side * kernels.Side, (2*p.across + 2) * p.channels
 }
 
 func (p *winogradRows) ownLen() int {
@@ -176,32 +178,32 @@ func (p *winogradRows) ownLen() int {
 	return v + m + row
 }
 
-// place finds where the lines of a piece lie in V, and their results from base on.
-func (p *winogradRows) place(w *winogradRowsWorker, base uintptr, s piece, line0 int) {
+// findHalves finds where the half tiles of a span lie in V, and their results from base on.
+func (p *winogradRows) findHalves(w *winogradRowsWorker, base uintptr, s span, half0 int) {
 	for i := s.first; i < s.last; i++ {
-		start := (s.at + i*plans.Line - s.top*p.strip) * p.pitch * 2
-		p.setLine(w, line0, start)
-		for j := range plans.Line {
-			y, x := (i*plans.Line+j)/p.strip, (i*plans.Line+j)%p.strip
-			picture := s.strip/p.strips*p.joined + x/p.across
-			pixel := (picture*p.oh+y)*p.ow + 2*(s.strip%p.strips*p.across+x%p.across)
-			at := 2 * (line0*plans.Line + j)
+		start := (s.at + i*plans.HalfTile - s.top*p.owBlock) * p.pitch * 2
+		p.setHalf(w, half0, start)
+		for j := range plans.HalfTile {
+			y, x := (i*plans.HalfTile+j)/p.owBlock, (i*plans.HalfTile+j)%p.owBlock
+			picture := s.owBlock/p.owBlocks*p.joined + x/p.across
+			pixel := (picture*p.oh+y)*p.ow + 2*(s.owBlock%p.owBlocks*p.across+x%p.across)
+			at := 2 * (half0*plans.HalfTile + j)
 			w.rows[at], w.rows[at+1] = 0, 0
 			if picture < p.conv.N {
 				w.rows[at] = base + uintptr(pixel*p.conv.O*4)
 				w.rows[at+1] = w.rows[at] + uintptr(p.conv.O*4)
 			}
 		}
-		line0++
+		half0++
 	}
 }
 
-// setLine puts a line that starts at a byte of V into its half of a tile of each ξ.
-func (p *winogradRows) setLine(w *winogradRowsWorker, i, start int) {
+// setHalf puts what starts at a byte of V into its half of a tile of each ξ.
+func (p *winogradRows) setHalf(w *winogradRowsWorker, i, start int) {
 	for xi := range 4 {
 		at := i/2*4 + xi
 		if i%2 == 0 {
-			w.moves[at] = xi*p.plane*2 + start
+			w.moves[at] = xi*p.xiStride*2 + start
 			w.gaps[at] = -start
 		} else {
 			w.gaps[at] += start
@@ -209,10 +211,10 @@ func (p *winogradRows) setLine(w *winogradRowsWorker, i, start int) {
 	}
 }
 
-// noLine fills the second half of the last tile.
-func (p *winogradRows) noLine(w *winogradRowsWorker, i int) {
+// noHalf fills the second half of the last tile.
+func (p *winogradRows) noHalf(w *winogradRowsWorker, i int) {
 	for at := i / 2 * 4; at < i/2*4+4; at++ {
 		w.gaps[at] = 0
 	}
-	clear(w.rows[2*i*plans.Line:][:2*plans.Line])
+	clear(w.rows[2*i*plans.HalfTile:][:2*plans.HalfTile])
 }
