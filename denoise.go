@@ -31,9 +31,11 @@ func (r row) kind() kind {
 	return k
 }
 
-// maxRows is how many latents of so many cells go through the denoiser at once;
-// as the result of one does not depend on its neighbours, only memory does.
-func maxRows(cells int) int { return min(max(1<<16/max(cells, 1), 1), maxBatch) }
+// maxRows is how many latents of so many cells go through the denoiser at once, on all
+// its devices; as the result of one does not depend on its neighbours, only memory does.
+func (m *Model) maxRows(cells int) int {
+	return min(max(1<<16/max(cells, 1), 1), maxBatch) * m.denoiser.Devices()
+}
 
 // Predict runs the denoiser on latents x [N, h, w, C] at a timestep of the
 // training schedule (real-valued), each with its condition: what the network says
@@ -70,10 +72,10 @@ func (m *Model) predict(ctx context.Context, rows []row, atLeast int) ([]float32
 	}
 	for k, group := range groups {
 		start := 0
-		for _, n := range programs.Parts(len(group), maxRows(k.h*k.w)) {
+		for _, n := range programs.Parts(len(group), m.maxRows(k.h*k.w)) {
 			batch := n
 			if len(groups) == 1 && n == len(rows) {
-				batch = min(max(n, atLeast), maxRows(k.h*k.w))
+				batch = min(max(n, atLeast), m.maxRows(k.h*k.w))
 			}
 			err := m.predictFitting(ctx, rows, group[start:start+n], k, batch, out)
 			if err != nil {

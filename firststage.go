@@ -21,13 +21,20 @@ import (
 // section 3.1. It is safe for concurrent use.
 type FirstStage struct {
 	Config    autoencoder.Config
-	encoder   *programs.Cache[size]
-	decoder   *programs.Cache[size]
-	quantizer *programs.Cache[size]
+	encoder   shareable
+	decoder   shareable
+	quantizer shareable
 	pool      *programs.Pool
 	large     tiles.Stage    // for pictures that are too large for one program
 	part      bool           // of a model, which closes the pool
 	own       engine.Weights // that are closed with it; nil if they are another's
+}
+
+// shareable are the programs of a network from pictures to pictures, and the batcher
+// through which several callers give each device one.
+type shareable struct {
+	programs *programs.Cache[programs.Batch[size]]
+	batcher  *programs.Batcher[size]
 }
 
 // maxBatch bounds how many pictures go through a network at once; as a
@@ -87,10 +94,11 @@ func NewFirstStage(cfg autoencoder.Config, w engine.Weights, opt Options) *First
 // newFirstStage makes a first stage of weights found under prefix ("" or
 // "first_stage_model"), whose programs come from a pool.
 func newFirstStage(cfg autoencoder.Config, prefix string, w engine.Weights, opt Options, pool *programs.Pool) *FirstStage {
-	network := func(build func(b nn.Builder, x graph.Value) graph.Value, channels int) *programs.Cache[size] {
-		return cache(pool, opt, w, func(g *graph.Graph, s size) graph.Value {
-			return build(nn.NewBuilder(g).In(prefix), g.Input("x", s.n, s.h, s.w, channels))
+	network := func(build func(b nn.Builder, x graph.Value) graph.Value, channels int) shareable {
+		all := cache(pool, opt, w, func(g *graph.Graph, s programs.Batch[size]) graph.Value {
+			return build(nn.NewBuilder(g).In(prefix), g.Input("x", s.Rows, s.Kind.h, s.Kind.w, channels))
 		})
+		return shareable{all, programs.NewBatcher(all, func(size) int { return 1 })}
 	}
 	quantize := func(b nn.Builder, x graph.Value) graph.Value {
 		z, _ := cfg.Quantize(b, x)
@@ -159,7 +167,7 @@ func (f *FirstStage) Decode(ctx context.Context, z *tensor.Tensor) (*tensor.Tens
 
 // inMemory runs x through a network, or where it is too large for one program or
 // its attention would take all the time, by tiles.
-func (f *FirstStage) inMemory(ctx context.Context, p *programs.Cache[size], x *tensor.Tensor, pixels int, byTiles func(tiles.Stage, context.Context, *tensor.Tensor) (*tensor.Tensor, error)) (y *tensor.Tensor, err error) {
+func (f *FirstStage) inMemory(ctx context.Context, p shareable, x *tensor.Tensor, pixels int, byTiles func(tiles.Stage, context.Context, *tensor.Tensor) (*tensor.Tensor, error)) (y *tensor.Tensor, err error) {
 	if pixels <= tiles.Large {
 		y, err = f.batched(ctx, p, x, pixels)
 		if !errors.Is(err, fault.Memory) {
@@ -240,38 +248,62 @@ const pixelsAtOnce = 1 << 19
 
 // batched runs x, which stands for pictures of so many pixels, through a network
 // of one input "x" and one output.
-func (f *FirstStage) batched(ctx context.Context, p *programs.Cache[size], x *tensor.Tensor, pixels int) (*tensor.Tensor, error) {
-	most := min(max(pixelsAtOnce/pixels, 1), maxBatch)
-	if f.Config.DD.AttnType == autoencoder.AttnLinear {
-		most = 1 // its attention takes one picture
+func (f *FirstStage) batched(ctx context.Context, p shareable, x *tensor.Tensor, pixels int) (*tensor.Tensor, error) {
+	kind := size{h: x.Shape[1], w: x.Shape[2]}
+	if f.Config.DD.AttnType == autoencoder.AttnLinear { // its attention takes one picture
+		return inParts(x, 1, func(part *tensor.Tensor) (y *tensor.Tensor, err error) {
+			err = p.programs.Use(ctx, programs.Batch[size]{Rows: 1, Kind: kind}, single(ctx, part, &y))
+			return y, err
+		})
 	}
-	return batched(ctx, p, x, most)
+	most := min(max(pixelsAtOnce/pixels, 1), maxBatch) * p.programs.Devices()
+	return inParts(x, most, func(part *tensor.Tensor) (*tensor.Tensor, error) {
+		return p.batcher.Run(ctx, kind, programs.Rows{"x": part})
+	})
 }
 
 // batched runs x through a network of one input "x" and one output, at most so
 // many pictures at a time.
 func batched(ctx context.Context, p *programs.Cache[size], x *tensor.Tensor, most int) (*tensor.Tensor, error) {
-	var out *tensor.Tensor
+	return inParts(x, most, func(part *tensor.Tensor) (y *tensor.Tensor, err error) {
+		err = p.Use(ctx, size{n: part.Shape[0], h: x.Shape[1], w: x.Shape[2]}, single(ctx, part, &y))
+		return y, err
+	})
+}
+
+// single runs a program of one input "x" and one output, which it copies to y.
+func single(ctx context.Context, x *tensor.Tensor, y **tensor.Tensor) func(engine.Program) error {
+	return func(p engine.Program) error {
+		copy(p.Input("x").F32, x.F32)
+		err := p.Run(ctx)
+		if err == nil {
+			*y = p.Output(0).Clone()
+		}
+		return err
+	}
+}
+
+// inParts cuts pictures into parts of at most so many, which have one size: a last one
+// that is smaller is filled up with zeros. It joins what run makes of each.
+func inParts(x *tensor.Tensor, most int, run func(part *tensor.Tensor) (*tensor.Tensor, error)) (out *tensor.Tensor, err error) {
 	total, start := x.Shape[0], 0
-	per := len(x.F32) / total
 	cut := programs.Parts(total, most)
+	if len(cut) == 1 {
+		return run(x)
+	}
+	per := len(x.F32) / total
+	part := tensor.New(append(tensor.Shape{cut[0]}, x.Shape[1:]...)...)
 	for _, n := range cut {
-		err := p.Use(ctx, size{n: cut[0], h: x.Shape[1], w: x.Shape[2]}, func(prog engine.Program) error {
-			copy(prog.Input("x").F32, x.F32[start*per:(start+n)*per])
-			if err := prog.Run(ctx); err != nil {
-				return err
-			}
-			y := prog.Output(0)
-			if out == nil {
-				out = tensor.New(append([]int{total}, y.Shape[1:]...)...)
-			}
-			size := len(y.F32) / cut[0]
-			copy(out.F32[start*size:], y.F32[:n*size])
-			return nil
-		})
+		clear(part.F32[copy(part.F32, x.F32[start*per:(start+n)*per]):])
+		y, err := run(part)
 		if err != nil {
 			return nil, err
 		}
+		if out == nil {
+			out = tensor.New(append(tensor.Shape{total}, y.Shape[1:]...)...)
+		}
+		size := len(y.F32) / cut[0]
+		copy(out.F32[start*size:], y.F32[:n*size])
 		start += n
 	}
 	return out, nil

@@ -107,7 +107,7 @@ func (g *generation) batch(h, w int) int {
 	if g.Sampler.Couples {
 		return 1
 	}
-	return max(maxRows(h*w)/g.places(), 1)
+	return max(g.maxRows(h*w)/g.places(), 1)
 }
 
 // part are some of a request's pictures, which go through the denoiser together.
@@ -168,15 +168,15 @@ func (p *part) noise() sampler.Noise {
 // prepare compiles the denoiser, whose weights are packed while the conditions are
 // computed.
 func (p *part) prepare(ctx context.Context) error {
-	s := programs.Batch[kind]{Rows: p.rows * p.places(), Kind: kind{h: p.x.Shape[1], w: p.x.Shape[2], variant: p.Savings.variant()}}
+	k := kind{h: p.x.Shape[1], w: p.x.Shape[2], variant: p.Savings.variant()}
 	if p.net.TakesVectors() {
 		return nil // how many vectors there are the conditions tell
 	}
 	if p.net.Key == model.KeyCrossAttn || p.net.Key == model.KeyHybrid {
-		s.Kind.tokens = max(p.net.TextLength(), 1) // classes have one
+		k.tokens = max(p.net.TextLength(), 1) // classes have one
 	}
-	s.Kind.controlled = len(p.controlsAt(1)) > 0
-	if err := p.Model.denoiser.Prepare(ctx, s); !errors.Is(err, fault.Memory) { // else it goes in parts
+	k.controlled = len(p.controlsAt(1)) > 0
+	if err := p.batcher.Prepare(ctx, k, p.rows*p.places()); !errors.Is(err, fault.Memory) { // else it goes in parts
 		return err
 	}
 	return nil

@@ -46,5 +46,6 @@ func (missing) Compile(*graph.Graph, []graph.Value, engine.Weights, engine.Optio
 // of more, a batch is hardly faster than one after the other.
 const sharedCells = 1 << 14
 
-// shared is how many latents of a kind several callers have denoised together.
+// shared is how many latents of a kind several callers have denoised together, on each
+// device.
 func shared(k kind) int { return min(max(sharedCells/max(k.h*k.w, 1), 1), maxBatch) }

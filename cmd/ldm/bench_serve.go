@@ -17,6 +17,7 @@ import (
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/bench"
+	"github.com/ldm-go/ldm/engine/programs"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/container"
 	"github.com/ldm-go/ldm/serve"
@@ -43,6 +44,9 @@ turns, for what a request costs beside its picture. Ends by itself.`,
 			if err != nil {
 				return err
 			}
+			if !cmd.Flags().Changed("max-batch") {
+				batch *= programs.Devices(opt.Engine)
+			}
 			o := stock.Options{Load: opt, Log: slog.New(slog.DiscardHandler), Text: true, Box: f.path == "", Version: "ldm"}
 			if f.path != "" {
 				o.Files = []string{f.path}
@@ -55,7 +59,7 @@ turns, for what a request costs beside its picture. Ends by itself.`,
 	cmd.Flags().IntSliceVar(&clients, "clients", []int{1, 4, 8}, "clients at once, one load for each")
 	cmd.Flags().IntVar(&requests, "requests", 24, "requests of a load")
 	cmd.Flags().IntVar(&steps, "steps", 20, "steps of a picture")
-	cmd.Flags().IntVar(&batch, "max-batch", 8, "pictures computed together")
+	cmd.Flags().IntVar(&batch, "max-batch", 8, "pictures computed together; where nothing is said, so many for each device")
 	return cmd
 }
 

@@ -12,9 +12,12 @@ import (
 	"github.com/ldm-go/ldm/fault"
 )
 
+// defaultDevice computes where nothing is said; tests of devices set it.
+var defaultDevice = "cpu"
+
 // registerDevice adds the flag that says what computes.
 func registerDevice(cmd *cobra.Command, device *string) {
-	cmd.Flags().StringVar(device, "device", "cpu", "what computes: cpu, or through XLA cuda, rocm, tpu, cpu:N or the path of a plugin; cuda:2 for two cards (see ldm devices)")
+	cmd.Flags().StringVar(device, "device", defaultDevice, "what computes: cpu, or through XLA cuda, rocm, tpu, cpu:N or the path of a plugin; cuda:2 for two cards (see ldm devices)")
 }
 
 // openEngine is the engine of a device.

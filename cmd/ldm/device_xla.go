@@ -10,6 +10,9 @@ import (
 	"github.com/ldm-go/ldm/engine/xla"
 )
 
+// opened is told of engines; tests set it.
+var opened = func(*xla.Engine) {}
+
 // openDevice is an engine through XLA.
 func openDevice(device string) (engine.Engine, error) {
 	e, err := xla.Open(device, xla.Options{Log: status})
@@ -17,6 +20,7 @@ func openDevice(device string) (engine.Engine, error) {
 		return nil, err
 	}
 	status("computing on " + e.String())
+	opened(e)
 	return e, nil
 }
 

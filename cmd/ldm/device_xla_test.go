@@ -4,13 +4,18 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"image/color"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/ldm-go/ldm/engine/xla"
 	"github.com/ldm-go/ldm/picture"
 )
 
@@ -38,6 +43,13 @@ samples: {steps: 2}
 `
 )
 
+// All tests of commands compute on the device that LDM_TEST_DEVICE names.
+func init() {
+	if device := os.Getenv("LDM_TEST_DEVICE"); device != "" {
+		defaultDevice = device
+	}
+}
+
 // TestDevice: both trainings, commands that draw, the server and bench work on the device
 // that LDM_TEST_DEVICE names, as cpu:1, and come to the processor's pictures.
 func TestDevice(t *testing.T) {
@@ -46,31 +58,25 @@ func TestDevice(t *testing.T) {
 		t.Skip("LDM_TEST_DEVICE names no device")
 	}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	dir, pictures := t.TempDir(), classes(t)
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	stage, second := write("stage.yaml", smallStage), write("classes.yaml", smallClasses)
+	dir := t.TempDir()
 	var model string
 	for _, on := range []string{"cpu", device} {
-		at := func(name string) string { return filepath.Join(dir, filepath.Base(on)+"-"+name) }
-		printed(t, "train", "autoencoder", "-c", stage, "-o", at("stage"), "--device", on, "data.train="+pictures, "data.validation="+pictures)
-		printed(t, "train", "diffusion", "-c", second, "-o", at("model"), "--device", on, "data.train="+pictures, "data.validation="+pictures,
-			"first_stage="+filepath.Join(at("stage"), "model.safetensors"))
+		at := filepath.Join(dir, filepath.Base(on))
+		own := trained(t, at, on)
 		if model == "" {
-			model = filepath.Join(at("model"), "model.safetensors")
+			model = own
 		}
-		for _, m := range []string{model, filepath.Join(at("model"), "model.safetensors")} { // the same weights, and those trained here
-			printed(t, "sample", "-m", m, "--class", "1", "-n", "2", "--steps", "2", "--cfg-scale", "2", "--seed", "1", "--device", on, "--force", "-o", at("drawn.png"))
-			near(t, filepath.Join(dir, "cpu-drawn.png"), at("drawn.png"))
+		for _, m := range []string{model, own} { // the same weights, and those trained here
+			printed(t, "sample", "-m", m, "--class", "1", "-n", "2", "--steps", "2", "--cfg-scale", "2", "--seed", "1", "--device", on, "--force", "-o", filepath.Join(at, "drawn.png"))
+			near(t, filepath.Join(dir, "cpu", "drawn.png"), filepath.Join(at, "drawn.png"))
 		}
 	}
-	printed(t, "reconstruct", filepath.Join(pictures, "red", "0.png"), "-m", model, "--device", device, "-o", filepath.Join(dir, "again.png"))
-	serveOn(t, device, model)
+	start := filepath.Join(dir, "start.png")
+	if err := picture.Save(start, disc(16, color.RGBA{255, 0, 0, 255}), picture.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	printed(t, "reconstruct", start, "-m", model, "--device", device, "-o", filepath.Join(dir, "again.png"))
+	served(t, device, model)
 	if !testing.Short() {
 		printed(t, "bench", "ae_train", "--pixels", "32", "--batch", "1", "--runs", "1", "--device", device)
 	}
@@ -96,8 +102,51 @@ func near(t *testing.T, a, b string) {
 	}
 }
 
-// serveOn draws on a server that computes on the device.
-func serveOn(t *testing.T, device, model string) {
+// trained is a small model of two classes, after two steps of both trainings on a device.
+func trained(t *testing.T, dir, device string) string {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range map[string]string{"stage.yaml": smallStage, "classes.yaml": smallClasses} {
+		if err := os.WriteFile(at(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pictures := classes(t)
+	data := []string{"--device", device, "data.train=" + pictures, "data.validation=" + pictures}
+	printed(t, append([]string{"train", "autoencoder", "-c", at("stage.yaml"), "-o", at("stage")}, data...)...)
+	printed(t, append([]string{"train", "diffusion", "-c", at("classes.yaml"), "-o", at("model"), "first_stage=" + filepath.Join(at("stage"), "model.safetensors")}, data...)...)
+	return filepath.Join(at("model"), "model.safetensors")
+}
+
+// TestServeDevices: the server on two devices answers requests that come at once with the
+// processor's pictures, and both devices share its runs.
+func TestServeDevices(t *testing.T) {
+	device := os.Getenv("LDM_TEST_DEVICE")
+	if device == "" {
+		t.Skip("LDM_TEST_DEVICE names no device")
+	}
+	var engine *xla.Engine
+	opened = func(e *xla.Engine) { engine = e }
+	defer func() { opened = func(*xla.Engine) {} }()
+	kind, _, _ := strings.Cut(device, ":")
+	model := trained(t, t.TempDir(), "cpu")
+	want := served(t, "cpu", model)
+	for i, path := range served(t, kind+":2", model) {
+		near(t, want[i], path)
+	}
+	shared, whole := engine.Runs()
+	t.Logf("%d runs were shared by two devices, %d done by each: the table of classes", shared, whole)
+	if shared < 3 {
+		t.Errorf("%d runs were shared, want two steps and the decoder's", shared)
+	}
+}
+
+// served are the files of a server's pictures: three requests at once, one of them for
+// three pictures.
+func served(t *testing.T, device, model string) (paths []string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -107,10 +156,15 @@ func serveOn(t *testing.T, device, model string) {
 	l.Close()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
+	dir := t.TempDir()
 	go func() {
 		cmd := root()
-		cmd.SetArgs([]string{"serve", "-m", model, "--device", device, "--listen", address, "--data", filepath.Join(t.TempDir(), "data")})
+		cmd.SetArgs([]string{"serve", "-m", model, "--device", device, "--listen", address, "--data", filepath.Join(dir, "data")})
 		ended <- cmd.ExecuteContext(ctx)
+	}()
+	defer func() {
+		stop()
+		<-ended
 	}()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if r, err := http.Get("http://" + address + "/"); err == nil {
@@ -121,11 +175,20 @@ func serveOn(t *testing.T, device, model string) {
 			t.Fatal("the server does not answer")
 		}
 	}
-	out := filepath.Join(t.TempDir(), "served.png")
-	printed(t, "sample", "--server", "http://"+address, "--class", "red", "--steps", "2", "--cfg-scale", "2", "--seed", "1", "-o", out)
-	if w, h, err := picture.Size(out); err != nil || w != 16 || h != 16 {
-		t.Errorf("served: %dx%d, %v", w, h, err)
+	var all sync.WaitGroup
+	for i, n := range []int{1, 3, 1} {
+		all.Go(func() {
+			cmd := root()
+			cmd.SetArgs([]string{"sample", "--server", "http://" + address, "--class", "red", "-n", fmt.Sprint(n), "--steps", "2", "--cfg-scale", "2",
+				"--seed", fmt.Sprint(10 * i), "-o", filepath.Join(dir, "%seed.png")})
+			if err := cmd.Execute(); err != nil {
+				t.Errorf("request %d: %v", i, err)
+			}
+		})
+		for k := range n {
+			paths = append(paths, filepath.Join(dir, fmt.Sprint(10*i+k, ".png")))
+		}
 	}
-	stop()
-	<-ended
+	all.Wait()
+	return paths
 }

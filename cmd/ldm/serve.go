@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/engine/programs"
 	"github.com/ldm-go/ldm/serve"
 	"github.com/ldm-go/ldm/serve/stock"
 )
@@ -81,7 +83,7 @@ func (f *serveFlags) registerServe(cmd *cobra.Command) {
 	flags.IntVar(&c.Limits.MaxInputPixels, "max-input-pixels", c.Limits.MaxInputPixels, "pixels of a picture that is sent")
 	flags.IntVar(&c.Limits.MaxSteps, "max-steps", c.Limits.MaxSteps, "steps of a request")
 	flags.IntVar(&c.Limits.MaxImages, "max-images", c.Limits.MaxImages, "pictures of a request")
-	flags.IntVar(&c.MaxBatch, "max-batch", c.MaxBatch, "pictures computed together")
+	flags.IntVar(&c.MaxBatch, "max-batch", c.MaxBatch, "pictures computed together; where nothing is said, so many for each device")
 	flags.DurationVar(&c.Timeout, "job-timeout", c.Timeout, "how long a job may run")
 	flags.DurationVar(&c.Keep, "keep", c.Keep, "how long ended jobs and their pictures are kept")
 	flags.Var(&f.keepBytes, "keep-bytes", "size of all pictures that are kept")
@@ -112,7 +114,14 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		c.Data = filepath.Join(base, "ldm")
 	}
 	if c.Role != serve.API {
-		models, err := f.stock()
+		opt, err := f.options()
+		if err != nil {
+			return err
+		}
+		if !cmd.Flags().Changed("max-batch") {
+			c.MaxBatch *= programs.Devices(opt.Engine)
+		}
+		models, err := f.stock(opt)
 		if err != nil {
 			return err
 		}
@@ -133,11 +142,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	})
 }
 
-func (f *serveFlags) stock() (*stock.Stock, error) {
-	opt, err := f.options()
-	if err != nil {
-		return nil, err
-	}
+func (f *serveFlags) stock(opt ldm.Options) (*stock.Stock, error) {
 	o := stock.Options{
 		Folder: f.folder, LoRAs: f.loras, Words: f.words, Cache: filepath.Join(f.cfg.Data, "hashes"), MaxMemory: int64(f.maxMemory), Load: opt,
 		Text: !f.cfg.NoMetadata, Version: f.cfg.Version, Log: f.cfg.Log, Box: f.path == "",

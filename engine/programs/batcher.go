@@ -32,9 +32,10 @@ type Batcher[K comparable] struct {
 type Rows map[string]*tensor.Tensor
 
 // NewBatcher returns a batcher over a network's programs. Runs that several callers
-// share have at most most(kind) rows.
+// share have at most most(kind) rows for each device.
 func NewBatcher[K comparable](cache *Cache[Batch[K]], most func(K) int) *Batcher[K] {
-	return &Batcher[K]{cache: cache, most: most, queues: map[K]*queue{}}
+	all := func(k K) int { return most(k) * cache.devices }
+	return &Batcher[K]{cache: cache, most: all, queues: map[K]*queue{}}
 }
 
 // queue is what waits for a run of one kind.
@@ -217,8 +218,7 @@ func (b *Batcher[K]) run(kind K, calls []*call) {
 		})
 		defer stop()
 	}
-	devices := b.cache.devices // each takes as many rows as the others
-	shape := Batch[K]{(size(calls, b.most(kind)) + devices - 1) / devices * devices, kind}
+	shape := b.shape(kind, size(calls, b.most(kind)))
 	err := b.cache.Use(ctx, shape, func(p engine.Program) error {
 		if err := fillRows(p, calls, shape.Rows); err != nil {
 			return err
@@ -238,6 +238,17 @@ func (b *Batcher[K]) run(kind K, calls []*call) {
 	for _, c := range calls {
 		c.err = err
 	}
+}
+
+// shape is that of a batch of so many rows: each device takes as many as the others.
+func (b *Batcher[K]) shape(kind K, rows int) Batch[K] {
+	n := b.cache.devices
+	return Batch[K]{(rows + n - 1) / n * n, kind}
+}
+
+// Prepare compiles the program that Run takes for so many rows of one caller.
+func (b *Batcher[K]) Prepare(ctx context.Context, kind K, rows int) error {
+	return b.cache.Prepare(ctx, b.shape(kind, rows))
 }
 
 // fillRows puts the rows of all calls one behind the other.

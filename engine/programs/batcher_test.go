@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
@@ -42,18 +44,31 @@ func drawn() engine.Vars {
 	return vars
 }
 
-// counted counts the rows of compiled programs.
+// counted counts programs by their rows, and runs.
 type counted struct {
 	engine.Engine
 	mu   sync.Mutex
 	rows map[int]int
+	runs atomic.Int64
+}
+
+// countedRuns is a program whose runs are counted.
+type countedRuns struct {
+	engine.Program
+	n *atomic.Int64
+}
+
+func (p countedRuns) Run(ctx context.Context) error {
+	p.n.Add(1)
+	return p.Program.Run(ctx)
 }
 
 func (e *counted) Compile(g *graph.Graph, outputs []graph.Value, w engine.Weights, opt engine.Options) (engine.Program, error) {
 	e.mu.Lock()
 	e.rows[outputs[0].Dim(0)]++
 	e.mu.Unlock()
-	return e.Engine.Compile(g, outputs, w, opt)
+	p, err := e.Engine.Compile(g, outputs, w, opt)
+	return countedRuns{p, &e.runs}, err
 }
 
 func newBatcher(t *testing.T, precision engine.Precision, most int) (*Batcher[int], *counted) {
@@ -164,6 +179,51 @@ func TestBatcherAlone(t *testing.T) {
 		if _, err := b.Run(t.Context(), 8, in); !errors.Is(err, fault.Input) {
 			t.Errorf("error %v", err)
 		}
+	}
+}
+
+// TestBatcherDevices: two devices take a row each of callers that came while they were
+// busy, and a row of one caller is filled up.
+func TestBatcherDevices(t *testing.T) {
+	b, eng := newBatcher(t, engine.F32, 1)
+	var want [3]*tensor.Tensor
+	for i := range want {
+		var err error
+		if want[i], err = b.Run(t.Context(), 8, job(i, 0, 1, 8)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.cache.devices = 2
+	eng.runs.Store(0)
+	var wg sync.WaitGroup
+	call := func(i int) {
+		wg.Go(func() {
+			if y, err := b.Run(t.Context(), 8, job(i, 0, 1, 8)); err != nil || !slices.Equal(y.F32, want[i].F32) {
+				t.Errorf("caller %d: error %v, or not the same bits", i, err)
+			}
+		})
+	}
+	until := func(mu *sync.Mutex, ok func() bool) {
+		for done := false; !done; time.Sleep(time.Millisecond) {
+			mu.Lock()
+			done = ok()
+			mu.Unlock()
+		}
+	}
+	err := b.cache.Use(t.Context(), Batch[int]{2, 8}, func(engine.Program) error { // busy
+		call(0)
+		until(&b.cache.pool.mu, func() bool { return b.cache.made[Batch[int]{2, 8}].users == 2 }) // it waits for the program
+		call(1)
+		call(2)
+		until(&b.mu, func() bool { return len(b.queues[8].calls) == 2 })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if n := eng.runs.Load(); n != 2 || eng.rows[2] != 1 {
+		t.Errorf("%d runs, programs by rows: %v; want two runs of one program of two rows", n, eng.rows)
 	}
 }
 

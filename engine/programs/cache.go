@@ -20,11 +20,7 @@ type Cache[S comparable] struct {
 // NewCache returns the programs of a network over weights: build adds the network for
 // a shape to a graph and returns its outputs.
 func NewCache[S comparable](p *Pool, eng engine.Engine, w engine.Weights, opt engine.Options, build func(g *graph.Graph, shape S) []graph.Value) *Cache[S] {
-	devices := 1
-	if several, ok := eng.(interface{ Devices() int }); ok {
-		devices = several.Devices()
-	}
-	return &Cache[S]{pool: p, weights: w, devices: devices, made: map[S]*entry{}, compile: func(shape S) (engine.Program, error) {
+	return &Cache[S]{pool: p, weights: w, devices: Devices(eng), made: map[S]*entry{}, compile: func(shape S) (engine.Program, error) {
 		g := graph.New()
 		outputs := build(g, shape)
 		if err := g.Err(); err != nil {
@@ -33,6 +29,17 @@ func NewCache[S comparable](p *Pool, eng engine.Engine, w engine.Weights, opt en
 		return eng.Compile(g, outputs, w, opt)
 	}}
 }
+
+// Devices is how many devices of an engine share a batch whose rows they divide.
+func Devices(eng engine.Engine) int {
+	if several, ok := eng.(interface{ Devices() int }); ok {
+		return several.Devices()
+	}
+	return 1
+}
+
+// Devices is how many devices share the rows of a batch.
+func (c *Cache[S]) Devices() int { return c.devices }
 
 // Use runs f with the program for a shape, which f alone has until it returns; others
 // that want the same wait. A program is compiled at its first use, and again after it

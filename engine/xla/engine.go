@@ -10,6 +10,8 @@ package xla
 import (
 	"context"
 	"fmt"
+	"os"
+	"sync/atomic"
 
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/xla/lower"
@@ -40,7 +42,8 @@ type Engine struct {
 	env     map[string]any // options of the compiler
 	cache   *cache
 	log     func(string)
-	scores  int // see lower.Options; set by tests
+	scores  int                                   // see lower.Options; set by tests
+	runs    *struct{ shared, whole atomic.Int64 } // see Runs
 }
 
 // Open starts the plugin of a device: "cuda", "rocm", "tpu", "cpu", or the path of a
@@ -60,7 +63,7 @@ func Open(device string, opt Options) (*Engine, error) {
 		client.Close()
 		return nil, fault.Inputf("device %s: there are %d", device, have)
 	}
-	e := &Engine{client: client, devices: client.Devices[:d.Count], env: env, log: opt.Log}
+	e := &Engine{client: client, devices: client.Devices[:d.Count], env: env, log: opt.Log, runs: new(struct{ shared, whole atomic.Int64 })}
 	if e.log == nil {
 		e.log = func(string) {}
 	}
@@ -72,7 +75,7 @@ func Open(device string, opt Options) (*Engine, error) {
 func (e *Engine) identity() string {
 	c := e.client
 	s := fmt.Sprintf("%d.%d %s %s %s %v", c.Major, c.Minor, c.Platform, c.Version, e.devices[0].Kind, c.Attributes())
-	return s + " " + fileStamp(c.Path) + " " + processor(c.Platform)
+	return s + " " + fileStamp(c.Path) + " " + processor(c.Platform) + " " + os.Getenv("XLA_FLAGS")
 }
 
 // String says what the engine computes on.
@@ -103,6 +106,10 @@ func (e *Engine) rounding(p engine.Precision) lower.Rounding {
 
 // Devices is the number of devices that share a batch, if it is a multiple of it.
 func (e *Engine) Devices() int { return len(e.devices) }
+
+// Runs counts the runs of programs whose batch the devices have shared, and of those that
+// each device has done whole.
+func (e *Engine) Runs() (shared, whole int64) { return e.runs.shared.Load(), e.runs.whole.Load() }
 
 // Close ends the plugin's work, after all weights and programs are closed.
 func (e *Engine) Close() { e.client.Close() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -197,6 +198,11 @@ func (p *program) Run(ctx context.Context) error {
 		results [][]*pjrt.Buffer
 		err     error
 	}
+	if p.shared() {
+		p.engine.runs.shared.Add(1)
+	} else {
+		p.engine.runs.whole.Add(1)
+	}
 	done := make(chan outcome, 1)
 	go func() {
 		results, err := p.exe.Execute(args, len(p.code.Outputs)+len(p.code.Updated))
@@ -221,6 +227,11 @@ func (p *program) Run(ctx context.Context) error {
 		}()
 		return ctx.Err()
 	}
+}
+
+// shared tells whether the devices share the batch.
+func (p *program) shared() bool {
+	return slices.ContainsFunc(p.code.Inputs, func(in lower.Input) bool { return in.Split })
 }
 
 // lookups refuses indices that lie outside of their tables.
