@@ -193,9 +193,7 @@ func draws(t *testing.T, c *golden.Case) sampler.Noise {
 func compareSteps(t *testing.T, c *golden.Case, name string, done int, got *tensor.Tensor) {
 	t.Helper()
 	want := c.Output(t, name).Row(done - 1).ToNHWC()
-	if e := golden.RelErr(got.F32, want.F32); !(e < golden.Steps) {
-		t.Errorf("%s after step %d: error %g", name, done, e)
-	}
+	golden.Near(t, fmt.Sprintf("%s after step %d", name, done), got.F32, want.F32, golden.Steps)
 }
 
 func compare(t *testing.T, c *golden.Case, name string, got *tensor.Tensor, tolerance float64) {
@@ -204,7 +202,5 @@ func compare(t *testing.T, c *golden.Case, name string, got *tensor.Tensor, tole
 	if len(want.Shape) == 4 {
 		want = want.ToNHWC()
 	}
-	if e := golden.RelErr(got.F32, want.F32); !(e < tolerance) {
-		t.Errorf("%s: error %g", name, e)
-	}
+	golden.Near(t, name, got.F32, want.F32, tolerance)
 }

@@ -115,9 +115,7 @@ func compare(t *testing.T, c *golden.Case, m golden.Mode, name string, got *tens
 	if name == "decode_mode" && m.Options.Precision == engine.BF16 { // two passes, one behind the other
 		tolerance *= 2
 	}
-	if e := golden.RelErr(got.F32, want.F32); !(e < tolerance) {
-		t.Errorf("%s in %s: error %g", name, m.Name, e)
-	}
+	golden.Near(t, name+" in "+m.Name, got.F32, want.F32, tolerance)
 }
 
 // compareIndices wants equal codes where the second nearest is clearly further.

@@ -135,9 +135,7 @@ func compareIn(t *testing.T, c *golden.Case, g *graph.Graph, m golden.Mode, weig
 	if len(want.Shape) == 4 {
 		want = want.ToNHWC()
 	}
-	if e := golden.RelErr(prog.Output(0).F32, want.F32); !(e < m.Tolerance) {
-		t.Errorf("%s in %s: error %g", name, m.Name, e)
-	}
+	golden.Near(t, name+" in "+m.Name, prog.Output(0).F32, want.F32, m.Tolerance)
 }
 
 // output finds the output of an input: the one alone, or the one with its ending.

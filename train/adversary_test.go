@@ -14,6 +14,7 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -34,7 +35,7 @@ func trainVQ(t *testing.T, folder, run string, overrides ...string) error {
 	if err := config.Parse(&cfg, "tiny", []byte(tinyVQ), append(overrides, "data.train="+folder, "data.validation="+folder)); err != nil {
 		t.Fatal(err)
 	}
-	return Autoencoder(context.Background(), cfg, Run{Dir: run, Engine: cpu.New(cpu.Options{})})
+	return Autoencoder(context.Background(), cfg, Run{Dir: run, Engine: device.Engine(t)})
 }
 
 // TestTwoOptimisers: a VQ first stage with a discriminator that begins later, its

@@ -12,6 +12,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
 )
@@ -37,7 +38,7 @@ func TestDistill(t *testing.T) {
 		whole, halves := filepath.Join(runs, "whole"), filepath.Join(runs, "halves")
 		for _, call := range []struct{ run, steps string }{{whole, "3"}, {halves, "1"}, {halves, "3"}} {
 			cfg := distillConfig(t, base, folder, append(strings.Fields("student.kind="+kind), "train.steps="+call.steps)...)
-			if err := Distill(t.Context(), cfg, Run{Dir: call.run, Engine: cpu.New(cpu.Options{})}); err != nil {
+			if err := Distill(t.Context(), cfg, Run{Dir: call.run, Engine: device.Engine(t)}); err != nil {
 				t.Fatal(kind, err)
 			}
 		}
@@ -53,7 +54,7 @@ func checkStudent(t *testing.T, kind, base, run string) {
 	if kind == "lora" {
 		path, request.Sampler, request.Steps, request.Guidance = base, sampler.Consistency(), 4, 1
 	}
-	m, err := ldm.Open(path, ldm.Options{Engine: cpu.New(cpu.Options{})})
+	m, err := ldm.Open(path, ldm.Options{Engine: device.Engine(t)})
 	if err != nil {
 		t.Fatal(kind, err)
 	}

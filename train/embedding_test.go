@@ -15,6 +15,7 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
@@ -66,7 +67,7 @@ func TestEmbedding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &loop{vars: vars, passes: []*pass{p}, Run: Run{Engine: cpu.New(cpu.Options{})}, cfg: Loop{Accumulate: 1, Schedule: "constant", Steps: 9, Optimizer: p.Optimizer}}
+	l := &loop{vars: vars, passes: []*pass{p}, Run: Run{Engine: device.Engine(t)}, cfg: Loop{Accumulate: 1, Schedule: "constant", Steps: 9, Optimizer: p.Optimizer}}
 	l.addOptimizerVars()
 	const still = "model.diffusion_model.out.2.bias"
 	before := slices.Clone(vars[still].F32)

@@ -102,9 +102,7 @@ func checkDenoising(t *testing.T, c *golden.Case, net *model.Network) {
 	}
 	grads, prog := goldenGradients(t, p, c.Weights(t))
 	cond.fill(prog, noiser{schedule: net.Schedule})
-	if e := golden.RelErr(tensor.Of(prog.Input("x").F32, prog.Input("x").Shape...).F32, c.Output(t, "x_noisy").ToNHWC().F32); !(e < tolLoss) {
-		t.Errorf("noised latents: error %g", e)
-	}
+	golden.Near(t, "noised latents", prog.Input("x").F32, c.Output(t, "x_noisy").ToNHWC().F32, tolLoss)
 	if err := prog.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -166,9 +164,7 @@ func checkDenoisingSteps(t *testing.T, c *golden.Case, net *model.Network) {
 		}
 		for prefix, ours := range map[string]string{"param/": w.Name, "ema/": emaShadow + w.Name} {
 			if c.Has(prefix + w.Name) {
-				if e := golden.RelErr(now[ours].F32, c.Output(t, prefix+w.Name).F32); !(e < tolParam) {
-					t.Errorf("%s%s after the steps: error %g", prefix, w.Name, e)
-				}
+				golden.Near(t, prefix+w.Name+" after the steps", now[ours].F32, c.Output(t, prefix+w.Name).F32, tolParam)
 			}
 		}
 	}
@@ -220,9 +216,7 @@ func TestGoldenScale(t *testing.T) {
 		for i := range z {
 			z[i] *= scale
 		}
-		if e := golden.RelErr(z, c.Output(t, "z_second_encode").ToNHWC().F32); !(e < golden.Forward) {
-			t.Errorf("scaled latents: error %g", e)
-		}
+		golden.Near(t, "scaled latents", z, c.Output(t, "z_second_encode").ToNHWC().F32, golden.Forward)
 	}
 }
 

@@ -124,9 +124,7 @@ func checkAdversarial(t *testing.T, c *golden.Case) {
 	checkGradients(t, c, m, p, grads(), "")
 	for name := range vars {
 		if c.Has("after/" + name) {
-			if e := golden.RelErr(vars[name].F32, c.Output(t, "after/"+name).F32); !(e < tolLoss) {
-				t.Errorf("%s after the pass: error %g", name, e)
-			}
+			golden.Near(t, name+" after the pass", vars[name].F32, c.Output(t, "after/"+name).F32, tolLoss)
 		}
 	}
 }
@@ -227,9 +225,7 @@ func checkGradients(t *testing.T, c *golden.Case, m training, p *pass, got map[s
 			if m.Norms[name] == 0 {
 				continue
 			}
-			if e := golden.RelErr(g.F32, want.F32); !(e < tolGrad) {
-				t.Errorf("gradient of %s: error %g", name, e)
-			}
+			golden.Near(t, "gradient of "+name, g.F32, want.F32, tolGrad)
 		}
 	}
 }
@@ -295,9 +291,7 @@ func checkAdversarialSteps(t *testing.T, c *golden.Case) {
 	for name, v := range now {
 		for _, prefix := range []string{"param/", "after/"} {
 			if c.Has(prefix + name) {
-				if e := golden.RelErr(v.F32, c.Output(t, prefix+name).F32); !(e < tolParam) {
-					t.Errorf("%s after the steps: error %g", name, e)
-				}
+				golden.Near(t, name+" after the steps", v.F32, c.Output(t, prefix+name).F32, tolParam)
 			}
 		}
 	}

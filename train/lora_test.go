@@ -22,6 +22,7 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
@@ -39,7 +40,7 @@ func tinyModel(t testing.TB, folder string) string {
 	if err := config.Parse(&cfg, "tiny", []byte(tinyDiffusion), []string{"first_stage=" + filepath.Join(runs, "first", ModelFile), "data.train=" + folder, "train.steps=20"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Diffusion(t.Context(), cfg, Run{Dir: filepath.Join(runs, "second"), Engine: cpu.New(cpu.Options{})}); err != nil {
+	if err := Diffusion(t.Context(), cfg, Run{Dir: filepath.Join(runs, "second"), Engine: device.Engine(t)}); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(runs, "second", ModelFile)
@@ -52,7 +53,7 @@ func trainLoRA(t testing.TB, base, folder, run string, overrides ...string) erro
 	if err := config.Load(&cfg, nil, all); err != nil {
 		t.Fatal(err)
 	}
-	return LoRA(context.Background(), cfg, Run{Dir: run, Engine: cpu.New(cpu.Options{})})
+	return LoRA(context.Background(), cfg, Run{Dir: run, Engine: device.Engine(t)})
 }
 
 // TestLoRA: a run with all that there is goes on bit for bit after a stop, its file put
@@ -99,7 +100,7 @@ func TestLoRA(t *testing.T) {
 func checkRoundTrip(t *testing.T, base, run string) {
 	t.Helper()
 	open := func(opt ldm.Options) *ldm.Model {
-		opt.Engine = cpu.New(cpu.Options{})
+		opt.Engine = device.Engine(t)
 		m, err := ldm.Open(base, opt)
 		if err != nil {
 			t.Fatal(err)
@@ -144,7 +145,7 @@ func checkRoundTrip(t *testing.T, base, run string) {
 			}
 		}
 	}
-	eng := cpu.New(cpu.Options{})
+	eng := device.Engine(t)
 	w, err := eng.Load(vars, engine.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)

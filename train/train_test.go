@@ -19,6 +19,7 @@ import (
 	"github.com/ldm-go/ldm/config"
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine/cpu"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/internal/testsize"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/tensor"
@@ -80,7 +81,7 @@ func autoencoderConfig(t testing.TB, overrides ...string) AutoencoderConfig {
 
 func trainAutoencoder(t testing.TB, folder, run string, overrides ...string) error {
 	cfg := autoencoderConfig(t, append(overrides, "data.train="+folder, "data.validation="+folder)...)
-	return Autoencoder(context.Background(), cfg, Run{Dir: run, Engine: cpu.New(cpu.Options{})})
+	return Autoencoder(context.Background(), cfg, Run{Dir: run, Engine: device.Engine(t)})
 }
 
 func sameTensors(t *testing.T, a, b string) {
@@ -310,7 +311,7 @@ const classConditioner = `model.params.cond_stage_config={target: ldm.modules.en
 
 func trainDiffusion(t *testing.T, run string, overrides ...string) error {
 	t.Helper()
-	return Diffusion(context.Background(), diffusionConfig(t, overrides...), Run{Dir: run, Engine: cpu.New(cpu.Options{})})
+	return Diffusion(context.Background(), diffusionConfig(t, overrides...), Run{Dir: run, Engine: device.Engine(t)})
 }
 
 func diffusionConfig(t *testing.T, overrides ...string) DiffusionConfig {

@@ -118,9 +118,7 @@ func run(t *testing.T, c *golden.Case, b nn.Builder, y graph.Value) {
 		}
 		for name := range c.Outputs {
 			want := nhwc(c.Output(t, name))
-			if e := golden.RelErr(prog.Output(0).F32, want.F32); !(e < m.Tolerance) {
-				t.Errorf("%s in %s: error %g", name, m.Name, e)
-			}
+			golden.Near(t, name+" in "+m.Name, prog.Output(0).F32, want.F32, m.Tolerance)
 		}
 		prog.Close()
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/checkpoint/diffusers"
 	"github.com/ldm-go/ldm/engine"
-	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/graph"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/internal/golden/device"
 	"github.com/ldm-go/ldm/nn"
 	"github.com/ldm-go/ldm/tensor"
 	"github.com/ldm-go/ldm/unet"
@@ -125,7 +125,7 @@ func check(t *testing.T, c *golden.Case, net unet.Control, vars engine.Vars) {
 		}
 	}
 	for _, mode := range golden.Modes {
-		prog, err := engine.CompileWith(cpu.New(cpu.Options{}), g, outputs, weights, mode.Options)
+		prog, err := engine.CompileWith(device.Engine(t), g, outputs, weights, mode.Options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,11 +140,7 @@ func check(t *testing.T, c *golden.Case, net unet.Control, vars engine.Vars) {
 			if i < len(outputs)-1 {
 				name = "residual" + string(rune('0'+i))
 			}
-			e := golden.RelErr(prog.Output(i).F32, c.Output(t, name).ToNHWC().F32)
-			if !(e < mode.Tolerance) {
-				t.Errorf("%s in %s: error %g", name, mode.Name, e)
-			}
-			t.Logf("%s in %s: error %.2g", name, mode.Name, e)
+			golden.Near(t, name+" in "+mode.Name, prog.Output(i).F32, c.Output(t, name).ToNHWC().F32, mode.Tolerance)
 		}
 		prog.Close()
 	}

@@ -254,6 +254,16 @@ func RelErr(got, want []float32) float64 {
 	return worst / max(scale, 1e-30)
 }
 
+// Near wants numbers within a tolerance, by RelErr, and writes down how far they are.
+func Near(t testing.TB, what string, got, want []float32, tolerance float64) {
+	t.Helper()
+	e := RelErr(got, want)
+	t.Logf("%s: error %.2g of %g", what, e, tolerance)
+	if !(e < tolerance) {
+		t.Errorf("%s: error %g, want at most %g", what, e, tolerance)
+	}
+}
+
 // Numbers reads a list of numbers of the manifest.
 func (c *Case) Numbers(key string) []float64 {
 	var m map[string]any
