@@ -200,7 +200,7 @@ func TestPlan(t *testing.T) {
 func TestParse(t *testing.T) {
 	for _, line := range []string{
 		"dec bf16 threads=2 median=1.203s min=1.100s first=3.5s peak=824MiB params=49.5M",
-		"dec f32-cl threads=1 median=0.003s min=0.001s first=0.0s peak=n/a params=13.9M",
+		"dec f32-cl threads=1 median=0.00312s min=0.00100s first=0.0s peak=n/a params=13.9M",
 	} {
 		if r, err := Parse(line + "\n"); err != nil || r.String() != line {
 			t.Errorf("%s\nbecomes %s, %v", line, r, err)

@@ -24,8 +24,16 @@ type Result struct {
 
 // String is the line that the peers print too.
 func (r Result) String() string {
-	return fmt.Sprintf("%s %s threads=%d median=%.3fs min=%.3fs first=%.1fs peak=%s params=%.1fM",
-		r.Work, r.Mode, r.Threads, r.Median.Seconds(), r.Min.Seconds(), r.First.Seconds(), r.peak(), float64(r.Parameters)/1e6)
+	return fmt.Sprintf("%s %s threads=%d median=%s min=%s first=%.1fs peak=%s params=%.1fM",
+		r.Work, r.Mode, r.Threads, seconds(r.Median), seconds(r.Min), r.First.Seconds(), r.peak(), float64(r.Parameters)/1e6)
+}
+
+// seconds has three digits behind the point, and more of the short times of cards.
+func seconds(d time.Duration) string {
+	if d < 100*time.Millisecond {
+		return fmt.Sprintf("%.5fs", d.Seconds())
+	}
+	return fmt.Sprintf("%.3fs", d.Seconds())
 }
 
 func (r Result) peak() string {
@@ -56,8 +64,8 @@ func Parse(line string) (r Result, err error) {
 			return bad()
 		}
 	}
-	seconds := func(s float64) time.Duration { return time.Duration(s*1e6+.5) * time.Microsecond }
-	r.Median, r.Min, r.First = seconds(median), seconds(least), seconds(first)
+	duration := func(s float64) time.Duration { return time.Duration(s*1e6+.5) * time.Microsecond }
+	r.Median, r.Min, r.First = duration(median), duration(least), duration(first)
 	r.Peak <<= 20
 	r.Parameters = int(params*1e6 + .5)
 	return r, nil

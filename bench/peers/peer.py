@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times one work of `ldm bench` in PyTorch or OpenVINO and prints the same line.
 
-    peer.py WORK MODE THREADS [--runs N]
+    peer.py WORK MODE THREADS [--runs N] [--pixels P] [--batch N]
 
 MODE is f32 or bf16, followed by any of
     -cl        channels-last memory (PyTorch)
@@ -46,31 +46,31 @@ def denoiser_inputs(n, channels, side, tokens, context):
     return [torch.randn(n, channels, side, side), torch.arange(n) * 1000 // n, torch.randn(n, tokens, context)]
 
 
-def sd_unet():
+def sd_unet(pixels=512, n=2):
     model = make_unet(4, 64, (320, 640, 1280, 1280), (True, True, True, False), 768, 8)
-    return model, denoiser_inputs(2, 4, 64, 77, 768)
+    return model, denoiser_inputs(n, 4, pixels // 8, 77, 768)
 
 
-def cin_unet():
+def cin_unet(pixels=256, n=4):
     model = make_unet(3, 64, (192, 384, 576, 960), (False, True, True, True), 512, (6, 12, 18, 30))
-    return model, denoiser_inputs(4, 3, 64, 1, 512)
+    return model, denoiser_inputs(n, 3, pixels // 4, 1, 512)
 
 
-def dec():
-    return make_first_stage(128, 4, (1, 2, 4, 4)).decoder, [torch.randn(1, 4, 64, 64)]
+def dec(pixels=512, n=1):
+    return make_first_stage(128, 4, (1, 2, 4, 4)).decoder, [torch.randn(n, 4, pixels // 8, pixels // 8)]
 
 
-def enc():
-    return make_first_stage(128, 4, (1, 2, 4, 4)).encoder, [torch.randn(1, 3, 512, 512)]
+def enc(pixels=512, n=1):
+    return make_first_stage(128, 4, (1, 2, 4, 4)).encoder, [torch.randn(n, 3, pixels, pixels)]
 
 
-def unet_train():
+def unet_train(pixels=64, n=32):
     model = make_unet(4, 16, (96, 192, 384), (True, True, True), 256, (3, 6, 12))
-    return model, denoiser_inputs(32, 4, 16, 32, 256)
+    return model, denoiser_inputs(n, 4, pixels // 4, 32, 256)
 
 
-def ae_train():
-    return make_first_stage(64, 3, (1, 2, 4)), [torch.randn(16, 3, 64, 64)]
+def ae_train(pixels=64, n=16):
+    return make_first_stage(64, 3, (1, 2, 4)), [torch.randn(n, 3, pixels, pixels)]
 
 
 WORKS = {f.__name__: f for f in (sd_unet, cin_unet, dec, enc, unet_train, ae_train)}
@@ -164,6 +164,19 @@ def clock(f):
     return time.perf_counter() - start
 
 
+def seconds(t):
+    return f"{t:.5f}s" if t < .1 else f"{t:.3f}s"
+
+
+def full_float32():
+    """No TF32, in the words of old and of new releases."""
+    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cuda, "fp32_precision"):
+        cuda.fp32_precision = cudnn.conv.fp32_precision = "ieee"
+    else:
+        cuda.allow_tf32 = cudnn.allow_tf32 = False
+
+
 def measure(step, runs):
     """Returns the first run's time and the times of those that count."""
     first = clock(step)
@@ -180,6 +193,8 @@ def main():
     usage.add_argument("mode")
     usage.add_argument("threads", type=int)
     usage.add_argument("--runs", type=int, default=0)
+    usage.add_argument("--pixels", type=int, help="of a side; the work's own otherwise")
+    usage.add_argument("--batch", type=int, help="how many at once; the work's own otherwise")
     args = usage.parse_args()
     precision, *options = args.mode.split("-")
     training = args.work.endswith("_train")
@@ -189,11 +204,12 @@ def main():
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
     torch.set_grad_enabled(training)
-    model, inputs = WORKS[args.work]()
+    shape = {name: value for name, value in (("pixels", args.pixels), ("n", args.batch)) if value}
+    model, inputs = WORKS[args.work](**shape)
     count = sum(p.numel() for p in model.parameters())
     bf16, compiled = precision == "bf16", "compile" in options
     if "cuda" in options:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        full_float32()
         model, inputs = model.cuda(), [x.cuda() for x in inputs]
     if "cl" in options:
         model, inputs = channels_last(model, inputs)
@@ -207,7 +223,7 @@ def main():
         step = finished(step)
     first, times = measure(step, args.runs)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{args.work} {args.mode} threads={args.threads} median={statistics.median(times):.3f}s min={min(times):.3f}s "
+    print(f"{args.work} {args.mode} threads={args.threads} median={seconds(statistics.median(times))} min={seconds(min(times))} "
           f"first={first:.1f}s peak={peak:.0f}MiB params={count / 1e6:.1f}M")
 
 
