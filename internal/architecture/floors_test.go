@@ -27,7 +27,7 @@ type place struct{ floor, line int }
 // TestFloors: a package imports only from floors below its own, and on its own
 // floor only from packages that the table of ARCHITECTURE.md names before it.
 // Tests may import what they like. Commands that the table does not name stand
-// above everything, and internal/golden and internal/nettest serve tests alone.
+// above everything, and internal/golden, internal/nettest and internal/testsize serve tests alone.
 func TestFloors(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
 	if err != nil {
@@ -174,7 +174,7 @@ func exempt(name string, p *pkg) bool {
 
 // testsOnly packages may be imported by tests alone.
 func testsOnly(name string) bool {
-	return strings.HasPrefix(name, "internal/golden") || name == "internal/nettest"
+	return strings.HasPrefix(name, "internal/golden") || name == "internal/nettest" || name == "internal/testsize"
 }
 
 // lowest is the lowest floor that a package's imports leave for it.
