@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ldm-go/ldm/adapter/lora"
 	"github.com/ldm-go/ldm/autoencoder"
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/config"
@@ -68,6 +69,8 @@ type Options struct {
 	// model's first stage: its decoder, and its encoder where pictures go in. Previews
 	// are its pictures then.
 	TinyDecoder string
+	// LoRA are LoRAs that become a part of the model, under those that SetLoRA sets.
+	LoRA []lora.Use
 	// Patches, if set, lets larger latents go through the denoiser patch by patch,
 	// whatever the memory: the reference's split_input_params, in pixels of latents.
 	Patches *tiles.Split
@@ -138,11 +141,18 @@ func Load(f *modelfile.File, opt Options) (*Model, error) {
 	if opt.Engine, err = opt.engine(); err != nil {
 		return nil, err
 	}
+	digest := lora.Digest(vars)
 	w, err := opt.Engine.Load(vars, engine.LoadOptions{Hold: opt.Hold, Released: func(name string) { f.Release(vars[name]) }})
 	if err != nil {
 		return nil, err
 	}
 	m := New(net, f.Target, tok, w, opt)
+	m.adapters.digest = digest
+	if err := m.keepLoRA(opt.LoRA); err != nil {
+		m.pool.Close()
+		w.Close()
+		return nil, err
+	}
 	m.file = f
 	return m, nil
 }

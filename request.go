@@ -36,8 +36,8 @@ type Request struct {
 	Mask image.Image
 	Fill Fill // what the white part begins with
 
-	Steps    int              // 0: 50, or 4 for a model that is told its guidance
-	Sampler  sampler.Method   // the zero value: DDIM, or LCM for such a model; sampler.Parse finds the others by name
+	Steps    int              // 0: 50, or 4 for a consistency student
+	Sampler  sampler.Method   // the zero value: DDIM, or LCM for a student; sampler.Parse finds the others by name
 	Schedule sampler.Schedule // of the noise levels; the zero value: the sampler's own
 	Eta      *float64         // share of fresh noise, from 0; nil: the sampler's default
 	Guidance float64          // scale of classifier-free guidance; 1: none; 0: the model's default
@@ -102,10 +102,10 @@ func (m *Model) resolve(r Request) (Request, error) {
 		return r, err
 	}
 	if r.Steps == 0 {
-		r.Steps = m.net.DefaultSteps()
+		r.Steps = m.defaults().Steps
 	}
 	if r.Sampler.Run == nil {
-		r.Sampler = m.net.DefaultSampler()
+		r.Sampler = m.defaults().Sampler
 	}
 	switch {
 	case r.Eta == nil:
@@ -148,7 +148,7 @@ func (m *Model) resolveConditions(r *Request) error {
 		return m.unfit("anything")
 	}
 	if r.Guidance == 0 {
-		r.Guidance = m.net.DefaultGuidance()
+		r.Guidance = m.defaults().Guidance
 	}
 	if err := m.resolveGuidance(r); err != nil {
 		return err

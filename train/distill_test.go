@@ -13,7 +13,6 @@ import (
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/engine/cpu"
 	"github.com/ldm-go/ldm/internal/golden/device"
-	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -33,7 +32,7 @@ func TestDistill(t *testing.T) {
 	folder := t.TempDir()
 	pictures(t, folder)
 	base := tinyModel(t, folder)
-	for _, kind := range []string{"model", "model student.guidance_embedding=8 student.guidance_max=5", "lora"} {
+	for _, kind := range []string{"model", "model student.guidance_embedding=8 student.guidance_max=5", "lora student.bound=true"} {
 		runs := t.TempDir()
 		whole, halves := filepath.Join(runs, "whole"), filepath.Join(runs, "halves")
 		for _, call := range []struct{ run, steps string }{{whole, "3"}, {halves, "1"}, {halves, "3"}} {
@@ -51,24 +50,32 @@ func TestDistill(t *testing.T) {
 func checkStudent(t *testing.T, kind, base, run string) {
 	t.Helper()
 	path, request := filepath.Join(run, ModelFile), ldm.Request{Condition: ldm.Prompt("picture 1")}
-	if kind == "lora" {
-		path, request.Sampler, request.Steps, request.Guidance = base, sampler.Consistency(), 4, 1
+	if strings.HasPrefix(kind, "lora") {
+		path = base
 	}
 	m, err := ldm.Open(path, ldm.Options{Engine: device.Engine(t)})
 	if err != nil {
 		t.Fatal(kind, err)
 	}
 	defer m.Close()
-	if kind == "lora" {
+	if strings.HasPrefix(kind, "lora") {
 		if unused, err := m.SetLoRA(t.Context(), lora.At(filepath.Join(run, LoRAFile), 1)); err != nil || len(unused) > 0 {
 			t.Error(unused, err)
+		}
+		a, err := lora.Open(filepath.Join(run, LoRAFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		if a.OnlyOn() == "" {
+			t.Error("a bound student does not name its model")
 		}
 	}
 	out, err := m.Generate(t.Context(), request)
 	if err != nil {
 		t.Fatal(kind, err)
 	}
-	if r := out.Request; r.Sampler.Name != "LCM" || r.Steps != 4 || r.Guidance != 1 && kind == "model" {
+	if r := out.Request; r.Sampler.Name != "LCM" || r.Steps != 4 || r.Guidance != 1 && !strings.Contains(kind, "embedding") {
 		t.Errorf("%s: sampled by %s in %d steps with guidance %g", kind, r.Sampler.Name, r.Steps, r.Guidance)
 	}
 }

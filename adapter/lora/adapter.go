@@ -14,7 +14,10 @@ package lora
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -51,12 +54,30 @@ func Open(path string) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := newAdapter(f)
+	return opened(f, os.DirFS(filepath.Dir(path)))
+}
+
+// OpenFS is Open for a file of a file system, such as one that is embedded in a program.
+func OpenFS(fsys fs.FS, name string) (*Adapter, error) {
+	f, err := checkpoint.OpenFS(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := fs.Sub(fsys, path.Dir(name))
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	if a.scales, err = readScales(f.Metadata(), filepath.Join(filepath.Dir(path), "adapter_config.json"), a.isPEFT()); err != nil {
+	return opened(f, dir)
+}
+
+// opened makes an adapter of a file, which lies in a folder.
+func opened(f *checkpoint.File, dir fs.FS) (*Adapter, error) {
+	a, err := newAdapter(f)
+	if err == nil {
+		a.scales, err = readScales(f.Metadata(), dir, a.isPEFT())
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -263,7 +263,7 @@ func FuzzFit(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if a.scales, err = readScales(file.Metadata(), "", false); err != nil {
+		if a.scales, err = readScales(file.Metadata(), nil, false); err != nil {
 			return
 		}
 		if fitted, err := b.Fit(a); err == nil {

@@ -2,6 +2,7 @@ package lora
 
 import (
 	"context"
+	"io/fs"
 	"maps"
 	"runtime"
 	"slices"
@@ -18,10 +19,19 @@ import (
 type Use struct {
 	Path       string
 	UNet, Text float64 // of the denoiser and of the text encoder
+	FS         fs.FS   // that the file is in; nil: the system's
 }
 
 // At uses a file with one strength for all.
-func At(path string, strength float64) Use { return Use{path, strength, strength} }
+func At(path string, strength float64) Use { return Use{Path: path, UNet: strength, Text: strength} }
+
+// Open opens the file.
+func (u Use) Open() (*Adapter, error) {
+	if u.FS == nil {
+		return Open(u.Path)
+	}
+	return OpenFS(u.FS, u.Path)
+}
 
 // Strong is a fitted adapter with its strengths.
 type Strong struct {

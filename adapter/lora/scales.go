@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/ldm-go/ldm/config"
@@ -28,16 +27,19 @@ type settings struct {
 // headerKey is where diffusers writes PEFT's settings in a file's metadata.
 const headerKey = "lora_adapter_metadata"
 
+// besideFile is PEFT's file of settings, beside that of the weights.
+const besideFile = "adapter_config.json"
+
 // readScales reads PEFT's settings from the file's metadata, or from the file
-// beside it.
-func readScales(meta map[string]string, beside string, peft bool) (scales, error) {
+// beside it, in its folder.
+func readScales(meta map[string]string, dir fs.FS, peft bool) (scales, error) {
 	if text := meta[headerKey]; text != "" {
 		return parseHeader([]byte(text))
 	}
 	if !peft {
 		return nil, nil
 	}
-	f, err := os.Open(beside)
+	f, err := dir.Open(besideFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -57,7 +59,7 @@ func readScales(meta map[string]string, beside string, peft bool) (scales, error
 		err = s.check()
 	}
 	if err != nil {
-		return nil, fault.Filef("%s: %w", beside, err)
+		return nil, fault.Filef("%s: %w", besideFile, err)
 	}
 	return scales{"": s}, nil
 }

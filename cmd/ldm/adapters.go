@@ -27,7 +27,7 @@ type adapterFlags struct {
 }
 
 func (f *adapterFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.loras, "lora", nil, "LoRA (or LoCon, LoHa, LoKr, DoRA) on the model, FILE[:STRENGTH] or NAME[:STRENGTH] in --lora-dir; may be repeated")
+	cmd.Flags().StringArrayVar(&f.loras, "lora", nil, "LoRA (or LoCon, LoHa, LoKr, DoRA) on the model, FILE[:STRENGTH], or NAME[:STRENGTH] in --lora-dir or in this program (emoji-lcm); may be repeated")
 	cmd.Flags().StringArrayVar(&f.words, "embedding", nil, "learnt word (textual inversion) for prompts, FILE or NAME=FILE; without NAME as the file says, or as it is called; may be repeated")
 	cmd.Flags().StringVar(&f.dir, "lora-dir", "", "folder of the LoRAs that --lora and <lora:NAME:0.8> in prompts name")
 }
@@ -62,33 +62,35 @@ func (f *adapterFlags) prepare(ctx context.Context, prompt, negative string) err
 		f.uses = append(f.uses, use)
 	}
 	for _, tag := range tags {
-		if f.dir == "" {
+		if f.dir == "" && tag.Name != studentName {
 			return fault.Inputf("<lora:%s> in the prompt: want --lora-dir, the folder that it is in", tag.Name)
 		}
-		path, err := lora.Find(tag.Name, f.dir)
+		use, err := findLoRA(tag.Name, f.dir)
 		if err != nil {
 			return err
 		}
-		f.uses = append(f.uses, lora.Use{Path: path, UNet: tag.UNet, Text: tag.Text})
+		use.UNet, use.Text = tag.UNet, tag.Text
+		f.uses = append(f.uses, use)
 	}
 	return nil
 }
 
 // flag reads FILE:0.8.
 func (f *adapterFlags) flag(text string) (lora.Use, error) {
-	path, err := lora.Find(text, f.dir)
+	use, err := findLoRA(text, f.dir)
 	if err == nil {
-		return lora.At(path, 1), nil
+		return use, nil
 	}
 	at := strings.LastIndexByte(text, ':')
 	if at < 0 {
 		return lora.Use{}, err
 	}
 	strength, bad := lora.ParseStrength(text[at+1:])
-	if path, err = lora.Find(text[:at], f.dir); err == nil {
+	if use, err = findLoRA(text[:at], f.dir); err == nil {
 		err = bad
 	}
-	return lora.At(path, strength), err
+	use.UNet, use.Text = strength, strength
+	return use, err
 }
 
 // plain is a prompt without the adapters that it names.

@@ -18,7 +18,8 @@ say at once where the guided model gets to in many steps. It is sampled by 2 to 
 steps of LCM.
 
   student.kind                model (all weights of the U-Net: model.safetensors) or lora (lora.safetensors,
-                              for --lora with --sampler lcm --steps 4 --cfg-scale 1)
+                              with which --lora gives the teacher a student's defaults)
+  student.bound               true: the LoRA is refused on any other model than its teacher (false)
   student.guidance_min, _max  scales of the teacher's guidance, drawn for each example (3 and 3)
   student.guidance_embedding  channels by which a model is told the scale, which requests then
                               may choose, as published LCMs have it (256; 0: it is not told)
@@ -26,7 +27,7 @@ steps of LCM.
   train.ema_decay             of the averages that the student learns from (0.95)
   train.steps                 (1000), train.batch_size (16), train.learning_rate (1e-4), train.precision (f32 or bf16)` + tuneHelp,
 		Example: "  ldm distill pictures -m sd-v1-5.safetensors -o runs/lcm student.kind=lora student.guidance_min=5 student.guidance_max=9\n" +
-			"  ldm txt2img -m sd-v1-5.safetensors --lora runs/lcm/lora.safetensors --sampler lcm --steps 4 --cfg-scale 1 -p \"a lighthouse\"",
+			"  ldm txt2img -m sd-v1-5.safetensors --lora runs/lcm/lora.safetensors -p \"a lighthouse\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg := ldmtrain.DefaultDistill()
 			if err := config.Load(&cfg, f.configs, f.overrides(args)); err != nil {

@@ -52,10 +52,10 @@ func (f *drawFlags) text(cmd *cobra.Command, args []string) error {
 func (f *drawFlags) requestTo(cmd *cobra.Command, m *ldm.Model) (ldm.Request, error) {
 	r, err := f.request(cmd)
 	if r.Steps == 0 {
-		r.Steps = m.Network().DefaultSteps()
+		r.Steps = m.Defaults().Steps
 	}
 	if r.Sampler.Run == nil {
-		r.Sampler = m.Network().DefaultSampler()
+		r.Sampler = m.Defaults().Sampler
 	}
 	if err == nil {
 		r.Controls, err = f.controls.of(m)

@@ -51,6 +51,33 @@ func TestNames(t *testing.T) {
 	checkLeft(t, dir, "out", "output-1.png", "output.png")
 }
 
+// TestStudent: the student in the program is a model and a LoRA by name, with settings of
+// its own, which its pictures carry; on another model it is refused.
+func TestStudent(t *testing.T) {
+	dir := t.TempDir()
+	first, again := filepath.Join(dir, "first.png"), filepath.Join(dir, "again.png")
+	printed(t, "txt2img", "a cat face", "--seed", "9", "-m", "emoji-lcm", "-o", first)
+	printed(t, "txt2img", "--from-image", first, "-o", again)
+	if !bytes.Equal(pixelsOf(t, first), pixelsOf(t, again)) {
+		t.Error("the picture is not repeated")
+	}
+	s, err := metadata.Read(first)
+	if err != nil || s.Steps != 4 || s.Sampler != "LCM" || s.Model != "emoji-lcm" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	small := filepath.Join(dir, "small.safetensors")
+	if err := saveSmall(small); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"a cat", "--lora", "emoji-lcm:0.9"}, {"a cat <lora:emoji-lcm:1>"}} {
+		args = append([]string{"txt2img", "-m", small, "-o", filepath.Join(dir, "x.png")}, args...)
+		if err := ldmCommand(args...); err == nil || !strings.Contains(err.Error(), "was made of another model") {
+			t.Errorf("ldm %v: %v, want a refusal", args, err)
+		}
+	}
+	printed(t, "txt2img", "a cat face", "-m", "emoji", "--steps", "1", "-o", filepath.Join(dir, "box.png"))
+}
+
 // TestFromImage: a picture has what it takes to make it again, pixel for pixel.
 func TestFromImage(t *testing.T) {
 	dir := t.TempDir()

@@ -10,12 +10,7 @@ import (
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/tensor"
-	"github.com/ldm-go/ldm/weights/emoji"
 )
-
-// builtIn and builtInStage open the model in the program. They are variables as short
-// tests put a smaller one in its place.
-var builtIn, builtInStage = emoji.Load, emoji.FirstStage
 
 // modelFlags choose a model, how it is read and how it is computed.
 type modelFlags struct {
@@ -31,7 +26,7 @@ type modelFlags struct {
 }
 
 func (f *modelFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.path, "model", "m", "", "model: a .safetensors or .ckpt file, or a diffusers folder (default: the emoji model in this program)")
+	cmd.Flags().StringVarP(&f.path, "model", "m", "", "model: a .safetensors or .ckpt file, a diffusers folder, or emoji-lcm, the student of four steps in this program (default: emoji, the model in it)")
 	f.registerLoad(cmd)
 	cmd.Flags().StringVar(&f.precision, "precision", "f32", "how products are computed: f32, bf16, or on accelerators tf32")
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "float32 by direct sums alone, without Winograd's algorithm")
@@ -67,8 +62,8 @@ func (f *modelFlags) open() (*ldm.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.path == "" {
-		return builtIn(opt)
+	if b, ok := inBox(f.path); ok {
+		return b.open(opt)
 	}
 	return ldm.Open(f.path, opt)
 }
@@ -79,7 +74,7 @@ func (f *modelFlags) openFirstStage() (*ldm.FirstStage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.path == "" {
+	if _, ok := inBox(f.path); ok {
 		return builtInStage(opt)
 	}
 	return ldm.OpenFirstStage(f.path, opt)

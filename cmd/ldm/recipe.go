@@ -19,7 +19,6 @@ import (
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
-	"github.com/ldm-go/ldm/weights/emoji"
 )
 
 // recipe is what a picture carries to be made again.
@@ -27,9 +26,6 @@ type (
 	recipe = metadata.Recipe
 	file   = metadata.File
 )
-
-// boxName stands for the model in the program.
-const boxName = "emoji"
 
 // elsewhere are the flags that change no pixel, or that a recipe has in fields of
 // its own.
@@ -135,13 +131,14 @@ type modelHash struct {
 }
 
 func (h *modelHash) start(path string) {
-	h.name, h.done = boxName, make(chan string, 1)
-	if path != "" {
+	b, inside := inBox(path)
+	h.name, h.done = b.name, make(chan string, 1)
+	if !inside {
 		h.name = filepath.Base(path)
 	}
 	go func() {
-		if path == "" {
-			h.done <- emoji.SHA256()
+		if inside {
+			h.done <- b.sha256()
 			return
 		}
 		sum, _ := digest(path) // a folder has none

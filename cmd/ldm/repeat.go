@@ -16,6 +16,7 @@ import (
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
+	"github.com/ldm-go/ldm/weights/emoji"
 )
 
 // repeat sets the flags that were not given to what --from-image was made with.
@@ -43,7 +44,9 @@ func (f *drawFlags) repeatOwn(cmd *cobra.Command, r recipe) error {
 	if r.Task != cmd.Name() {
 		return fault.Inputf("%s was made by ldm %s: want ldm %s --from-image %s", f.from, r.Task, r.Task, f.from)
 	}
-	if cmd.Flags().Lookup("model") != nil && f.model.path == "" && r.Model.Name != boxName {
+	if flag := cmd.Flags().Lookup("model"); flag != nil && f.model.path == "" && r.Model.Name == studentName && r.Model.SHA256 == emoji.StudentSHA256() {
+		f.model.path = studentName
+	} else if flag != nil && f.model.path == "" && r.Model.Name != boxName {
 		return fault.Inputf("%s was made with the model %s (SHA-256 %.10s): name its file with --model", f.from, r.Model.Name, r.Model.SHA256)
 	}
 	f.model_.want = r.Model.SHA256
@@ -147,6 +150,9 @@ func (f *drawFlags) repeatOther(cmd *cobra.Command, s metadata.Settings) error {
 	take("rng", randomOf(s))
 	if s.Program != "ldm" && randomOf(s) == "" {
 		say("the random numbers of %s are unknown: the seed gives another picture here", s.Program)
+	}
+	if f.model.path == "" && s.Model == studentName {
+		f.model.path = studentName
 	}
 	if f.model.path == "" && s.Model != "" && s.Model != boxName {
 		say("it was made with the model %s %s: name its file with --model", s.Model, s.Hash)

@@ -16,6 +16,7 @@ import (
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/output"
+	"github.com/ldm-go/ldm/sampler"
 	"github.com/ldm-go/ldm/serve/job"
 	"github.com/ldm-go/ldm/weights/emoji"
 )
@@ -96,8 +97,8 @@ func (s *Stock) look(path string) (*kind, error) {
 	return k, err
 }
 
-// box is the model in the program.
-func (s *Stock) box() (*kind, error) {
+// box are the models in the program: the first, and its student of few steps.
+func (s *Stock) box() ([]*kind, error) {
 	f, err := emoji.Open(modelfile.Options{})
 	if err != nil {
 		return nil, err
@@ -108,7 +109,10 @@ func (s *Stock) box() (*kind, error) {
 		return nil, err
 	}
 	k.ID, k.SHA256 = "emoji", emoji.SHA256()
-	return k, nil
+	student := &kind{open: emoji.LoadStudent, Model: k.Model}
+	student.ID, student.SHA256 = "emoji-lcm", emoji.StudentSHA256()
+	student.Steps, student.CFGScale, student.Sampler = 4, 1, sampler.Consistency().Name
+	return []*kind{k, student}, nil
 }
 
 // describe fills in what a model does and its defaults.

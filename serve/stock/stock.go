@@ -81,11 +81,11 @@ func Open(o Options) (*Stock, error) {
 	}
 	s.kinds = append(s.kinds, found...)
 	if o.Box {
-		k, err := s.box()
+		box, err := s.box()
 		if err != nil {
 			return nil, err
 		}
-		s.kinds = append(s.kinds, k)
+		s.kinds = append(s.kinds, box...)
 	}
 	if len(s.kinds) == 0 {
 		return nil, errors.New("there is no model: name one with --model, or a folder of them with --models")

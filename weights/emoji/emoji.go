@@ -14,7 +14,7 @@ import (
 	"github.com/ldm-go/ldm/modelfile"
 )
 
-//go:embed model.safetensors
+//go:embed model.safetensors emoji-lcm.safetensors
 var files embed.FS
 
 const name = "model.safetensors"
