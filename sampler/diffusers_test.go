@@ -23,7 +23,7 @@ func TestDiffusers(t *testing.T) {
 		name := strings.TrimPrefix(c.Base(), "diffusers-")
 		run := map[string]sampler.Func{
 			"ddim": sampler.DDIM, "ddpm": sampler.DDPM, "dpmpp-2m": sampler.DPMPP2M, "dpmpp-2m-sde": sampler.DPMPP2MSDE,
-			"dpmpp-2m-sde-heun": sampler.DPMPP2MSDEHeun, "euler": sampler.Euler, "lms": sampler.LMS, "lcm": consistent, "tcd": sampler.TCD,
+			"dpmpp-2m-sde-heun": sampler.DPMPP2MSDEHeun, "euler": sampler.Euler, "euler-ancestral": sampler.EulerAncestral, "lms": sampler.LMS, "lcm": consistent, "tcd": sampler.TCD,
 			"unipc-bh1": sampler.UniPCBH1, "unipc-bh2": sampler.UniPC,
 		}
 		var f sampler.Func
@@ -61,7 +61,7 @@ func TestDiffusers(t *testing.T) {
 				clean := k.Options.AlphaOne == nil || *k.Options.AlphaOne
 				path = sampler.Along(s, times, clean && longest != "tcd")
 			}
-			if longest == "euler" || longest == "lms" {
+			if strings.HasPrefix(longest, "euler") || longest == "lms" {
 				power = 1
 			}
 			if longest == "unipc-bh2" {
@@ -69,6 +69,46 @@ func TestDiffusers(t *testing.T) {
 			}
 			k.check(t, c, f, path, power)
 		})
+	}
+}
+
+// TestFewSteps: the schedules by name are those that the published models of few steps are
+// sampled along: Turbo's and Lightning's trailing timesteps, and those of LCM-LoRA.
+func TestFewSteps(t *testing.T) {
+	for pattern, name := range map[string]string{"kdiffusion/diffusers-euler*-trailing-*": "Trailing", "kdiffusion/diffusers-lcm-*": "LCM"} {
+		for _, c := range golden.Cases(t, pattern) {
+			schedule, err := sampler.ParseSchedule(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k, times := read(t, c), c.Output(t, "timesteps")
+			path, err := schedule.Path(modelSchedule(t, c), k.Steps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if path.Steps() != times.Shape.Size() {
+				t.Fatalf("%s: %d steps, want %d", c.Name, path.Steps(), times.Shape.Size())
+			}
+			for i := range path.Steps() {
+				want := 0.0
+				if times.I32 != nil {
+					want = float64(times.I32[i])
+				} else {
+					want = float64(times.F32[i])
+				}
+				if got := path.Timestep(i); math.Abs(got-want) > 1e-6 {
+					t.Errorf("%s: step %d is at timestep %g, want %g", c.Name, i, got, want)
+				}
+				if c.Has("scheduler_sigmas") {
+					if want := c.Floats64(t, "scheduler_sigmas")[i]; math.Abs(path.Sigmas[i]-want) > 1e-9*want {
+						t.Errorf("%s: level %d is %.12g, want %.12g", c.Name, i, path.Sigmas[i], want)
+					}
+				}
+			}
+			if name == "Trailing" && path.Sigmas[path.Steps()] != 0 {
+				t.Errorf("%s: the last step leads to %g", c.Name, path.Sigmas[path.Steps()])
+			}
+		}
 	}
 }
 
