@@ -65,7 +65,7 @@ func (c CLIP) BuildEmbedded(b nn.Builder, x graph.Value) graph.Value {
 	e := b.In("embeddings")
 	x = c.addPositions(b, x, e.In("position_embedding").Param("weight", nn.Normal, c.MaxLen, c.Width))
 	x = c.layers(x, func(i int, x graph.Value) graph.Value {
-		l := b.In("encoder").In("layers").In(strconv.Itoa(i))
+		l := c.counted(i, b.In("encoder").In("layers").In(strconv.Itoa(i)))
 		h := nn.LayerNorm(l.In("layer_norm1"), x)
 		a := l.In("self_attn")
 		q, k, v := nn.Linear(a.In("q_proj"), h, c.Width), nn.Linear(a.In("k_proj"), h, c.Width), nn.Linear(a.In("v_proj"), h, c.Width)
@@ -87,6 +87,15 @@ func (c CLIP) layers(x graph.Value, layer func(i int, x graph.Value) graph.Value
 		}
 	}
 	return last
+}
+
+// counted is the builder of a layer: without an adapter for those left out, of whose output
+// nothing becomes.
+func (c CLIP) counted(i int, b nn.Builder) nn.Builder {
+	if i >= c.Layers-c.Skip {
+		return b.Adapted(nil)
+	}
+	return b
 }
 
 // BuildPooled turns tokens int32 [N, L] into one vector a text, [N, projection]:

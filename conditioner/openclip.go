@@ -90,11 +90,11 @@ func (c CLIP) openHidden(b nn.Builder, x graph.Value) graph.Value {
 	g := b.G
 	x = c.addPositions(b, x, b.Param("positional_embedding", nn.Normal, c.MaxLen, c.Width))
 	x = c.layers(x, func(i int, x graph.Value) graph.Value {
-		l := b.In("transformer").In("resblocks").In(strconv.Itoa(i))
+		l := c.counted(i, b.In("transformer").In("resblocks").In(strconv.Itoa(i)))
 		a := l.In("attn")
 		h := nn.LayerNorm(l.In("ln_1"), x)
 		qkv := g.Linear(h, a.Param("in_proj_weight", nn.Uniform(c.Width), 3*c.Width, c.Width), a.Param("in_proj_bias", nn.Zeros, 3*c.Width))
-		parts := g.Split(qkv, 2, 3)
+		parts := g.Split(a.In("in_proj").Around(h, qkv), 2, 3)
 		x = g.Add(x, nn.Linear(a.In("out_proj"), c.attend(b, parts[0], parts[1], parts[2]), c.Width))
 		h = nn.LayerNorm(l.In("ln_2"), x)
 		return g.Add(x, c.feedForward(l.In("mlp").In("c_fc"), l.In("mlp").In("c_proj"), h))

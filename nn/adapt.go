@@ -21,6 +21,12 @@ func (b Builder) Adapted(a Adapter) Builder {
 	return b
 }
 
+// Around is the result of a linear map y of x whose parameters have names of their own, for
+// the adapter as those of a layer that the builder stands at.
+func (b Builder) Around(x, y graph.Value) graph.Value {
+	return b.adapted(Layer{Weight: graph.Shape{y.Dim(-1), x.Dim(-1)}, X: x, Y: y, Linear: true})
+}
+
 // adapted is the result of a layer that a builder stands at.
 func (b Builder) adapted(l Layer) graph.Value {
 	if b.adapt == nil {

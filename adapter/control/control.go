@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/checkpoint/diffusers"
@@ -148,6 +149,31 @@ func (f *File) checkHints() error {
 
 // Factor is the ratio of the picture's side to the latent's.
 func (f *File) Factor() int { return 1 << (len(f.hints)/2 - 1) }
+
+// Context is the number of channels of the cross-attention, that of the model which the net
+// goes with; 0 where it attends to nothing.
+func (f *File) Context() int {
+	for _, file := range f.files {
+		for _, name := range file.Names() {
+			if info, ok := file.Info(name); ok && strings.HasPrefix(name, f.prefix) && strings.HasSuffix(name, ".attn2.to_k.weight") && len(info.Shape) == 2 {
+				return info.Shape[1]
+			}
+		}
+	}
+	return 0
+}
+
+// Bytes is the memory of the weights.
+func (f *File) Bytes() (n int64) {
+	for _, file := range f.files {
+		for _, name := range file.Names() {
+			if info, ok := file.Info(name); ok && strings.HasPrefix(name, f.prefix) {
+				n += int64(info.Shape.Size()) * 4
+			}
+		}
+	}
+	return n
+}
 
 // Net is the network that the weights are of, beside a U-Net whose latents have so many
 // channels.

@@ -23,11 +23,11 @@ const (
 // by all names that it has in other programs.
 type Base struct {
 	shapes  map[string]tensor.Shape
-	modules map[string]string // our module by the other's name
-	names   []string          // the others', sorted
-	unet    map[string]string // our module by diffusers' name, within the U-Net
-	text    map[string]string // the same within the text encoder
-	written map[string]string // our module's name as kohya-ss writes it
+	modules map[string]site     // by the other's name
+	names   []string            // the others', sorted
+	unet    map[string]site     // by diffusers' name, within the U-Net
+	text    map[string]site     // the same within the text encoder
+	written map[string][]string // our module's name as kohya-ss writes it: several for one that is several there
 }
 
 // What programs write before a module's name. In the names of kohya-ss every dot is
@@ -41,7 +41,7 @@ var (
 
 // NewBase makes the table of a network with these parameters and this U-Net.
 func NewBase(params []nn.ParamSpec, u unet.Config) *Base {
-	b := &Base{shapes: map[string]tensor.Shape{}, modules: map[string]string{}, unet: map[string]string{}, text: map[string]string{}, written: map[string]string{}}
+	b := &Base{shapes: map[string]tensor.Shape{}, modules: map[string]site{}, unet: map[string]site{}, text: map[string]site{}, written: map[string][]string{}}
 	attends := make([]bool, len(u.ChannelMult))
 	for i := range attends {
 		attends[i] = slices.Contains(u.AttentionResolutions, 1<<i)
@@ -53,29 +53,33 @@ func NewBase(params []nn.ParamSpec, u unet.Config) *Base {
 	}
 	for _, p := range params {
 		at := strings.LastIndexByte(p.Name, '.')
+		if inside, ok := strings.CutPrefix(p.Name, prefixOpen); ok {
+			b.addOpen(inside)
+			continue
+		}
 		if at < 0 || p.Name[at+1:] != "weight" && p.Name[at+1:] != "bias" {
 			continue
 		}
 		ours := p.Name[:at]
+		where := siteOf(ours)
 		switch {
 		case strings.HasPrefix(p.Name, prefixUNet):
 			inside := strings.TrimPrefix(ours, prefixUNet)
 			theirs := modulesOf(unetNames(inside + ".weight"))
 			for _, name := range theirs {
-				b.unet[name] = ours
+				b.unet[name] = where
 			}
-			b.add(ours, append(theirs, inside), dottedUNet, lowUNet)
-			b.written[ours] = lowUNet[0] + low(append(theirs, inside)[0])
+			b.add(where, append(theirs, inside), dottedUNet, lowUNet)
+			b.written[ours] = []string{lowUNet[0] + low(append(theirs, inside)[0])}
 		case strings.HasPrefix(p.Name, prefixHF+"text_model."):
 			name := strings.TrimPrefix(ours, prefixHF)
-			b.text[name] = ours
-			b.add(ours, []string{name, strings.TrimPrefix(name, "text_model.")}, dottedText, lowText)
-			b.written[ours] = lowText[0] + low(name)
+			b.addText(where, name)
+			b.written[ours] = []string{lowText[0] + low(name)}
 		case strings.HasPrefix(p.Name, prefixText):
 			inside := strings.TrimPrefix(ours, prefixText)
 			theirs := append(modulesOf(bertNames(inside+".weight")), inside)
-			b.add(ours, theirs, dottedText, lowText)
-			b.written[ours] = lowText[0] + low(theirs[0])
+			b.add(where, theirs, dottedText, lowText)
+			b.written[ours] = []string{lowText[0] + low(theirs[0])}
 		}
 	}
 	b.names = slices.Sorted(maps.Keys(b.modules))
@@ -91,15 +95,21 @@ func modulesOf(weights []string) []string {
 	return out
 }
 
-// add gives one of our modules the names of others.
-func (b *Base) add(ours string, names, dotted, lowered []string) {
+// addText gives a site the names of a module of Hugging Face's text encoder.
+func (b *Base) addText(where site, name string) {
+	b.text[name] = where
+	b.add(where, []string{name, strings.TrimPrefix(name, "text_model.")}, dottedText, lowText)
+}
+
+// add gives a site the names of others.
+func (b *Base) add(where site, names, dotted, lowered []string) {
 	for _, name := range names {
 		for _, alias := range withProcessors(name) {
 			for _, prefix := range dotted {
-				b.put(prefix+alias, ours)
+				b.put(prefix+alias, where)
 			}
 			for _, prefix := range lowered {
-				b.put(prefix+low(alias), ours)
+				b.put(prefix+low(alias), where)
 			}
 		}
 	}
@@ -108,9 +118,9 @@ func (b *Base) add(ours string, names, dotted, lowered []string) {
 // low is a module's name in those of kohya-ss.
 func low(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
-func (b *Base) put(name, ours string) {
+func (b *Base) put(name string, where site) {
 	if _, taken := b.modules[name]; !taken {
-		b.modules[name] = ours
+		b.modules[name] = where
 	}
 }
 

@@ -175,9 +175,10 @@ func isBlock(inside string) bool {
 }
 
 // isTextLayer tells whether a layer of a text encoder belongs to its attention or its
-// feed-forwards: those of CLIP by Hugging Face's names, or of the paper's transformer.
+// feed-forwards: those of CLIP by Hugging Face's or OpenCLIP's names, or of the paper's
+// transformer.
 func isTextLayer(inside string) bool {
-	for _, part := range []string{".self_attn.", ".mlp.fc", ".attn_layers.layers."} {
+	for _, part := range []string{".self_attn.", ".mlp.fc", ".attn.in_proj", ".attn.out_proj", ".mlp.c_", ".attn_layers.layers."} {
 		if strings.Contains(inside, part) {
 			return true
 		}

@@ -152,6 +152,8 @@ func TestTargets(t *testing.T) {
 		{unet + "out.2", false, false, false, false},
 		{text + "text_model.encoder.layers.3.mlp.fc1", false, false, false, true},
 		{text + "attn_layers.layers.0.1.to_q", false, false, false, true},
+		{"cond_stage_model.model.transformer.resblocks.0.attn.in_proj", false, false, false, true},
+		{"cond_stage_model.model.transformer.resblocks.0.mlp.c_proj", false, false, false, true},
 		{"first_stage_model.encoder.mid.attn_1.q", false, false, false, false},
 	} {
 		for _, k := range []struct {

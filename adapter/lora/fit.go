@@ -15,34 +15,40 @@ type Fitted struct {
 	// Unused lists the tensors that fit nothing in the model, each with what it might
 	// have been for.
 	Unused  []string
-	changes map[string][]*module // by parameter
+	changes map[string][]change // by parameter
+}
+
+// change is what a module of an adapter changes.
+type change struct {
+	*module
+	site
 }
 
 // Fit looks up what an adapter changes. One of which nothing fits, or whose shapes
 // are another model's, is an error.
 func (b *Base) Fit(a *Adapter) (*Fitted, error) {
-	f := &Fitted{Adapter: a, changes: map[string][]*module{}}
-	place := map[*module]string{}
+	f := &Fitted{Adapter: a, changes: map[string][]change{}}
+	place := map[*module]site{}
 	for _, o := range a.ordered {
 		found, err := b.place(a, o)
 		if err != nil {
 			return nil, err
 		}
-		for m, ours := range found {
-			place[m] = ours
+		for m, at := range found {
+			place[m] = at
 		}
 	}
 	for _, m := range a.modules {
-		ours, ok := b.modules[m.name]
+		at, ok := b.modules[m.name]
 		if !ok {
 			f.unused(m.name, b.maybe(m.name), len(m.keys))
 			continue
 		}
-		place[m] = ours
+		place[m] = at
 	}
 	for _, m := range slices.Concat(a.modules, a.counted()) {
-		if ours, ok := place[m]; ok {
-			if err := f.take(b, m, ours); err != nil {
+		if at, ok := place[m]; ok {
+			if err := f.take(b, m, at); err != nil {
 				return nil, err
 			}
 		}
@@ -78,31 +84,30 @@ func (f *Fitted) unused(name, what string, tensors int) {
 
 // take checks the tensors of a change against the weight and the bias that it is
 // for.
-func (f *Fitted) take(b *Base, m *module, ours string) error {
+func (f *Fitted) take(b *Base, m *module, at site) error {
 	a := f.Adapter
-	weight, bias := ours+".weight", ours+".bias"
+	weight, bias := at.shape(b.shapes[at.weight]), at.shape(b.shapes[at.bias])
 	changesBias := false
 	for _, p := range []part{diffBias, upBias} {
 		if s := a.shape(m, p); s != nil {
-			if b.shapes[bias] == nil {
-				return fault.Inputf("%s: %q: %s has no bias in this model", a.Name(), m.keys[p], ours)
+			if bias == nil {
+				return fault.Inputf("%s: %q: there is no %s in this model", a.Name(), m.keys[p], at.bias)
 			}
-			if s.Size() != b.shapes[bias].Size() {
-				return f.misfit(m, p, b.shapes[bias])
+			if s.Size() != bias.Size() {
+				return f.misfit(m, p, bias)
 			}
 			changesBias = true
 		}
 	}
 	if changesBias {
-		f.changes[bias] = append(f.changes[bias], m)
+		f.changes[at.bias] = append(f.changes[at.bias], change{m, at})
 	}
-	shape := b.shapes[weight]
-	if shape == nil {
-		return fault.Inputf("%s: %q: %s has no weight in this model", a.Name(), m.name, ours)
+	if weight == nil {
+		return fault.Inputf("%s: %q: there is no %s in this model", a.Name(), m.name, at.weight)
 	}
-	changes, err := a.check(m, shape)
+	changes, err := a.check(m, weight)
 	if changes {
-		f.changes[weight] = append(f.changes[weight], m)
+		f.changes[at.weight] = append(f.changes[at.weight], change{m, at})
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/conditioner"
@@ -58,7 +59,7 @@ func TestPublished(t *testing.T) {
 			if n++; n > 6 {
 				break
 			}
-			x, err := f.Adapter.weightChange(modules[0], b.shapes[weight])
+			x, err := f.Adapter.weightChange(modules[0].module, b.shapes[weight])
 			if err != nil || len(x) != b.shapes[weight].Size() {
 				t.Errorf("%s: %s: %d numbers, %v", name, weight, len(x), err)
 			}
@@ -253,6 +254,7 @@ func FuzzFit(f *testing.F) {
 		if len(header) > 1<<14 {
 			return
 		}
+		readScales(nil, fstest.MapFS{besideFile: {Data: []byte(header)}}, true)
 		raw := append([]byte{byte(len(header)), byte(len(header) >> 8), 0, 0, 0, 0, 0, 0}, header...)
 		raw = append(raw, make([]byte, 1<<16)...)
 		file, err := checkpoint.NewFile("fuzz", bytes.NewReader(raw), int64(len(raw)))

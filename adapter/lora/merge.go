@@ -117,15 +117,15 @@ func merged(name string, base *tensor.Tensor, adapters []Strong, hold tensor.For
 	copy(w.F32, before)
 	for _, s := range adapters {
 		strength := s.strength(name)
-		for _, m := range s.changes[name] {
+		for _, c := range s.changes[name] {
 			if strength == 0 {
 				continue
 			}
-			change, err := s.Adapter.change(m, name, before, base.Shape)
+			change, err := s.Adapter.change(c, name, c.rows(before), c.shape(base.Shape))
 			if err != nil {
 				return nil, err
 			}
-			addScaled(w.F32, strength, change)
+			addScaled(c.rows(w.F32), strength, change)
 		}
 	}
 	for i, v := range w.F32 {
@@ -141,9 +141,10 @@ func merged(name string, base *tensor.Tensor, adapters []Strong, hold tensor.For
 	return tensor.OfHalf(half, hold, base.Shape...), nil
 }
 
-// change is the change of one parameter at strength 1.
-func (a *Adapter) change(m *module, name string, before []float32, shape tensor.Shape) ([]float32, error) {
-	if strings.HasSuffix(name, ".bias") {
+// change is the change of its part of one parameter at strength 1.
+func (a *Adapter) change(c change, name string, before []float32, shape tensor.Shape) ([]float32, error) {
+	m := c.module
+	if name == c.bias {
 		return a.biasChange(m)
 	}
 	x, err := a.weightChange(m, shape)

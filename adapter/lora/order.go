@@ -70,16 +70,16 @@ func countedModules(names []string) (parts []ordered, rest []string) {
 
 // place finds the modules that the numbers stand for: of the orders in which
 // versions of diffusers count, the one whose shapes are those of the file.
-func (b *Base) place(a *Adapter, o ordered) (map[*module]string, error) {
+func (b *Base) place(a *Adapter, o ordered) (map[*module]site, error) {
 	var counts []string
 	for _, order := range b.orders(o.part) {
 		if len(order) != len(o.modules) {
 			counts = append(counts, strconv.Itoa(len(order)))
 			continue
 		}
-		found := map[*module]string{}
+		found := map[*module]site{}
 		for i, m := range o.modules {
-			if !product(a.shape(m, up), a.shape(m, down), b.shapes[order[i]+".weight"]) {
+			if !product(a.shape(m, up), a.shape(m, down), order[i].shape(b.shapes[order[i].weight])) {
 				break
 			}
 			found[m] = order[i]
@@ -98,8 +98,8 @@ func product(up, down, weight tensor.Shape) bool {
 	return len(up) >= 2 && len(down) >= 2 && len(weight) >= 2 && up[0] == weight[0] && up[1:].Size() == down[0] && down[1:].Size() == weight[1:].Size()
 }
 
-// orders are the lists of our modules in the orders of counting.
-func (b *Base) orders(part string) (all [][]string) {
+// orders are the lists of the sites of modules in the orders of counting.
+func (b *Base) orders(part string) (all [][]site) {
 	if part != "text_encoder" {
 		for _, extended := range []bool{false, true} {
 			for _, feed := range [][]string{nil, {"attn1", "ff", "attn2"}, {"attn1", "attn2", "ff"}} {
@@ -108,10 +108,10 @@ func (b *Base) orders(part string) (all [][]string) {
 		}
 	}
 	if part != "unet" {
-		var text []string
+		var text []site
 		for i := 0; ; i++ {
 			layer := fmt.Sprintf("text_model.encoder.layers.%d.self_attn.", i)
-			if b.text[layer+"k_proj"] == "" {
+			if b.text[layer+"k_proj"] == (site{}) {
 				break
 			}
 			for _, leaf := range []string{"k_proj", "v_proj", "q_proj", "out_proj"} {
@@ -126,10 +126,10 @@ func (b *Base) orders(part string) (all [][]string) {
 // unetOrder lists the modules of the U-Net's attentions, with those of the
 // feed-forwards' gates if the order of a block's layers is given, and with those of
 // residual blocks.
-func (b *Base) unetOrder(layers []string, resnets bool, halves []string) (out []string) {
+func (b *Base) unetOrder(layers []string, resnets bool, halves []string) (out []site) {
 	add := func(names ...string) (any bool) {
 		for _, name := range names {
-			if ours := b.unet[name]; ours != "" {
+			if ours := b.unet[name]; ours != (site{}) {
 				out, any = append(out, ours), true
 			}
 		}
@@ -138,7 +138,7 @@ func (b *Base) unetOrder(layers []string, resnets bool, halves []string) (out []
 	attention := func(prefix string) (any bool) {
 		for n := 0; ; n++ {
 			block := fmt.Sprintf("%s.transformer_blocks.%d.", prefix, n)
-			if b.unet[block+"attn1.to_q"] == "" {
+			if b.unet[block+"attn1.to_q"] == (site{}) {
 				return any
 			}
 			any = true
@@ -170,7 +170,7 @@ func (b *Base) unetOrder(layers []string, resnets bool, halves []string) (out []
 			block("mid_block")
 			continue
 		}
-		for i := 0; b.unet[fmt.Sprintf("%s_blocks.%d.resnets.0.conv1", half, i)] != ""; i++ {
+		for i := 0; b.unet[fmt.Sprintf("%s_blocks.%d.resnets.0.conv1", half, i)] != (site{}); i++ {
 			block(fmt.Sprintf("%s_blocks.%d", half, i))
 		}
 	}

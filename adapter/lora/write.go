@@ -2,6 +2,7 @@ package lora
 
 import (
 	"context"
+	"strings"
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/engine"
@@ -20,15 +21,19 @@ func (f Factors) Write(ctx context.Context, path string, b *Base, vars engine.Va
 	for _, module := range Modules(names) {
 		theirs := b.written[module]
 		down, up := vars[Prefix+"."+module+endDown], vars[Prefix+"."+module+endUp]
-		if theirs == "" || up == nil || b.modules[theirs] != module {
+		if len(theirs) == 0 || up == nil || !strings.HasPrefix(b.modules[theirs[0]].weight, module) {
 			return fault.Inputf("%s has no name in LoRA files", module)
 		}
 		alpha := f.Alpha
 		if isSpatial(down.Shape) {
 			alpha = f.ConvAlpha
 		}
-		tensors[theirs+".lora_down.weight"], tensors[theirs+".lora_up.weight"] = down, up
-		tensors[theirs+".alpha"] = tensor.Of([]float32{float32(alpha)})
+		for _, name := range theirs {
+			rows := b.modules[name].rows(up.F32)
+			shape := append(tensor.Shape{up.Shape[0] / len(theirs)}, up.Shape[1:]...)
+			tensors[name+".lora_down.weight"], tensors[name+".lora_up.weight"] = down, tensor.Of(rows, shape...)
+			tensors[name+".alpha"] = tensor.Of([]float32{float32(alpha)})
+		}
 	}
 	if len(tensors) == 0 {
 		return fault.Inputf("there are no factors to write")
