@@ -63,42 +63,28 @@ func nothingLike(c Condition) Condition {
 	return out
 }
 
-// retrieval turns texts into vectors, and finds pictures' that are near.
-type retrieval struct {
-	mu         sync.Mutex // of the encoder
-	clip       *features.Extractor
-	database   *retrieve.Database
-	neighbours int
+// Retriever turns texts into vectors of CLIP, and finds pictures' that are near (Blattmann
+// et al., arXiv 2204.11824, section 3.3). It is safe for concurrent use.
+type Retriever struct {
+	mu   sync.Mutex // of the encoder
+	clip *features.Extractor
 }
 
-// SetRetrieval lets a model that is conditioned on vectors of CLIP take prompts: a
-// prompt becomes its own vector, of norm 1, and the vectors of its nearest neighbours in
-// a database, as many as are asked for, the nearest first (Blattmann et al., arXiv
-// 2204.11824, section 3.3). Without a database, or with 0 neighbours, it is the text's
-// vector alone. Another database gives the same prompts another look. The encoder has
-// to be the one that the model was trained with, and that the database was made by; it
-// is not closed with the model.
-func (m *Model) SetRetrieval(clip *features.Extractor, database *retrieve.Database, neighbours int) error {
-	switch {
-	case !m.net.TakesVectors():
-		return fault.Unsupportedf("retrieval: this model is conditioned on %s, not on vectors of CLIP", m.takes())
-	case clip == nil || !clip.Texts():
-		return fault.Inputf("retrieval wants an encoder of texts: a file with both of CLIP's, or its text encoder")
-	case neighbours < 0 || neighbours > 0 && database == nil:
-		return fault.Inputf("%d neighbours: want a database of pictures to find them in", neighbours)
-	case database != nil && neighbours > database.Len():
-		return fault.Inputf("%d neighbours: the database has %d pictures", neighbours, database.Len())
-	case database != nil && database.Width() != m.net.UNet.ContextDim:
-		return fault.Inputf("the database has vectors of %d numbers: this model wants %d", database.Width(), m.net.UNet.ContextDim)
+// NewRetriever makes one of an encoder, which it does not close.
+func NewRetriever(clip *features.Extractor) (*Retriever, error) {
+	if clip == nil || !clip.Texts() {
+		return nil, fault.Inputf("retrieval wants an encoder of texts: a file with both of CLIP's, or its text encoder")
 	}
-	m.changing.Lock()
-	defer m.changing.Unlock()
-	m.retrieval = &retrieval{clip: clip, database: database, neighbours: neighbours}
-	return nil
+	return &Retriever{clip: clip}, nil
 }
 
-// vectors are those of a text.
-func (r *retrieval) vectors(ctx context.Context, text string) (Vectors, error) {
+// Vectors are those that a prompt becomes: its own, of norm 1, and those of its nearest
+// neighbours in a database, as many as are asked for, the nearest first. Without neighbours
+// the database may be nil.
+func (r *Retriever) Vectors(ctx context.Context, text string, database *retrieve.Database, neighbours int) (Vectors, error) {
+	if err := checkNeighbours(database, neighbours); err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	v, err := r.clip.Text(ctx, text)
 	r.mu.Unlock()
@@ -114,22 +100,64 @@ func (r *retrieval) vectors(ctx context.Context, text string) (Vectors, error) {
 		v[i] *= f
 	}
 	out := Vectors{v}
-	if r.neighbours == 0 {
+	if neighbours == 0 {
 		return out, nil
 	}
-	near, err := r.database.Search(ctx, v, r.neighbours)
+	near, err := database.Search(ctx, v, neighbours)
 	for _, n := range near {
-		out = append(out, r.database.Vectors.Row(n.Index).F32)
+		out = append(out, database.Vectors.Row(n.Index).F32)
 	}
 	return out, err
 }
 
+func checkNeighbours(database *retrieve.Database, neighbours int) error {
+	switch {
+	case neighbours < 0 || neighbours > 0 && database == nil:
+		return fault.Inputf("%d neighbours: want a database of pictures to find them in", neighbours)
+	case database != nil && neighbours > database.Len():
+		return fault.Inputf("%d neighbours: the database has %d pictures", neighbours, database.Len())
+	}
+	return nil
+}
+
+// retrieval is what prompts become for a model of vectors.
+type retrieval struct {
+	from       *Retriever
+	database   *retrieve.Database
+	neighbours int
+}
+
+// SetRetrieval lets a model that is conditioned on vectors of CLIP take prompts, which
+// become what Retriever.Vectors makes of them. Another database gives the same prompts
+// another look. The encoder has to be the one that the model was trained with, and that
+// the database was made by; it is not closed with the model.
+func (m *Model) SetRetrieval(clip *features.Extractor, database *retrieve.Database, neighbours int) error {
+	if !m.net.TakesVectors() {
+		return fault.Unsupportedf("retrieval: this model is conditioned on %s, not on vectors of CLIP", m.takes())
+	}
+	from, err := NewRetriever(clip)
+	if err != nil {
+		return err
+	}
+	if err := checkNeighbours(database, neighbours); err != nil {
+		return err
+	}
+	if database != nil && database.Width() != m.net.UNet.ContextDim {
+		return fault.Inputf("the database has vectors of %d numbers: this model wants %d", database.Width(), m.net.UNet.ContextDim)
+	}
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	m.retrieval = &retrieval{from, database, neighbours}
+	return nil
+}
+
 // encodeRetrieved is the condition of a text for a model of vectors.
 func (m *Model) encodeRetrieved(ctx context.Context, text string) (Encoding, error) {
-	if m.retrieval == nil {
+	r := m.retrieval
+	if r == nil {
 		return Encoding{}, fault.Unsupportedf("this model is conditioned on vectors of CLIP: a text wants its encoder (SetRetrieval; --clip)")
 	}
-	v, err := m.retrieval.vectors(ctx, text)
+	v, err := r.from.Vectors(ctx, text, r.database, r.neighbours)
 	if err != nil {
 		return Encoding{}, err
 	}

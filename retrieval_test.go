@@ -92,7 +92,11 @@ func TestRetrieval(t *testing.T) {
 	if slices.Equal(with, pictures(one, 0)) || slices.Equal(with, pictures(database(2), 4)) {
 		t.Error("the database has no effect")
 	}
-	v, err := (&retrieval{clip: clip, database: one, neighbours: 4}).vectors(t.Context(), "a red apple")
+	from, err := NewRetriever(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := from.Vectors(t.Context(), "a red apple", one, 4)
 	if err != nil || len(v) != 5 {
 		t.Fatal(len(v), err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/ldm-go/ldm/tensor"
 )
 
-// Save writes tensors (float32, stored as d) and metadata in one atomic step:
+// Save writes tensors (float32, stored as d; int32 as they are) and metadata in one atomic step:
 // the path holds either what it held before or the whole new file. Numbers that
 // are not finite, or would not be in the format, are an error that names their
 // tensors.
@@ -113,6 +113,12 @@ func write(ctx context.Context, w io.Writer, tensors map[string]*tensor.Tensor, 
 			return err
 		}
 		t, size := tensors[name], tensors[name].Shape.Size()
+		if t.I32 != nil {
+			if err := binary.Write(w, binary.LittleEndian, t.I32); err != nil {
+				return err
+			}
+			continue
+		}
 		if t.Half == nil || formats[d] != t.Format {
 			t = t.Float32()
 		}
@@ -162,8 +168,12 @@ func makeHeader(names []string, tensors map[string]*tensor.Tensor, meta map[stri
 	at := 0
 	for _, name := range names {
 		t := tensors[name]
-		if t.F32 == nil && t.Half == nil && t.Shape.Size() > 0 {
-			return nil, fmt.Errorf("%s is not of floating-point numbers", name)
+		kind := d
+		switch {
+		case t.I32 != nil:
+			kind = I32
+		case t.F32 == nil && t.Half == nil && t.Shape.Size() > 0:
+			return nil, fmt.Errorf("%s has no numbers", name)
 		}
 		key, err := json.Marshal(name)
 		if err != nil {
@@ -176,8 +186,8 @@ func makeHeader(names []string, tensors map[string]*tensor.Tensor, meta map[stri
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		size := t.Shape.Size() * sizes[d]
-		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, key, d, shape, at, at+size)
+		size := t.Shape.Size() * sizes[kind]
+		fmt.Fprintf(&b, `%s:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, key, kind, shape, at, at+size)
 		at += size
 	}
 	b.WriteByte('}')

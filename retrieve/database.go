@@ -29,7 +29,9 @@ type Database struct {
 	Encoder string         // the name of the encoder's file
 	Vectors *tensor.Tensor // [N, D], as the encoder gave them
 
-	norms []float32 // of the vectors
+	norms  []float32 // of the vectors
+	index  *index    // none: exact search alone
+	method Method
 }
 
 // New is a database of vectors [N, D].
@@ -54,6 +56,37 @@ func New(vectors *tensor.Tensor, names []string, encoder string) (*Database, err
 	return d, nil
 }
 
+// About is what a database's file says, without its vectors.
+type About struct {
+	Pictures, Width int
+	Named           bool   // the pictures have names
+	Encoder         string // the name of the encoder's file
+	Index           bool   // there is an index for approximate search
+}
+
+// Look reads what a file says.
+func Look(path string) (About, error) {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return About{}, err
+	}
+	defer f.Close()
+	return look(f, path)
+}
+
+// look wants a database.
+func look(f *checkpoint.File, path string) (a About, err error) {
+	info, ok := f.Info(nameVectors)
+	if !ok {
+		return a, fault.Filef("%s is no database of pictures: it has no tensor %q; ldm retrieve index makes one", path, nameVectors)
+	}
+	if s := info.Shape; len(s) != 2 || s[0] < 1 || s[1] < 1 || s[1] > maxWidth {
+		return a, fault.Filef("%s: %s has shape %v: want [pictures, numbers]", path, nameVectors, info.Shape)
+	}
+	_, index := f.Info(nameCentres)
+	return About{info.Shape[0], info.Shape[1], f.Metadata()[metaNames] != "", f.Metadata()[metaEncoder], index}, nil
+}
+
 // Open reads a database: a file of Save, or any file with a tensor "embedding" [N, D].
 func Open(path string) (*Database, error) {
 	f, err := checkpoint.Open(path)
@@ -61,12 +94,8 @@ func Open(path string) (*Database, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, ok := f.Info(nameVectors)
-	if !ok {
-		return nil, fault.Filef("%s is no database of pictures: it has no tensor %q; ldm retrieve index makes one", path, nameVectors)
-	}
-	if len(info.Shape) != 2 || info.Shape[1] > maxWidth {
-		return nil, fault.Filef("%s: %s has shape %v: want [pictures, numbers]", path, nameVectors, info.Shape)
+	if _, err := look(f, path); err != nil {
+		return nil, err
 	}
 	vectors, err := f.Read(nameVectors)
 	if err != nil {
@@ -79,6 +108,9 @@ func Open(path string) (*Database, error) {
 		}
 	}
 	d, err := New(vectors.Float32(), names, f.Metadata()[metaEncoder])
+	if err == nil {
+		err = d.readIndex(f)
+	}
 	if err != nil {
 		return nil, fault.Filef("%s: %w", path, err)
 	}
@@ -95,10 +127,14 @@ func (d *Database) Save(path string, t checkpoint.DType) error {
 		}
 		meta[metaNames] = string(text)
 	}
+	tensors := map[string]*tensor.Tensor{nameVectors: d.Vectors}
+	if d.Indexed() {
+		d.index.write(tensors)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	return checkpoint.Save(path, map[string]*tensor.Tensor{nameVectors: d.Vectors}, meta, t)
+	return checkpoint.Save(path, tensors, meta, t)
 }
 
 // Len is the number of pictures.

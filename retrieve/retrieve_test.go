@@ -113,6 +113,10 @@ func TestErrors(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	f.Add(`{"embedding":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"__metadata__":{"ldm_pictures":"[\"a\",\"b\"]"}}`, []byte("0123456789abcdef"))
 	f.Add(`{"embedding":{"dtype":"F16","shape":[1099511627776,2],"data_offsets":[0,16]}}`, []byte{})
+	const index = `{"embedding":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"index.centres":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},` +
+		`"index.starts":{"dtype":"I32","shape":[2],"data_offsets":[16,24]},"index.members":{"dtype":"I32","shape":[2],"data_offsets":[24,32]}}`
+	f.Add(index, []byte("0123456789abcdef\x00\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add(index, []byte("0123456789abcdef\x00\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, header string, data []byte) {
 		var b bytes.Buffer
 		binary.Write(&b, binary.LittleEndian, uint64(len(header)))
@@ -126,7 +130,11 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d.Search(t.Context(), make([]float32, d.Width()), 1)
+		q := make([]float32, d.Width())
+		d.Search(t.Context(), q, 1)
+		q[0] = 1
+		d.SetMethod(Approximate)
+		d.Search(t.Context(), q, min(d.Len(), 3))
 		d.Name(0)
 	})
 }

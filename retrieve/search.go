@@ -24,7 +24,8 @@ const chunk = 1 << 12
 
 // Search finds the k pictures whose vectors have the largest cosines with q, the
 // nearest first, among all of the database; of equal ones those that come first. It is
-// exact: every vector is multiplied.
+// exact, every vector being multiplied, but where SetMethod or the database's size have it
+// go by an index, which may miss some.
 func (d *Database) Search(ctx context.Context, q []float32, k int) ([]Neighbour, error) {
 	norm := math.Sqrt(float64(vec.Dot(q, q)))
 	switch {
@@ -35,14 +36,22 @@ func (d *Database) Search(ctx context.Context, q []float32, k int) ([]Neighbour,
 	case !(norm > smallest) || math.IsInf(norm, 0):
 		return nil, fault.Inputf("a vector of norm %g has no neighbours", norm)
 	}
-	chunks := (d.Len() + chunk - 1) / chunk
+	if d.approximately() {
+		return d.among(ctx, q, norm, k)
+	}
+	return d.best(ctx, q, norm, k, d.Len(), func(i int) int { return i })
+}
+
+// best finds the k nearest among n pictures.
+func (d *Database) best(ctx context.Context, q []float32, norm float64, k, n int, at func(i int) int) ([]Neighbour, error) {
+	chunks := (n + chunk - 1) / chunk
 	best := make([][]Neighbour, chunks)
 	var wg sync.WaitGroup
 	workers := min(runtime.GOMAXPROCS(0), chunks)
 	for w := range workers {
 		wg.Go(func() {
 			for c := w; c < chunks && ctx.Err() == nil; c += workers {
-				best[c] = d.nearest(q, norm, k, c*chunk, min((c+1)*chunk, d.Len()))
+				best[c] = d.nearest(q, norm, k, c*chunk, min((c+1)*chunk, n), at)
 			}
 		})
 	}
@@ -55,10 +64,11 @@ func (d *Database) Search(ctx context.Context, q []float32, k int) ([]Neighbour,
 	return all[:k], nil
 }
 
-// nearest are the at most k nearest of the vectors from one place to another.
-func (d *Database) nearest(q []float32, norm float64, k, from, to int) []Neighbour {
+// nearest are the at most k nearest of the pictures from one place to another.
+func (d *Database) nearest(q []float32, norm float64, k, from, to int, at func(i int) int) []Neighbour {
 	all := make([]Neighbour, 0, to-from)
-	for i := from; i < to; i++ {
+	for place := from; place < to; place++ {
+		i := at(place)
 		n := Neighbour{Index: i, Cosine: -1}
 		if d.norms[i] > 0 {
 			n.Cosine = float64(vec.Dot(q, d.Vectors.Row(i).F32)) / (norm * float64(d.norms[i]))

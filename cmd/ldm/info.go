@@ -20,6 +20,7 @@ import (
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/modelfile"
+	"github.com/ldm-go/ldm/retrieve"
 )
 
 func info() *cobra.Command {
@@ -84,6 +85,10 @@ func (r *report) other(path string) bool {
 		return false
 	}
 	defer f.Close()
+	if about, err := retrieve.Look(path); err == nil && (about.Named || about.Encoder != "" || about.Pictures > 1000) {
+		r.database(path, f, about)
+		return true
+	}
 	shapes := map[string][]int{}
 	for _, name := range f.Names() {
 		in, _ := f.Info(name)
@@ -112,6 +117,27 @@ func (r *report) other(path string) bool {
 	}
 	r.tensors(f)
 	return true
+}
+
+// database says what a database of pictures is.
+func (r *report) database(path string, f *checkpoint.File, about retrieve.About) {
+	r.line("file", "%s", path)
+	r.line("format", "%s", f.Format)
+	r.line("looks like", "a database of pictures for retrieval-augmented models")
+	r.line("use", "give it with --database, or search in it by ldm retrieve search")
+	r.line("pictures", "%d, %d numbers each", about.Pictures, about.Width)
+	if about.Encoder != "" {
+		r.line("encoder", "%s", about.Encoder)
+	}
+	if !about.Named {
+		r.line("names", "none: the pictures have numbers alone")
+	}
+	search := "exact"
+	if about.Index {
+		search = "exact, or approximate by the index that is in it"
+	}
+	r.line("search", "%s", search)
+	r.tensors(f)
 }
 
 // adapterFacts are rank and strength of a PEFT adapter, which lie in a file

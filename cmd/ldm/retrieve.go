@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"image"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -23,8 +24,8 @@ import (
 
 // retrievalFlags are what a retrieval-augmented model turns texts into vectors with.
 type retrievalFlags struct {
-	clip, database string
-	neighbours     int
+	clip, database, search string
+	neighbours             int
 
 	given   func(flag string) bool
 	encoder *features.Extractor
@@ -35,25 +36,45 @@ func (f *retrievalFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.clip, "clip", "", "CLIP for retrieval-augmented models: a file with its encoder of texts, in the names of OpenAI or of Hugging Face")
 	cmd.Flags().StringVar(&f.database, "database", "", "database of pictures (ldm retrieve index) in which such models look for neighbours of the text")
 	cmd.Flags().IntVar(&f.neighbours, "neighbours", 10, "how many of them, with --database")
+	cmd.Flags().StringVar(&f.search, "search", "auto", "how they are looked for: "+searchHelp)
+}
+
+// searchHelp says how neighbours are looked for.
+const searchHelp = "exact; approximate, by the index of the database; or auto: approximate where there are more than a million pictures and an index"
+
+// searched opens a database to be searched in by a method.
+func searched(path, method string) (*retrieve.Database, error) {
+	m, err := retrieve.ParseMethod(method)
+	if err != nil {
+		return nil, fault.Inputf("--%w", err)
+	}
+	db, err := retrieve.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if db.Len() > retrieve.Large && !db.Indexed() && m == retrieve.Auto {
+		status(fmt.Sprintf("%s has %d pictures and no index, and is searched whole: ldm retrieve index %s --approximate -o NEW gives it one", path, db.Len(), path))
+	}
+	return db, db.SetMethod(m)
 }
 
 // apply lets a model take texts.
 func (f *retrievalFlags) apply(m *ldm.Model) error {
 	switch takes := m.Network().TakesVectors(); {
-	case !takes && (f.clip != "" || f.database != "" || f.given("neighbours")):
-		return fault.Inputf("--clip, --database and --neighbours are for retrieval-augmented models, which this is not")
+	case !takes && (f.clip != "" || f.database != "" || f.given("neighbours") || f.given("search")):
+		return fault.Inputf("--clip, --database, --neighbours and --search are for retrieval-augmented models, which this is not")
 	case !takes:
 		return nil
 	case f.clip == "":
 		return fault.Inputf("this model is conditioned on vectors of CLIP: want --clip, the file of the encoder that it was trained with")
-	case f.database == "" && f.given("neighbours"):
-		return fault.Inputf("--neighbours %d: want --database, to find them in", f.neighbours)
+	case f.database == "" && (f.given("neighbours") || f.given("search")):
+		return fault.Inputf("--neighbours and --search want --database, to find them in")
 	}
 	var db *retrieve.Database
 	var err error
 	n := 0
 	if f.database != "" {
-		if db, err = retrieve.Open(f.database); err != nil {
+		if db, err = searched(f.database, f.search); err != nil {
 			return err
 		}
 		n = min(f.neighbours, db.Len())
@@ -86,37 +107,31 @@ func openCLIP(path string, threads int) (*features.Extractor, error) {
 
 func retrieveIndex() *cobra.Command {
 	var clip, out string
-	var half bool
+	var half, approximate bool
 	var threads int
 	cmd := &cobra.Command{
 		Use:   "index DIR",
 		Short: "Make a database of the pictures of a folder",
 		Long: `Turns every picture of a folder, and of those below it, into a vector of CLIP's picture
 encoder, and writes them with the pictures' names as a safetensors file (the tensor
-"embedding"). Pictures that cannot be read are named and left out.`,
-		Example: "  ldm retrieve index paintings --clip ViT-L-14.pt -o paintings.safetensors",
+"embedding"). Pictures that cannot be read are named and left out. With --approximate, and
+for more than a million pictures, the database gets an index, by which neighbours are
+found fast and nearly all. A database in place of DIR is given one.`,
+		Example: "  ldm retrieve index paintings --clip ViT-L-14.pt -o paintings.safetensors\n  ldm retrieve index paintings.safetensors --approximate -o indexed.safetensors",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := output.Check(out); err != nil {
 				return err
 			}
-			e, err := openCLIP(clip, threads)
-			if err != nil {
-				return err
-			}
-			defer e.Close()
-			files, err := data.Pictures([]string{args[0]})
-			if err != nil {
-				return err
-			}
 			var failed failures
-			set, err := measure(cmd, e, compare.Files(args[0], files), &failed)
+			db, err := databaseFrom(cmd, args[0], clip, threads, approximate, &failed)
 			if err != nil {
 				return err
 			}
-			db, err := databaseOf(set, files, filepath.Base(clip))
-			if err != nil {
-				return err
+			if approximate || db.Len() > retrieve.Large && !cmd.Flags().Changed("approximate") {
+				if err := indexed(cmd, db); err != nil {
+					return err
+				}
 			}
 			kind := checkpoint.F32
 			if half {
@@ -131,9 +146,41 @@ encoder, and writes them with the pictures' names as a safetensors file (the ten
 	}
 	cmd.Flags().StringVar(&clip, "clip", "", "file of CLIP, with its encoder of pictures")
 	cmd.Flags().StringVarP(&out, "out", "o", "database.safetensors", "file to write")
+	cmd.Flags().BoolVar(&approximate, "approximate", false, "with an index for approximate search (default: for more than a million pictures)")
 	cmd.Flags().BoolVar(&half, "half", false, "write numbers of 16 bits: half the size")
 	cmd.Flags().IntVarP(&threads, "threads", "t", 0, "threads (default: all processors)")
 	return cmd
+}
+
+// databaseFrom makes a database of a folder's pictures, or reads one that is to have an index.
+func databaseFrom(cmd *cobra.Command, path, clip string, threads int, approximate bool, failed *failures) (*retrieve.Database, error) {
+	if st, err := os.Stat(path); err == nil && !st.IsDir() {
+		if clip != "" || !approximate {
+			return nil, fault.Inputf("%s is a file: want a folder of pictures and --clip, or --approximate alone for a database", path)
+		}
+		return retrieve.Open(path)
+	}
+	e, err := openCLIP(clip, threads)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	files, err := data.Pictures([]string{path})
+	if err != nil {
+		return nil, err
+	}
+	set, err := measure(cmd, e, compare.Files(path, files), failed)
+	if err != nil {
+		return nil, err
+	}
+	return databaseOf(set, files, filepath.Base(clip))
+}
+
+// indexed gives a database an index.
+func indexed(cmd *cobra.Command, db *retrieve.Database) error {
+	m := newMeter("indexing", db.Len(), "pictures")
+	defer m.Close()
+	return db.Index(cmd.Context(), func(done float64) { m.Set(done * float64(db.Len())) })
 }
 
 // databaseOf is a database of measured pictures.
@@ -146,7 +193,7 @@ func databaseOf(set *compare.Set, files []string, encoder string) (*retrieve.Dat
 }
 
 func retrieveSearch() *cobra.Command {
-	var clip, path string
+	var clip, path, method string
 	var k, threads int
 	cmd := &cobra.Command{
 		Use:     "search DATABASE [TEXT]",
@@ -157,7 +204,7 @@ func retrieveSearch() *cobra.Command {
 			if (len(args) == 2) == (path != "") {
 				return fault.Inputf("what to look for? want a text or --image, one of them")
 			}
-			db, err := retrieve.Open(args[0])
+			db, err := searched(args[0], method)
 			if err != nil {
 				return err
 			}
@@ -198,6 +245,7 @@ func retrieveSearch() *cobra.Command {
 	cmd.Flags().StringVar(&clip, "clip", "", "file of CLIP")
 	cmd.Flags().StringVar(&path, "image", "", "the picture to look for, in place of a text")
 	cmd.Flags().IntVarP(&k, "count", "k", 10, "how many pictures")
+	cmd.Flags().StringVar(&method, "search", "auto", "how they are looked for: "+searchHelp)
 	cmd.Flags().IntVarP(&threads, "threads", "t", 0, "threads (default: all processors)")
 	return cmd
 }
