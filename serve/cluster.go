@@ -144,15 +144,23 @@ func (s *Server) hear(ctx context.Context) {
 				extra.LoRAs = append(extra.LoRAs, l)
 			}
 		}
-		for _, w := range a.Adapters.Words {
-			if !slices.Contains(extra.Words, w) {
-				extra.Words = append(extra.Words, w)
-			}
-		}
+		extra.Words = merged(extra.Words, a.Adapters.Words)
+		extra.Controls = merged(extra.Controls, a.Adapters.Controls)
+		extra.Databases = merged(extra.Databases, a.Adapters.Databases)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alive, s.remote, s.extra = alive, models, extra
+}
+
+// merged adds what is not there yet.
+func merged[T comparable](have, more []T) []T {
+	for _, x := range more {
+		if !slices.Contains(have, x) {
+			have = append(have, x)
+		}
+	}
+	return have
 }
 
 // isAlive tells whether a process is there.

@@ -11,7 +11,7 @@ import (
 
 // answer writes a problem in the form of the interface that a path belongs to.
 func answer(w http.ResponseWriter, r *http.Request, p core.Problem) {
-	if strings.HasPrefix(r.URL.Path, "/sdapi/") {
+	if a1111.Owns(r.URL.Path) {
 		a1111.WriteProblem(w, p)
 		return
 	}

@@ -221,6 +221,7 @@ func (s *Server) routes() http.Handler {
 	s.operation(mux)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) { s.notFound(w, r, mux) })
 	mux.HandleFunc("/sdapi/", func(w http.ResponseWriter, r *http.Request) { s.notFound(w, r, mux) })
+	mux.HandleFunc("/controlnet/", func(w http.ResponseWriter, r *http.Request) { s.notFound(w, r, mux) })
 	mux.Handle("GET /{$}", page.Handler())
 	mux.Handle("GET /assets/", page.Handler())
 	f := &front.Front{

@@ -31,8 +31,9 @@ func (f *controlFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.ends, "control-end", nil, "share of the steps up to which the ControlNet counts (default 1)")
 }
 
-// prepare refuses what cannot work, and reads the pictures.
-func (f *controlFlags) prepare() error {
+// prepare refuses what cannot work, and reads the pictures. On a server ControlNets are
+// names of its own.
+func (f *controlFlags) prepare(onServer bool) error {
 	if len(f.files) != len(f.images) {
 		return fault.Inputf("%d times --control and %d times --control-image: want a picture for each ControlNet", len(f.files), len(f.images))
 	}
@@ -60,7 +61,7 @@ func (f *controlFlags) prepare() error {
 	}
 	f.pictures = map[string]image.Image{}
 	for i, path := range f.images {
-		if _, err := os.Stat(f.files[i]); err != nil {
+		if _, err := os.Stat(f.files[i]); err != nil && !onServer {
 			return fault.Inputf("--control %w", err)
 		}
 		if f.start_[i] >= f.finish[i] {

@@ -50,8 +50,8 @@ func (f *drawFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVarP(&f.n, "n", "n", 1, "number of pictures; picture i has seed + i")
 	flags.VarP(&f.seed, "seed", "s", "seed; -1: a random one, which is printed")
-	flags.IntVar(&f.steps, "steps", 0, "steps of the sampler (default: 50; 4 for consistency models that are told their guidance)")
-	flags.StringVar(&f.sampler, "sampler", "", "sampler, with or without a schedule after it, as \"DPM++ 2M Karras\"; ldm samplers lists them (default: DDIM; LCM for consistency models that are told their guidance)")
+	flags.IntVar(&f.steps, "steps", 0, "steps of the sampler (default: 50; 4 for consistency models)")
+	flags.StringVar(&f.sampler, "sampler", "", "sampler, with or without a schedule after it, as \"DPM++ 2M Karras\"; ldm samplers lists them (default: DDIM; LCM for consistency models)")
 	flags.StringVar(&f.schedule, "scheduler", "", "schedule of the noise levels (default: the sampler's own)")
 	flags.StringVar(&f.rng, "rng", "ldm", "random numbers: ldm, or torch-cpu or torch-cuda for those that PyTorch's programs draw from the same seed")
 	flags.Float64Var(&f.scale, "cfg-scale", 0, "strength of the guidance; 1: none (default: the model's: 5 for texts, 7.5 for Stable Diffusion, 8.5 for consistency models that are told it, 1 for others)")
@@ -134,7 +134,7 @@ func (f *drawFlags) legal(cmd *cobra.Command) error {
 	if _, err := f.request(cmd); err != nil {
 		return err
 	}
-	if err := f.controls.prepare(); err != nil {
+	if err := f.controls.prepare(f.server != ""); err != nil {
 		return err
 	}
 	return f.adapters.prepare(cmd.Context(), f.prompt, f.negative)

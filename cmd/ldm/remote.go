@@ -30,6 +30,8 @@ var onServer = map[string]bool{
 	"out": true, "force": true, "server": true, "server-key": true, "from-image": true,
 	"n": true, "seed": true, "steps": true, "sampler": true, "scheduler": true, "cfg-scale": true, "eta": true, "width": true, "height": true,
 	"prompt": true, "negative-prompt": true, "class": true, "clip-skip": true, "image": true, "mask": true, "mask-blur": true, "strength": true, "model": true,
+	"token-merging": true, "deep-cache": true, "adaptive-guidance": true, "cfg-interval": true, "database": true, "neighbours": true,
+	"control": true, "control-image": true, "control-strength": true, "control-start": true, "control-end": true,
 }
 
 // remoteTypes are the kinds of work of commands; "" lets the model decide.
@@ -117,7 +119,40 @@ func (f *drawFlags) remoteRequest(cmd *cobra.Command, kind string) (r client.Req
 			r.Class = n
 		}
 	}
+	if err := f.remoteExtras(cmd, &r); err != nil {
+		return r, err
+	}
 	return r, f.remotePictures(cmd, &r)
+}
+
+// remoteExtras are ControlNets and databases, by the server's names, and what is given up for
+// speed.
+func (f *drawFlags) remoteExtras(cmd *cobra.Command, r *client.Request) error {
+	saved, err := f.saved(cmd)
+	if err != nil {
+		return err
+	}
+	r.TokenMerging, r.AdaptiveGuidance = saved.MergeTokens, saved.AdaptiveGuidance
+	r.DeepCache, r.DeepCacheBranch = saved.DeepCache.Interval, saved.DeepCache.Branch
+	if f.interval != "" {
+		interval, err := parseInterval(f.interval)
+		if err != nil {
+			return err
+		}
+		r.CFGInterval = interval[:]
+	}
+	if r.Database = f.retrieval.database; cmd.Flags().Changed("neighbours") {
+		r.Neighbours = f.retrieval.neighbours
+	}
+	for i, name := range f.controls.files {
+		data, err := os.ReadFile(f.controls.images[i])
+		if err != nil {
+			return err
+		}
+		c := &f.controls
+		r.Controls = append(r.Controls, client.Control{Model: name, Image: data, Strength: &c.strength_[i], Start: c.start_[i], End: &c.finish[i]})
+	}
+	return nil
 }
 
 // remotePictures reads the files that a command begins with.

@@ -54,6 +54,12 @@ func TestServerFlag(t *testing.T) {
 		{"want a name for each", []string{"txt2img", "x", "-n", "2"}},
 		{"width: 65: want a multiple", []string{"txt2img", "x", "-W", "65"}},
 		{"does not run on a server", []string{"variations", out("0-7.png")}},
+		{"takes no ControlNets", []string{"txt2img", "x", "--control", "canny", "--control-image", out("0-7.png")}},
+		{"no tokens that can be merged", []string{"txt2img", "x", "--token-merging", "0.5"}},
+		{"deep_cache", []string{"txt2img", "x", "--deep-cache", "3"}},
+		{"adaptive_guidance", []string{"txt2img", "x", "--adaptive-guidance", "0.9", "--cfg-scale", "1"}},
+		{"cfg_interval", []string{"txt2img", "x", "--cfg-interval", "0,0.5", "--cfg-scale", "1"}},
+		{"not conditioned on vectors", []string{"txt2img", "x", "--database", "paintings"}},
 		{"does not do upscale", []string{"upscale", out("0-7.png")}},
 	} {
 		err := ldmCommand(append(c.args, "--server", url, "-o", out("refused.png"))...)

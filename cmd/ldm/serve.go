@@ -25,6 +25,9 @@ type serveFlags struct {
 	folder    string
 	loras     string
 	words     string
+	controls  string
+	databases string
+	clip      string
 	maxMemory byteSize
 	maxBody   byteSize
 	keepBytes byteSize
@@ -63,6 +66,9 @@ func (f *serveFlags) registerServe(cmd *cobra.Command) {
 	flags.StringVar(&f.folder, "models", "", "folder of more models")
 	flags.StringVar(&f.loras, "lora-dir", "", "folder of the LoRAs that <lora:NAME:0.8> in prompts names")
 	flags.StringVar(&f.words, "embedding-dir", "", "folder of learnt words (textual inversion) for prompts")
+	flags.StringVar(&f.controls, "control-dir", "", "folder of ControlNets that requests may name: files, and diffusers folders")
+	flags.StringVar(&f.databases, "database-dir", "", "folder of databases (ldm retrieve index) for retrieval-augmented models")
+	flags.StringVar(&f.clip, "clip", "", "CLIP for retrieval-augmented models: a file with its encoder of texts")
 	flags.Var(&f.maxMemory, "models-memory", "memory for the weights of models, as 12GiB; the least recently used is unloaded (default: any)")
 	flags.StringVar(&c.Listen, "listen", c.Listen, "address and port")
 	flags.StringVar(&c.Data, "data", "", "folder for jobs and pictures (default: ldm in the user's folder of application data)")
@@ -144,7 +150,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 
 func (f *serveFlags) stock(opt ldm.Options) (*stock.Stock, error) {
 	o := stock.Options{
-		Folder: f.folder, LoRAs: f.loras, Words: f.words, Cache: filepath.Join(f.cfg.Data, "hashes"), MaxMemory: int64(f.maxMemory), Load: opt,
+		Folder: f.folder, LoRAs: f.loras, Words: f.words, Controls: f.controls, Databases: f.databases, CLIP: f.clip, Cache: filepath.Join(f.cfg.Data, "hashes"), MaxMemory: int64(f.maxMemory), Load: opt,
 		Text: !f.cfg.NoMetadata, Version: f.cfg.Version, Log: f.cfg.Log, Box: f.path == "",
 	}
 	if f.path != "" {

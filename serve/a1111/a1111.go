@@ -34,7 +34,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET options": a.options, "POST options": a.setOptions,
 		"GET sd-models": a.models, "GET samplers": a.samplers, "GET schedulers": a.schedulers, "GET upscalers": a.upscalers,
 		"GET memory": a.memory, "POST unload-checkpoint": a.unload, "POST reload-checkpoint": a.reload,
-		"GET loras": a.loras, "GET embeddings": a.embeddings,
+		"GET loras": a.loras, "GET embeddings": a.embeddings, "GET scripts": a.scriptList,
 	} {
 		method, name, _ := strings.Cut(path, " ")
 		mux.HandleFunc(method+" /sdapi/v1/"+name, h)
@@ -45,6 +45,7 @@ func (a *API) Register(mux *http.ServeMux) {
 	for _, name := range []string{"refresh-checkpoints", "refresh-vae", "refresh-loras", "refresh-embeddings"} {
 		mux.HandleFunc("POST /sdapi/v1/"+name, a.refresh)
 	}
+	a.registerControl(mux)
 	mux.HandleFunc("GET /internal/ping", empty)
 	mux.HandleFunc("GET /queue/status", a.queueStatus)
 }
@@ -54,10 +55,15 @@ var lists = map[string]string{
 	"latent-upscale-modes": `[{"name":"Latent"},{"name":"Latent (nearest-exact)"}]`,
 	"sd-vae":               `[]`, "sd-modules": `[]`, "hypernetworks": `[]`, "face-restorers": `[]`, "realesrgan-models": `[]`,
 	"prompt-styles": `[]`, "extensions": `[]`, "script-info": `[]`,
-	"scripts": `{"txt2img":[],"img2img":[]}`, "cmd-flags": `{}`,
+	"cmd-flags": `{}`,
 }
 
 func empty(w http.ResponseWriter, _ *http.Request) { core.JSON(w, http.StatusOK, struct{}{}) }
+
+// Owns tells whether a path is one of this interface.
+func Owns(path string) bool {
+	return strings.HasPrefix(path, "/sdapi/") || strings.HasPrefix(path, "/controlnet/")
+}
 
 // refuse answers an error in A1111's form.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {

@@ -19,7 +19,9 @@ import (
 // names are A1111's names of fields, for errors.
 var names = map[string]string{
 	"sampler": "sampler_name", "n": "batch_size", "strength": "denoising_strength", "init_image": "init_images",
-	"mask_blur_y": "mask_blur_y", "output_format": "samples_format",
+	"mask_blur_y": "mask_blur_y", "output_format": "samples_format", "controls": controlField,
+	"controls[].strength": "weight", "controls[].start": "guidance_start", "controls[].end": "guidance_end",
+	"token_merging": "override_settings.token_merging_ratio", "cfg_interval": "override_settings.skip_early_cond",
 }
 
 // extra is what the answer needs of a request.
@@ -79,7 +81,8 @@ func (a *API) read(f *fields.Fields, withImage bool) (j job.Job, blobs intake.Bl
 	if x.Iterations > 1 { // what a skip ends, and what progress counts
 		in.Together = x.Batch
 	}
-	model, format := overrides(f, &in)
+	a.scripts(f, &in)
+	model, format := overrides(f, &in, withImage)
 	in.OutputFormat = format
 	if withImage {
 		images(f, &in)
@@ -171,13 +174,10 @@ func refuseUndone(f *fields.Fields) {
 	if f.Has("latent_mask") {
 		f.Fail("latent_mask", fields.Unsupported, "this server cannot do that")
 	}
-	for name := range f.Map("alwayson_scripts") {
-		f.Fail("alwayson_scripts", fields.Unsupported, "always on script %s not found", name)
-	}
 }
 
 // overrides reads the settings of one request.
-func overrides(f *fields.Fields, in *intake.Input) (model, format string) {
+func overrides(f *fields.Fields, in *intake.Input, withImage bool) (model, format string) {
 	o := f.Sub("override_settings")
 	model = o.Text("sd_model_checkpoint")
 	if skip := o.Int("CLIP_stop_at_last_layers"); skip != nil && in.ClipSkip == nil {
@@ -193,6 +193,7 @@ func overrides(f *fields.Fields, in *intake.Input) (model, format string) {
 	case "jpg":
 		format = "jpeg"
 	}
+	savings(o, in, withImage)
 	if err := o.Err(); err != nil {
 		f.Fail("override_settings", fields.InvalidType, "%v", err)
 	}
@@ -219,7 +220,7 @@ func (a *API) answer(ctx context.Context, j job.Job, f *fields.Fields, x extra, 
 	}
 	parameters := f.Values()
 	if include := f.Bool("include_init_images"); include == nil || !*include {
-		for _, name := range []string{"init_images", "mask"} {
+		for _, name := range []string{"init_images", "mask", "alwayson_scripts"} {
 			if _, ok := parameters[name]; ok {
 				parameters[name] = nil
 			}

@@ -24,6 +24,13 @@ type Model struct {
 	CLIP    bool     // the text encoder is CLIP's
 	Texts   int      // channels of CLIP's text encoder: the learnt words that fit have as many
 
+	Context     int  // channels of the cross-attention with texts, which ControlNets must have; 0: there is none
+	Vectors     bool // prompts become vectors of CLIP, and the nearest ones of a database
+	VectorWidth int  // numbers of such a vector
+	Told        bool // the network is told the scale of the guidance
+	TokenUnit   int  // sides of pictures whose tokens can be merged are multiples of it; 0: none can
+	Branches    int  // most branches of a cache of deep features
+
 	// The defaults of requests, the same for all interfaces.
 	Width, Height int
 	Unit          int // sizes are multiples of it
@@ -65,37 +72,4 @@ func Find(models []Model, name string) (Model, bool) {
 		}
 	}
 	return Model{}, false
-}
-
-// Adapters are what prompts can call on, beside a model's own words.
-type Adapters struct {
-	LoRAs []LoRA
-	Words []Word
-}
-
-// LoRA is a file of changes to weights, that <lora:NAME:0.8> in a prompt means.
-type LoRA struct {
-	Name     string // the file's without its extension; with its folder where two are called so
-	File     string // inside the folder of LoRAs
-	Alias    string // what it was called in training, or Name
-	Metadata map[string]string
-}
-
-// Word is a learnt word (textual inversion).
-type Word struct {
-	Name    string
-	Width   int // channels of the text encoder that it is for
-	Vectors int
-}
-
-// LoRA finds the one that a prompt means, by its name or alias.
-func (a Adapters) LoRA(name string) (LoRA, bool) {
-	for _, of := range []func(LoRA) string{
-		func(l LoRA) string { return l.Name }, func(l LoRA) string { return l.File }, func(l LoRA) string { return l.Alias },
-	} {
-		if i := slices.IndexFunc(a.LoRAs, func(l LoRA) bool { return of(l) == name }); i >= 0 {
-			return a.LoRAs[i], true
-		}
-	}
-	return LoRA{}, false
 }

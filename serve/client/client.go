@@ -30,29 +30,50 @@ type Client struct {
 
 // Request asks for pictures. What is nil or zero takes the model's default.
 type Request struct {
-	Type           string            `json:"type,omitempty"`
-	Model          string            `json:"model,omitempty"`
-	Prompt         string            `json:"prompt,omitempty"`
-	NegativePrompt string            `json:"negative_prompt,omitempty"`
-	N              int               `json:"n,omitempty"`
-	Seed           *int64            `json:"seed,omitempty"`
-	Width          int               `json:"width,omitempty"`
-	Height         int               `json:"height,omitempty"`
-	Steps          int               `json:"steps,omitempty"`
-	CFGScale       *float64          `json:"cfg_scale,omitempty"`
-	Sampler        string            `json:"sampler,omitempty"`
-	Scheduler      string            `json:"scheduler,omitempty"`
-	Eta            *float64          `json:"eta,omitempty"`
-	ClipSkip       int               `json:"clip_skip,omitempty"`
-	Class          any               `json:"class,omitempty"`      // a number or a name
-	InitImage      []byte            `json:"init_image,omitempty"` // a picture's file
-	Mask           []byte            `json:"mask,omitempty"`       // white is made anew
-	MaskBlur       float64           `json:"mask_blur,omitempty"`
-	Strength       *float64          `json:"strength,omitempty"`
-	OutputFormat   string            `json:"output_format,omitempty"`
-	PreviewEvery   int               `json:"preview_every,omitempty"`
-	Priority       string            `json:"priority,omitempty"`
-	Metadata       map[string]string `json:"metadata,omitempty"`
+	Type           string    `json:"type,omitempty"`
+	Model          string    `json:"model,omitempty"`
+	Prompt         string    `json:"prompt,omitempty"`
+	NegativePrompt string    `json:"negative_prompt,omitempty"`
+	N              int       `json:"n,omitempty"`
+	Seed           *int64    `json:"seed,omitempty"`
+	Width          int       `json:"width,omitempty"`
+	Height         int       `json:"height,omitempty"`
+	Steps          int       `json:"steps,omitempty"`
+	CFGScale       *float64  `json:"cfg_scale,omitempty"`
+	Sampler        string    `json:"sampler,omitempty"`
+	Scheduler      string    `json:"scheduler,omitempty"`
+	Eta            *float64  `json:"eta,omitempty"`
+	ClipSkip       int       `json:"clip_skip,omitempty"`
+	Class          any       `json:"class,omitempty"`      // a number or a name
+	InitImage      []byte    `json:"init_image,omitempty"` // a picture's file
+	Mask           []byte    `json:"mask,omitempty"`       // white is made anew
+	MaskBlur       float64   `json:"mask_blur,omitempty"`
+	Strength       *float64  `json:"strength,omitempty"`
+	Controls       []Control `json:"controls,omitempty"`
+	Database       string    `json:"database,omitempty"` // of a retrieval-augmented model
+	Neighbours     int       `json:"neighbours,omitempty"`
+
+	// What is given up for speed.
+	TokenMerging     float64   `json:"token_merging,omitempty"`
+	DeepCache        int       `json:"deep_cache,omitempty"`
+	DeepCacheBranch  int       `json:"deep_cache_branch,omitempty"`
+	AdaptiveGuidance float64   `json:"adaptive_guidance,omitempty"`
+	CFGInterval      []float64 `json:"cfg_interval,omitempty"` // two shares of the steps
+
+	OutputFormat string            `json:"output_format,omitempty"`
+	PreviewEvery int               `json:"preview_every,omitempty"`
+	Priority     string            `json:"priority,omitempty"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
+}
+
+// Control ties the pictures to the structure of another, by a ControlNet of the server.
+type Control struct {
+	Model    string   `json:"model"`
+	Image    []byte   `json:"image"` // a picture's file
+	Strength *float64 `json:"strength,omitempty"`
+	Start    float64  `json:"start,omitempty"`
+	End      *float64 `json:"end,omitempty"`
+	Resize   string   `json:"resize,omitempty"` // stretch, crop or pad
 }
 
 // Job is a request as the server has it.

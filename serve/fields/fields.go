@@ -269,5 +269,55 @@ func (f *Fields) Sub(name string) *Fields {
 	return &Fields{values: f.Map(name), strict: f.strict, asked: map[string]bool{}}
 }
 
+// List is a list of objects; their errors are to be asked for by Join.
+func (f *Fields) List(name string) (list []*Fields) {
+	switch v := f.Any(name).(type) {
+	case nil:
+		return nil
+	case []any:
+		for _, e := range v {
+			values, ok := e.(map[string]any)
+			if !ok {
+				f.fail(name, InvalidType, "want a list of objects")
+				return nil
+			}
+			list = append(list, &Fields{values: values, strict: f.strict, asked: map[string]bool{}})
+		}
+		return list
+	}
+	f.fail(name, InvalidType, "want a list of objects")
+	return nil
+}
+
+// Join takes over the error of fields inside this one's, under a name before theirs.
+func (f *Fields) Join(name string, inner *Fields) {
+	var e *Error
+	if errors.As(inner.Err(), &e) {
+		f.fail(name+e.Field, e.Code, "%s", e.Message)
+	}
+}
+
+// Floats is a list of numbers, or nil.
+func (f *Fields) Floats(name string) []float64 {
+	list, ok := f.Any(name).([]any)
+	if !ok {
+		if f.Has(name) {
+			f.fail(name, InvalidType, "want a list of numbers")
+		}
+		return nil
+	}
+	out := make([]float64, len(list))
+	for i, e := range list {
+		n, ok := e.(json.Number)
+		v, err := n.Float64()
+		if !ok || err != nil {
+			f.fail(name, InvalidType, "want a list of numbers")
+			return nil
+		}
+		out[i] = v
+	}
+	return out
+}
+
 // Values are all fields as they came, to be sent back.
 func (f *Fields) Values() map[string]any { return f.values }

@@ -112,7 +112,7 @@ func (f *Front) check(w http.ResponseWriter, r *http.Request) (status int, reaso
 	}
 	name, ok := f.identify(r)
 	if !ok && r.Method != http.MethodOptions && !f.Open(r) {
-		if strings.HasPrefix(r.URL.Path, "/sdapi/") || strings.HasPrefix(r.URL.Path, "/internal/") {
+		if strings.HasPrefix(r.URL.Path, "/sdapi/") || strings.HasPrefix(r.URL.Path, "/controlnet/") || strings.HasPrefix(r.URL.Path, "/internal/") {
 			w.Header().Set("WWW-Authenticate", "Basic")
 		}
 		return http.StatusUnauthorized, NoKey, "an API key is needed, and this is none", ""

@@ -5,7 +5,9 @@
 package intake
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -61,6 +63,12 @@ type Input struct {
 	PreviewEvery   *int64
 	Priority       job.Priority
 	Metadata       map[string]string
+	Controls       []Control
+	Savings
+
+	// Database and Neighbours are for models that are conditioned on vectors of CLIP.
+	Database   string
+	Neighbours *int64
 
 	// Strict refuses what would have no effect. Clients of the other interfaces
 	// send such fields without being asked; there it is a warning, or nothing.
@@ -101,6 +109,9 @@ func (c Checker) Job(m catalog.Model, in Input) (job.Job, Blobs, error) {
 	k.numbers()
 	k.sampling()
 	k.class()
+	k.controls()
+	k.savings()
+	k.retrieval()
 	k.output()
 	j.Request, j.Warnings = k.r, k.warnings
 	return j, k.blobs, k.err
@@ -123,8 +134,12 @@ func (k *check) fail(field, code, format string, args ...any) {
 	if k.err != nil {
 		return
 	}
-	if name := k.in.Names[field]; name != "" {
-		field = name
+	head, rest, inner := strings.Cut(field, "[")
+	if name := k.in.Names[head]; name != "" {
+		if field = name; inner {
+			at, of, _ := strings.Cut(rest, "].")
+			field += "[" + at + "]." + cmp.Or(k.in.Names[head+"[]."+of], of)
+		}
 	}
 	k.err = &fields.Error{Field: field, Code: code, Message: fmt.Sprintf(format, args...)}
 }

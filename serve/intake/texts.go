@@ -3,7 +3,6 @@ package intake
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ldm-go/ldm/adapter/lora"
 	"github.com/ldm-go/ldm/serve/catalog"
@@ -31,10 +30,7 @@ func (k *check) loras() {
 	if err != nil {
 		k.fail("prompt", fields.InvalidValue, "%v", err)
 	}
-	var have catalog.Adapters
-	if k.Adapters != nil {
-		have = k.Adapters()
-	}
+	have := k.adapters()
 	for _, tag := range tags {
 		l, ok := have.LoRA(tag.Name)
 		if !ok {
@@ -47,19 +43,19 @@ func (k *check) loras() {
 
 // known lists LoRAs for an error.
 func known(loras []catalog.LoRA) string {
-	const most = 12
 	var names []string
-	for i, l := range loras {
-		if i == most {
-			names = append(names, fmt.Sprintf("and %d more", len(loras)-most))
-			break
-		}
+	for _, l := range loras {
 		names = append(names, l.Name)
 	}
-	if len(names) == 0 {
-		return "this server has none (--lora-dir)"
+	return listed(names, "--lora-dir")
+}
+
+// adapters are what this server has.
+func (k *check) adapters() (have catalog.Adapters) {
+	if k.Adapters != nil {
+		have = k.Adapters()
 	}
-	return "this server has " + strings.Join(names, ", ")
+	return have
 }
 
 // class settles the label of class-conditional models.

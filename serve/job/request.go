@@ -1,6 +1,9 @@
 package job
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // Type is a kind of work.
 type Type string
@@ -39,38 +42,61 @@ func (p Priority) Rank() int {
 // Request is what a job makes, as it will run: every default is filled in and
 // the seed is known. Pictures are names of blobs.
 type Request struct {
-	Type           Type              `json:"type"`
-	Model          string            `json:"model"`
-	Prompt         string            `json:"prompt"`
-	NegativePrompt string            `json:"negative_prompt"`
-	N              int               `json:"n"`
-	Together       int               `json:"together,omitempty"` // computed together at most; 0: any number
-	Seed           int64             `json:"seed"`               // picture i has Seed + i
-	Width          int               `json:"width"`
-	Height         int               `json:"height"`
-	Steps          int               `json:"steps"`
-	CFGScale       float64           `json:"cfg_scale"`
-	Sampler        string            `json:"sampler"`
-	Scheduler      string            `json:"scheduler"`
-	Eta            *float64          `json:"eta"` // none: the sampler's own
-	ClipSkip       int               `json:"clip_skip"`
-	LoRAs          []LoRA            `json:"loras,omitempty"` // that the prompt asks for
-	Class          *int              `json:"class,omitempty"`
-	InitImage      string            `json:"init_image,omitempty"`
-	Mask           string            `json:"mask,omitempty"` // white: repaint
-	MaskBlur       float64           `json:"mask_blur,omitempty"`
-	MaskBlurY      *float64          `json:"mask_blur_y,omitempty"` // none: as MaskBlur
-	Strength       float64           `json:"strength,omitempty"`
-	Resize         ResizeMode        `json:"resize,omitempty"`
-	Fill           Fill              `json:"fill,omitempty"`
-	FullRes        bool              `json:"full_res,omitempty"` // work on the masked area alone, at the whole size
-	FullResPadding int               `json:"full_res_padding,omitempty"`
-	OutputFormat   string            `json:"output_format"`
-	Compression    int               `json:"output_compression,omitempty"`
-	PreviewEvery   int               `json:"preview_every,omitempty"`
-	FullPreview    bool              `json:"full_preview,omitempty"` // previews of the whole size, not small ones
-	Priority       Priority          `json:"priority"`
-	Metadata       map[string]string `json:"metadata,omitempty"`
+	Type           Type       `json:"type"`
+	Model          string     `json:"model"`
+	Prompt         string     `json:"prompt"`
+	NegativePrompt string     `json:"negative_prompt"`
+	N              int        `json:"n"`
+	Together       int        `json:"together,omitempty"` // computed together at most; 0: any number
+	Seed           int64      `json:"seed"`               // picture i has Seed + i
+	Width          int        `json:"width"`
+	Height         int        `json:"height"`
+	Steps          int        `json:"steps"`
+	CFGScale       float64    `json:"cfg_scale"`
+	Sampler        string     `json:"sampler"`
+	Scheduler      string     `json:"scheduler"`
+	Eta            *float64   `json:"eta"` // none: the sampler's own
+	ClipSkip       int        `json:"clip_skip"`
+	LoRAs          []LoRA     `json:"loras,omitempty"` // that the prompt asks for
+	Class          *int       `json:"class,omitempty"`
+	InitImage      string     `json:"init_image,omitempty"`
+	Mask           string     `json:"mask,omitempty"` // white: repaint
+	MaskBlur       float64    `json:"mask_blur,omitempty"`
+	MaskBlurY      *float64   `json:"mask_blur_y,omitempty"` // none: as MaskBlur
+	Strength       float64    `json:"strength,omitempty"`
+	Resize         ResizeMode `json:"resize,omitempty"`
+	Fill           Fill       `json:"fill,omitempty"`
+	FullRes        bool       `json:"full_res,omitempty"` // work on the masked area alone, at the whole size
+	FullResPadding int        `json:"full_res_padding,omitempty"`
+	Controls       []Control  `json:"controls,omitempty"`
+	Database       string     `json:"database,omitempty"` // in which neighbours of the text are looked for
+	Neighbours     int        `json:"neighbours,omitempty"`
+	Savings
+	OutputFormat string            `json:"output_format"`
+	Compression  int               `json:"output_compression,omitempty"`
+	PreviewEvery int               `json:"preview_every,omitempty"`
+	FullPreview  bool              `json:"full_preview,omitempty"` // previews of the whole size, not small ones
+	Priority     Priority          `json:"priority"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
+}
+
+// Savings are what is given up for speed; zeros: nothing.
+type Savings struct {
+	TokenMerging     float64     `json:"token_merging,omitempty"`     // share of tokens
+	DeepCache        int         `json:"deep_cache,omitempty"`        // evaluations that share deep features
+	DeepCacheBranch  int         `json:"deep_cache_branch,omitempty"` // 0: the fewest blocks
+	AdaptiveGuidance float64     `json:"adaptive_guidance,omitempty"` // cosine similarity that ends the guidance
+	CFGInterval      *[2]float64 `json:"cfg_interval,omitempty"`      // shares of the steps with guidance
+}
+
+// Control is a ControlNet that a request asks for, by the name of the server.
+type Control struct {
+	Model    string     `json:"model"`
+	Image    string     `json:"image"` // a blob
+	Strength float64    `json:"strength"`
+	Start    float64    `json:"start"`
+	End      float64    `json:"end"`
+	Resize   ResizeMode `json:"resize,omitempty"`
 }
 
 // LoRA is a change of weights that a prompt asks for, by the name of the server.
@@ -114,13 +140,14 @@ type Class struct {
 	Type                      Type
 	Width, Height, Steps      int
 	ClipSkip                  int
-	LoRAs                     string
+	LoRAs, Savings, Database  string
+	Neighbours                int
 	Eta                       float64
 	Guided                    bool
 }
 
 // Batch returns the class of a request, and whether it may be computed with
-// others at all: work that begins with a picture runs alone.
+// others at all: work that begins with a picture, or is tied to one, runs alone.
 func (r Request) Batch() (Class, bool) {
 	eta := -1.0
 	if r.Eta != nil {
@@ -128,10 +155,14 @@ func (r Request) Batch() (Class, bool) {
 	}
 	c := Class{
 		Model: r.Model, Sampler: r.Sampler, Scheduler: r.Scheduler, Type: r.Type, Width: r.Width, Height: r.Height,
-		Steps: r.Steps, ClipSkip: r.ClipSkip, Eta: eta, Guided: r.CFGScale != 1,
+		Steps: r.Steps, ClipSkip: r.ClipSkip, Eta: eta, Guided: r.CFGScale != 1, Database: r.Database, Neighbours: r.Neighbours,
+	}
+	if r.Savings != (Savings{}) {
+		s, _ := json.Marshal(r.Savings) // it has numbers alone
+		c.Savings = string(s)
 	}
 	if len(r.LoRAs) > 0 {
 		c.LoRAs = fmt.Sprint(r.LoRAs)
 	}
-	return c, r.InitImage == ""
+	return c, r.InitImage == "" && len(r.Controls) == 0
 }

@@ -15,13 +15,19 @@ func (a API) capabilities(w http.ResponseWriter, r *http.Request) {
 	for _, s := range a.Schedules {
 		schedules = append(schedules, s.Name)
 	}
-	loras, words := []string{}, []string{}
+	loras, words, controls, databases := []string{}, []string{}, []string{}, []any{}
 	have := a.Adapters()
 	for _, l := range have.LoRAs {
 		loras = append(loras, l.Name)
 	}
 	for _, w := range have.Words {
 		words = append(words, w.Name)
+	}
+	for _, c := range have.Controls {
+		controls = append(controls, c.Name)
+	}
+	for _, d := range have.Databases {
+		databases = append(databases, map[string]any{"name": d.Name, "pictures": d.Pictures})
 	}
 	models := []any{}
 	for _, m := range a.Models() {
@@ -37,6 +43,7 @@ func (a API) capabilities(w http.ResponseWriter, r *http.Request) {
 	l := a.Check.Limits
 	core.JSON(w, http.StatusOK, map[string]any{
 		"models": models, "samplers": samplers, "schedulers": schedules, "loras": loras, "embeddings": words,
+		"controls": controls, "databases": databases,
 		"limits": map[string]any{
 			"max_pixels": l.MaxPixels, "max_input_pixels": l.MaxInputPixels, "max_steps": l.MaxSteps, "max_images": l.MaxImages,
 		},

@@ -129,6 +129,12 @@ func (a API) read(body []byte) (j job.Job, blobs intake.Blobs, err error) {
 		}
 		in.Metadata[name] = text
 	}
+	readControls(f, &in)
+	in.Database, in.Neighbours = f.Text("database"), f.Int("neighbours")
+	in.Savings = intake.Savings{
+		TokenMerging: f.Float("token_merging"), DeepCache: f.Int("deep_cache"), DeepCacheBranch: f.Int("deep_cache_branch"),
+		AdaptiveGuidance: f.Float("adaptive_guidance"), CFGInterval: f.Floats("cfg_interval"),
+	}
 	name := f.Text("model")
 	if err := f.Err(); err != nil {
 		return j, nil, err
@@ -138,6 +144,22 @@ func (a API) read(body []byte) (j job.Job, blobs intake.Blobs, err error) {
 		return j, nil, fmt.Errorf("%w: %q", err, name)
 	}
 	return a.Check.Job(m, in)
+}
+
+// readControls reads the ControlNets of a request.
+func readControls(f *fields.Fields, in *intake.Input) {
+	for i, c := range f.List("controls") {
+		control := intake.Control{Model: c.Text("model"), Image: picture(c, "image", fields.InvalidImage), Strength: c.Float("strength"), Start: c.Float("start"), End: c.Float("end")}
+		switch mode := c.Text("resize"); mode {
+		case "", "stretch":
+		case string(job.Crop), string(job.Pad):
+			control.Resize = job.ResizeMode(mode)
+		default:
+			c.Fail("resize", fields.Unsupported, "%q: want stretch, crop or pad", mode)
+		}
+		f.Join(fmt.Sprintf("controls[%d].", i), c)
+		in.Controls = append(in.Controls, control)
+	}
 }
 
 func picture(f *fields.Fields, name, code string) []byte {

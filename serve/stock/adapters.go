@@ -29,7 +29,7 @@ type words struct {
 func (s *Stock) Adapters() catalog.Adapters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return catalog.Adapters{LoRAs: s.loras, Words: s.words.list}
+	return catalog.Adapters{LoRAs: s.loras, Words: s.words.list, Controls: s.nets, Databases: s.bases}
 }
 
 // files lists the adapters of a folder and those below it, sorted.
@@ -197,7 +197,7 @@ func (s *Stock) change(ctx context.Context, k *kind, m *ldm.Model, uses []lora.U
 
 // inside is a text without the path of the folders: clients are not told where they are.
 func (s *Stock) inside(text string) string {
-	for _, dir := range []string{s.opt.LoRAs, s.opt.Words} {
+	for _, dir := range []string{s.opt.LoRAs, s.opt.Words, s.opt.Controls, s.opt.Databases} {
 		if dir != "" {
 			text = strings.ReplaceAll(text, filepath.Clean(dir)+string(os.PathSeparator), "")
 		}

@@ -14,6 +14,7 @@ func (s *Stock) unload(k *kind) {
 	if k.model == nil {
 		return
 	}
+	s.dropControls(k, func() bool { return false })
 	k.model.Close()
 	k.model, k.set, k.remarks, k.taught = nil, nil, nil, 0
 	s.opt.Log.Info("model unloaded", "model", k.ID)
@@ -66,6 +67,9 @@ func (s *Stock) loaded() (sum int64) {
 		if k.model != nil {
 			sum += k.Model.Bytes
 		}
+		for _, h := range k.controls {
+			sum += h.bytes
+		}
 	}
 	return sum
 }
@@ -77,7 +81,7 @@ func (s *Stock) use(k *kind) (m *ldm.Model, release func(), err error) {
 	s.mu.Lock()
 	m = k.model
 	if m == nil {
-		s.makeRoom(k)
+		s.makeRoom(k.Model.Bytes, k)
 	} else {
 		k.users++
 	}
@@ -102,18 +106,23 @@ func (s *Stock) use(k *kind) (m *ldm.Model, release func(), err error) {
 	}, nil
 }
 
-// makeRoom unloads models that nobody uses until the next one fits.
-func (s *Stock) makeRoom(next *kind) {
+// makeRoom unloads ControlNets and models that nobody uses until so much more fits, for a
+// model which stays.
+func (s *Stock) makeRoom(bytes int64, stays *kind) {
 	if s.opt.MaxMemory == 0 {
 		return
 	}
 	idle := slices.Clone(s.kinds)
 	slices.SortFunc(idle, func(a, b *kind) int { return a.used.Compare(b.used) })
+	fits := func() bool { return s.loaded()+bytes <= s.opt.MaxMemory }
 	for _, k := range idle {
-		if s.loaded()+next.Model.Bytes <= s.opt.MaxMemory {
+		s.dropControls(k, fits)
+	}
+	for _, k := range idle {
+		if fits() {
 			return
 		}
-		if k.model != nil && k.users == 0 && k != next {
+		if k.model != nil && k.users == 0 && k != stays {
 			s.unload(k)
 		}
 	}
@@ -121,10 +130,12 @@ func (s *Stock) makeRoom(next *kind) {
 
 // Close unloads all models.
 func (s *Stock) Close() error {
+	s.retrieval.close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
 	for _, k := range s.kinds {
+		s.dropControls(k, func() bool { return false })
 		if k.model != nil {
 			errs = append(errs, k.model.Close())
 			k.model = nil

@@ -87,6 +87,9 @@ func (s *Stock) look(path string) (*kind, error) {
 	if err := k.describe(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if k.Vectors && s.opt.CLIP == "" {
+		return nil, fmt.Errorf("%s is conditioned on vectors of CLIP: want --clip, the encoder of texts that it was trained with", path)
+	}
 	k.File, k.ID = path, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	st, err := os.Stat(path)
 	if err != nil {
@@ -134,6 +137,19 @@ func (k *kind) describe(f *modelfile.File) error {
 	if k.CLIP = net.CLIP != nil; k.CLIP {
 		k.Texts = net.CLIP.Width
 	}
+	if k.Vectors = net.TakesVectors(); k.Vectors {
+		k.VectorWidth = net.UNet.ContextDim
+	}
+	if k.Told = net.ToldGuidance(); net.TextLength() > 0 && (net.Key == model.KeyCrossAttn || net.Key == model.KeyHybrid) {
+		k.Context = net.UNet.ContextDim
+	}
+	factor := net.FirstStage.Factor()
+	for _, unit := range []int{2 * k.Unit, k.Unit} {
+		if net.UNet.MergesTokens(unit/factor, unit/factor) {
+			k.TokenUnit = unit
+		}
+	}
+	k.Branches = net.UNet.Branches()
 	k.Tasks = tasks(net)
 	if len(k.Tasks) == 0 {
 		return fmt.Errorf("a model whose condition is %s cannot be served", net.Kind)
@@ -150,7 +166,7 @@ func tasks(net *model.Network) []job.Type {
 		return []job.Type{job.Uncond, job.ImageToImage, job.Inpaint}
 	case net.LayoutTokens():
 		return nil
-	case net.TextLength() > 0:
+	case net.TextLength() > 0, net.TakesVectors():
 		return []job.Type{job.TextToImage, job.ImageToImage, job.Inpaint}
 	case net.Classes() > 0:
 		return []job.Type{job.ClassToImage, job.ImageToImage, job.Inpaint}

@@ -44,9 +44,17 @@ func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (work
 	if r.ClipSkip > 1 {
 		out.ClipSkip = r.ClipSkip
 	}
+	out.Savings = ldm.Savings{MergeTokens: r.TokenMerging, DeepCache: ldm.DeepCache{Interval: r.DeepCache, Branch: r.DeepCacheBranch}, AdaptiveGuidance: r.AdaptiveGuidance}
+	if r.CFGInterval != nil {
+		out.Interval = *r.CFGInterval
+	}
 	switch {
 	case r.Class != nil:
 		out.Condition = ldm.Class(*r.Class)
+	case m.Network().TakesVectors():
+		if err := s.retrieved(ctx, r, &out); err != nil {
+			return out, err
+		}
 	case m.Network().TextLength() > 0:
 		out.Condition = ldm.Prompt(plain(r.Prompt))
 		switch r.CFGScale {
@@ -58,6 +66,26 @@ func (s *Stock) request(ctx context.Context, m *ldm.Model, t *worker.Task) (work
 		}
 	}
 	return out, s.start(ctx, m, t, &out)
+}
+
+// retrieved makes the texts of a job vectors, with their neighbours.
+func (s *Stock) retrieved(ctx context.Context, r job.Request, out *work) error {
+	prompt, err := s.vectors(ctx, plain(r.Prompt), r)
+	if err != nil {
+		return err
+	}
+	out.Condition = prompt
+	if r.CFGScale != 0 && (r.CFGScale == 1 || r.NegativePrompt == "") {
+		return nil
+	}
+	negative, err := s.vectors(ctx, r.NegativePrompt, r)
+	if err != nil {
+		return err
+	}
+	if out.Negative = negative; r.CFGScale == 0 { // the negative prompt alone
+		out.Condition, out.Negative, out.Guidance = negative, nil, 1
+	}
+	return nil
 }
 
 // plain is a prompt without the LoRAs that it names.
@@ -73,6 +101,9 @@ var contents = map[job.Fill]string{job.FillBlur: "fill", job.FillNoise: "latent 
 var commands = map[job.Type]string{
 	job.TextToImage: "txt2img", job.ImageToImage: "img2img", job.Inpaint: "inpaint", job.ClassToImage: "sample", job.Uncond: "sample", job.Upscale: "upscale",
 }
+
+// resizes are the names of A1111's extension for ControlNets of how pictures are made to fit.
+var resizes = map[job.ResizeMode]string{job.Stretch: "Just Resize", job.Crop: "Crop and Resize", job.Pad: "Resize and Fill"}
 
 // settings are those of a picture as A1111 writes them.
 func settings(m catalog.Model, r job.Request, seed int64, version string) metadata.Parameters {
@@ -103,6 +134,16 @@ func settings(m catalog.Model, r job.Request, seed int64, version string) metada
 		if content := contents[r.Fill]; content != "" {
 			add("Masked content", content)
 		}
+	}
+	for i, c := range r.Controls {
+		add(fmt.Sprintf("ControlNet %d", i), fmt.Sprintf("Module: none, Model: %s, Weight: %g, Resize Mode: %s, Guidance Start: %g, Guidance End: %g, Control Mode: Balanced",
+			c.Model, c.Strength, resizes[c.Resize], c.Start, c.End))
+	}
+	if r.TokenMerging != 0 {
+		add("Token merging ratio", metadata.Number(r.TokenMerging))
+	}
+	if i := r.CFGInterval; i != nil && i[1] == 1 {
+		add("Skip Early CFG", metadata.Number(i[0]))
 	}
 	if r.Eta != nil && *r.Eta != 0 {
 		add("Eta", metadata.Number(*r.Eta))
@@ -137,6 +178,12 @@ func notesOf(p metadata.Parameters, m catalog.Model, r job.Request, seed int64, 
 	set("prompt", r.Prompt, r.Type == job.TextToImage)
 	set("negative-prompt", r.NegativePrompt, r.NegativePrompt != "")
 	set("scheduler", r.Scheduler, r.Scheduler != "")
+	set("token-merging", metadata.Number(r.TokenMerging), r.TokenMerging != 0)
+	set("adaptive-guidance", metadata.Number(r.AdaptiveGuidance), r.AdaptiveGuidance != 0)
+	set("deep-cache", fmt.Sprintf("%d,%d", r.DeepCache, max(r.DeepCacheBranch, 1)), r.DeepCache != 0)
+	if i := r.CFGInterval; i != nil {
+		set("cfg-interval", metadata.Number(i[0])+","+metadata.Number(i[1]), true)
+	}
 	set("clip-skip", strconv.Itoa(r.ClipSkip), r.ClipSkip > 1)
 	if r.Class != nil {
 		set("class", strconv.Itoa(*r.Class), true)
@@ -145,7 +192,7 @@ func notesOf(p metadata.Parameters, m catalog.Model, r job.Request, seed int64, 
 		set("eta", metadata.Number(*r.Eta), true)
 	}
 	notes, err := metadata.Notes(p, recipe)
-	if err == nil && (r.InitImage != "" || r.CFGScale == 0) { // what it began with is not at hand
+	if err == nil && (r.InitImage != "" || len(r.Controls) > 0 || r.Database != "" || r.CFGScale == 0) { // what it began with is not at hand
 		notes = notes[:1]
 	}
 	return notes, err

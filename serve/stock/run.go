@@ -34,6 +34,12 @@ func (s *Stock) Run(ctx context.Context, t *worker.Task) error {
 	if err != nil {
 		return err
 	}
+	controls, unhold, err := s.controls(ctx, k, m, t)
+	if err != nil {
+		return err
+	}
+	defer unhold()
+	r.Controls = controls
 	if m.Network().TextLength() > 0 {
 		t.Job.Warnings = append(t.Job.Warnings, m.Remarks(plain(t.Job.Request.Prompt))...)
 	}

@@ -24,7 +24,10 @@ type Options struct {
 	Folder    string   // of more models; "": none
 	LoRAs     string   // folder of those that prompts may name; "": none
 	Words     string   // folder of learnt words (textual inversion); "": none
-	Box       bool     // the model in the program, too
+	Controls  string   // folder of ControlNets; "": none
+	Databases string   // folder of databases for retrieval-augmented models; "": none
+	CLIP      string   // file of the encoder of texts of such models; "": they are not served
+	Box       bool     // the models in the program, too
 	Cache     string   // folder where hashes of files are kept; "": none
 	MaxMemory int64    // of the weights that are loaded; 0: any
 	Load      ldm.Options
@@ -40,6 +43,10 @@ type Stock struct {
 	kinds []*kind // the default first
 	loras []catalog.LoRA
 	words words
+	nets  []catalog.Control
+	bases []catalog.Database
+
+	retrieval retrieval
 
 	scanning sync.Mutex // held while the folders are looked at
 }
@@ -52,11 +59,12 @@ type kind struct {
 	scanned bool  // it was found in the folder
 	named   bool  // its name is settled
 
-	loading sync.Mutex // held while it is loaded
-	model   *ldm.Model // under Stock.mu
-	users   int
-	used    time.Time
-	gone    bool // its file is no longer there, or another one
+	loading  sync.Mutex // held while it is loaded
+	model    *ldm.Model // under Stock.mu
+	controls map[string]*heldControl
+	users    int
+	used     time.Time
+	gone     bool // its file is no longer there, or another one
 
 	adapted sync.RWMutex // held by jobs that want the model as it is
 	set     []lora.Use
@@ -91,6 +99,11 @@ func Open(o Options) (*Stock, error) {
 		return nil, errors.New("there is no model: name one with --model, or a folder of them with --models")
 	}
 	s.unique()
+	if o.CLIP != "" {
+		if _, _, err := s.retriever(""); err != nil {
+			return nil, err
+		}
+	}
 	return s, s.scanAdapters()
 }
 
@@ -104,10 +117,18 @@ func (s *Stock) scanAdapters() error {
 	if err != nil {
 		return err
 	}
+	nets, err := s.scanControls()
+	if err != nil {
+		return err
+	}
+	bases, err := s.scanDatabases()
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	words.version = s.words.version + 1
-	s.loras, s.words = loras, words
+	s.loras, s.words, s.nets, s.bases = loras, words, nets, bases
 	return nil
 }
 
@@ -200,5 +221,5 @@ func (s *Stock) find(id string) *kind {
 // Has implements worker.Runner.
 func (s *Stock) Has(r job.Request) bool {
 	_, err := s.uses(r)
-	return err == nil && s.find(r.Model) != nil
+	return err == nil && s.hasControls(r) && s.find(r.Model) != nil
 }
