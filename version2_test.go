@@ -24,6 +24,9 @@ var openCLIPOverrides = []string{
 // TestOpenCLIP: a file like Stable Diffusion v2's, with OpenCLIP's names, is recognised
 // without its configuration, takes prompts, and needs no last layer of its text encoder.
 func TestOpenCLIP(t *testing.T) {
+	if testing.Short() {
+		t.Skip("has large text encoders")
+	}
 	net := tinyNetwork(t, openCLIPOverrides...)
 	weights := tinyWeights(t, net)
 	picture := func(path string, o modelfile.Options) []float32 {

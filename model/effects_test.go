@@ -72,6 +72,9 @@ func bases() map[string]base {
 // TestEveryKeyCounts: a key of a model's YAML changes what is computed, or is
 // refused, or is one of the tables of training and of other programs.
 func TestEveryKeyCounts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a network for every key")
+	}
 	changed, refused, inert := map[string]bool{}, map[string]bool{}, map[string][]string{} // and the values that change nothing
 	for name, b := range bases() {
 		before, err := effects(b.yaml)

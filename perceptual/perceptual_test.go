@@ -94,6 +94,9 @@ func fromBytes(bytes *tensor.Tensor) *tensor.Tensor {
 // TestPublished: the weights in the program give the distances of photographs
 // that the package lpips gives with the weights that were published.
 func TestPublished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads large files")
+	}
 	root := filepath.Join(filepath.Dir(golden.Folder(t)), "data", "inpainting")
 	all, _ := filepath.Glob(filepath.Join(root, "*.png"))
 	var files []string

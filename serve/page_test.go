@@ -65,6 +65,9 @@ func id(name string) string { return `[data-testid="` + name + `"]` }
 // TestPage: a person makes a picture, sees its seed, uses it as a start, paints a
 // mask and repaints; and cancels a long job.
 func TestPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("drives a browser")
+	}
 	r := start(t, config(t))
 	ctx := browser(t, r.url, 1200, 900)
 	var status, alt string

@@ -114,6 +114,9 @@ func smallest(t *testing.T, c Chain, x *tensor.Tensor) int64 {
 // TestExact: in whatever memory, a chain gives what it gives whole, within the
 // error of float32.
 func TestExact(t *testing.T) {
+	if testing.Short() {
+		t.Skip("decodes the same pictures many times")
+	}
 	defer func(w []int, b int) { windows, blockFloats = w, b }(windows, blockFloats)
 	windows, blockFloats = []int{64, 48}, 1<<12
 	for name, cfg := range stages {

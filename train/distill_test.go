@@ -29,6 +29,9 @@ func distillConfig(t testing.TB, base, folder string, overrides ...string) Disti
 // TestDistill: a student of each kind goes on bit for bit after a stop, and is sampled by
 // few steps of LCM.
 func TestDistill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a teacher and students")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	base := tinyModel(t, folder)
@@ -180,6 +183,9 @@ func algorithm1(t *testing.T, prog engine.Program, teacher *ldm.Model) float64 {
 
 // TestDistillRefused: what cannot be distilled is said.
 func TestDistillRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a teacher first")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	base := tinyModel(t, folder)

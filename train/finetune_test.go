@@ -13,6 +13,9 @@ import (
 // TestFineTune: a configuration without a model is that of init; the model learns a new
 // word beside pictures of its class that it has drawn, and goes on after a stop.
 func TestFineTune(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several times")
+	}
 	folder, run := t.TempDir(), filepath.Join(t.TempDir(), "run")
 	pictures(t, folder)
 	base := tinyModel(t, folder)

@@ -59,6 +59,9 @@ func trainLoRA(t testing.TB, base, folder, run string, overrides ...string) erro
 // TestLoRA: a run with all that there is goes on bit for bit after a stop, its file put
 // on the base gives the pictures of the trained state, and the base is as it was.
 func TestLoRA(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several times")
+	}
 	folder, runs := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	base := tinyModel(t, folder)
@@ -162,6 +165,9 @@ func checkRoundTrip(t *testing.T, base, run string) {
 // TestLoRABuckets: pictures keep their proportions, shapes take turns, and a stop
 // changes no bit.
 func TestLoRABuckets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several times")
+	}
 	folder, shapes, runs := t.TempDir(), t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	base := tinyModel(t, folder)

@@ -66,6 +66,9 @@ func open(t *testing.T, path string) (*Autoencoder, autoencoder.Config, map[stri
 // TestPublished: TAESD as it was published gives the latent and the PSNR that it
 // gives in PyTorch.
 func TestPublished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads large files")
+	}
 	shared := filepath.Dir(golden.Folder(t))
 	path := filepath.Join(shared, "real", "firststage", "taesd_encoder.safetensors")
 	if _, err := os.Stat(path); err != nil {
