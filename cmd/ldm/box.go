@@ -1,19 +1,25 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/adapter/lora"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/weights/emoji"
+	upscaleweights "github.com/ldm-go/ldm/weights/upscale"
 )
 
-// The names of what is in the program: a model, and its student of four steps, which is a
-// model and a LoRA.
+// The names of what is in the program: a model of texts, its student of four steps, which is
+// a model and a LoRA, and one of super-resolution.
 const (
 	boxName     = "emoji"
 	studentName = "emoji-lcm"
+	upscaleName = "upscale"
 )
 
 // What opens the model in the program. They are variables as short tests put a smaller one
@@ -25,18 +31,29 @@ type boxed struct {
 	name   string
 	open   func(ldm.Options) (*ldm.Model, error)
 	sha256 func() string
+	steps  int // of sampling where no flag says how many; 0: the model's own
 }
 
 // inBox is the model of the program that -m means: by its name, unless there is a file or a
 // diffusers folder of that name, or by none.
 func inBox(path string) (boxed, bool) {
-	switch {
-	case path == "" || path == boxName && !isModel(path):
-		return boxed{boxName, builtIn, emoji.SHA256}, true
-	case path == studentName && !isModel(path):
-		return boxed{studentName, emoji.LoadStudent, emoji.StudentSHA256}, true
+	for _, b := range []boxed{
+		{boxName, builtIn, emoji.SHA256, 0}, {studentName, emoji.LoadStudent, emoji.StudentSHA256, 0},
+		{upscaleName, upscaleweights.Load, upscaleweights.SHA256, 2},
+	} {
+		if path == b.name && !isModel(path) || path == "" && b.name == boxName {
+			return b, true
+		}
 	}
 	return boxed{}, false
+}
+
+// tellBox has the help of a command say which model of the program it uses without --model.
+func tellBox(cmd *cobra.Command, name string) {
+	b, _ := inBox(name)
+	path, steps := cmd.Flags().Lookup("model"), cmd.Flags().Lookup("steps")
+	path.Usage = fmt.Sprintf("model: a .safetensors or .ckpt file, or a diffusers folder (default: %s, a small one for photographs in this program)", name)
+	steps.Usage = fmt.Sprintf("steps of the sampler (default: %d for the model in this program, otherwise %d)", b.steps, model.DefaultSteps)
 }
 
 // isModel tells whether there is a file, or a folder of diffusers.

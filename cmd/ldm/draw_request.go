@@ -51,6 +51,9 @@ func (f *drawFlags) text(cmd *cobra.Command, args []string) error {
 // requestTo is request with the model's own steps and sampler where no flag names them.
 func (f *drawFlags) requestTo(cmd *cobra.Command, m *ldm.Model) (ldm.Request, error) {
 	r, err := f.request(cmd)
+	if b, ok := inBox(f.model.path); ok && r.Steps == 0 {
+		r.Steps = b.steps
+	}
 	if r.Steps == 0 {
 		r.Steps = m.Defaults().Steps
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/ldm-go/ldm/fault"
 	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
-	"github.com/ldm-go/ldm/weights/emoji"
 )
 
 // repeat sets the flags that were not given to what --from-image was made with.
@@ -44,8 +43,9 @@ func (f *drawFlags) repeatOwn(cmd *cobra.Command, r recipe) error {
 	if r.Task != cmd.Name() {
 		return fault.Inputf("%s was made by ldm %s: want ldm %s --from-image %s", f.from, r.Task, r.Task, f.from)
 	}
-	if flag := cmd.Flags().Lookup("model"); flag != nil && f.model.path == "" && r.Model.Name == studentName && r.Model.SHA256 == emoji.StudentSHA256() {
-		f.model.path = studentName
+	b, ok := inBox(r.Model.Name)
+	if flag := cmd.Flags().Lookup("model"); flag != nil && f.model.path == "" && ok && b.name != boxName && b.sha256() == r.Model.SHA256 {
+		f.model.path = b.name
 	} else if flag != nil && f.model.path == "" && r.Model.Name != boxName {
 		return fault.Inputf("%s was made with the model %s (SHA-256 %.10s): name its file with --model", f.from, r.Model.Name, r.Model.SHA256)
 	}
@@ -151,8 +151,8 @@ func (f *drawFlags) repeatOther(cmd *cobra.Command, s metadata.Settings) error {
 	if s.Program != "ldm" && randomOf(s) == "" {
 		say("the random numbers of %s are unknown: the seed gives another picture here", s.Program)
 	}
-	if f.model.path == "" && s.Model == studentName {
-		f.model.path = studentName
+	if b, ok := inBox(s.Model); ok && f.model.path == "" && b.name != boxName {
+		f.model.path = b.name
 	}
 	if f.model.path == "" && s.Model != "" && s.Model != boxName {
 		say("it was made with the model %s %s: name its file with --model", s.Model, s.Hash)

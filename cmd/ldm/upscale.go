@@ -17,15 +17,17 @@ func upscale() *cobra.Command {
 	var passes int
 	var consistency float64
 	cmd := &cobra.Command{
-		Use:   "upscale PICTURE -m MODEL",
+		Use:   "upscale PICTURE",
 		Short: "Make a picture larger with a model of super-resolution",
 		Long: `Makes a picture of any size larger by the model's factor (4 for the paper's), with
 details that fit. --passes 2 does it twice: 16 times as wide and high. What is too large
 for memory is computed in patches; see --max-memory.
 
 --consistency 1 has the result be the picture again when it is made small: colours and
-forms are the picture's own, and only details are the model's.`,
-		Example: "  ldm upscale small.png -m bsr_sr/model.ckpt -c bsr_sr/project.yaml --steps 100 --eta 1\n" +
+forms are the picture's own, and only details are the model's. It is the default of the
+small model in this program, which is used without --model: it learnt to make photographs
+four times as large.`,
+		Example: "  ldm upscale photo.jpg\n  ldm upscale small.png -m bsr_sr/model.ckpt -c bsr_sr/project.yaml --steps 100 --eta 1\n" +
 			"  ldm upscale icon.png -m bsr_sr/model.ckpt --passes 2 -o large.png",
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,18 +39,22 @@ forms are the picture's own, and only details are the model's.`,
 				return fault.Inputf("--passes %d: want 1 to 4", passes)
 			case f.width != 0 || f.height != 0:
 				return fault.Inputf("-W and -H: the size follows from the picture and the model")
-			case f.model.path == "" && f.server == "":
-				return fault.Inputf("which model? want --model FILE of super-resolution; the emoji model in this program is one of texts")
 			case !(consistency >= 0 && consistency <= 1):
 				return fault.Inputf("--consistency %g: want 0 (as the model made it) to 1", consistency)
+			}
+			if f.model.path == "" && f.server == "" {
+				f.model.path = upscaleName
+			}
+			if b, _ := inBox(f.model.path); b.name == upscaleName && !cmd.Flags().Changed("consistency") {
+				consistency = 1
 			}
 			img, err := f.read()
 			if err != nil {
 				return err
 			}
 			return f.run(cmd, func(m *ldm.Model, r *ldm.Request) ([]finish, error) {
-				if m.Network().Kind != model.Itself || !m.Network().TakesPictures() || m.Network().PictureChannels() != 3 {
-					return nil, fault.Unsupportedf("this model does not make pictures larger: want one that is conditioned on small pictures (cond_stage_config Rescale or Identity, concat)")
+				if !enlarges(m) {
+					return nil, errNotEnlarging
 				}
 				first, after := small(m, r, img, consistency)
 				again := func(img image.Image, seed uint64) (image.Image, error) {
@@ -76,12 +82,22 @@ forms are the picture's own, and only details are the model's.`,
 		},
 	}
 	f.register(cmd)
+	tellBox(cmd, upscaleName)
 	cmd.Flags().IntVar(&passes, "passes", 1, "how often the picture is made larger")
-	cmd.Flags().Float64Var(&consistency, "consistency", 0, "how far the result, made small again, is brought to the picture: 0 to 1")
+	cmd.Flags().Float64Var(&consistency, "consistency", 0, "how far the result, made small again, is brought to the picture: 0 to 1 (default: 1 with the model in this program, otherwise 0)")
 	for _, name := range []string{"width", "height", "fit"} {
 		cmd.Flags().MarkHidden(name)
 	}
 	return cmd
+}
+
+// errNotEnlarging refuses models of other tasks.
+var errNotEnlarging = fault.Unsupportedf("this model does not make pictures larger: want one that is conditioned on small pictures (cond_stage_config Rescale or Identity, concat)")
+
+// enlarges tells whether a model is one of super-resolution.
+func enlarges(m *ldm.Model) bool {
+	net := m.Network()
+	return net.Kind == model.Itself && net.TakesPictures() && net.PictureChannels() == 3
 }
 
 // small is the condition of a small picture of any size: it goes on at its edges as far
