@@ -15,11 +15,11 @@ import (
 // recorded are the digests of the pixels of TestRecordedPictures by the
 // instructions in use.
 var recorded = map[isa.Level]string{
-	isa.Portable:   "adce0b258efb9116a8db1956862c497f9b409ad9a270ddb9fc47a634c8e4b0e9",
-	isa.AVX2:       "9252c2d0d13d00b57bd787bab5ba8da2698cb99a2051b1c1935c40faf55c58de",
-	isa.AVX512:     "db6607f94ec42d2653d389a03d8e290e5abfb964043ce06b0ddfbe45f9bcf3c7",
-	isa.AVX512BF16: "db6607f94ec42d2653d389a03d8e290e5abfb964043ce06b0ddfbe45f9bcf3c7",
-	isa.AMX:        "6a6c37aba14acb6cf9e42cf171433ef977b03721dab5ef50da0911142f7eb6fa",
+	isa.Portable:   "44ea22f119378482951d01385bbbbd40b8c61658a03273fcee2035333261fd3d",
+	isa.AVX2:       "8533c386b6cb9bb8bad250b37e606180e43be1e404c5737287a7fc3fbbe83978",
+	isa.AVX512:     "2c845fa0a56ed8c480ee31489a7396d95e8c117e6771068654b0a07bc3bebe75",
+	isa.AVX512BF16: "2c845fa0a56ed8c480ee31489a7396d95e8c117e6771068654b0a07bc3bebe75",
+	isa.AMX:        "f2069d08f26881d7118948beefb0ef7b2b240ef2e27810bec14894790f331e2e",
 }
 
 // TestRecordedPictures: the same seeds give the same pixels as they always did.
