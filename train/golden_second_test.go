@@ -100,7 +100,7 @@ func checkDenoising(t *testing.T, c *golden.Case, net *model.Network) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grads, prog := goldenGradients(t, p, c.Weights(t))
+	grads, prog, _ := goldenGradients(t, p, c.Weights(t))
 	cond.fill(prog, noiser{schedule: net.Schedule})
 	golden.Near(t, "noised latents", prog.Input("x").F32, c.Output(t, "x_noisy").ToNHWC().F32, tolLoss)
 	if err := prog.Run(t.Context()); err != nil {
