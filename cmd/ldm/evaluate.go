@@ -27,7 +27,7 @@ network: of SqueezeNet, which is in the program and named in every figure
 image encoder. Figures can be compared with others of the same network, filter and
 number of pictures alone, all of which are printed with them.`,
 	}
-	cmd.AddCommand(evaluateSets(), evaluateModel(), evaluatePairs(), evaluateNearest(), evaluateStatistics(), evaluateCaptions(), evaluateLayout(), evaluateSemantic(), evaluateUpscale())
+	cmd.AddCommand(evaluateSets(), evaluateModel(), evaluatePairs(), evaluateNearest(), evaluateStatistics(), evaluateCaptions(), evaluateLayout(), evaluateSemantic(), evaluateUpscale(), evaluateInpaint())
 	return cmd
 }
 

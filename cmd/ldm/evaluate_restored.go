@@ -12,6 +12,7 @@ import (
 	"github.com/ldm-go/ldm/data"
 	"github.com/ldm-go/ldm/engine"
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/model"
 	"github.com/ldm-go/ldm/perceptual"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/retouch"
@@ -22,7 +23,7 @@ import (
 // against the pictures themselves, beside simpler ways.
 type restoration struct {
 	modelFlags
-	box          string // the model of the program that is meant where none is named
+	box          string // the model of the program that is meant where none is named; "": none
 	count, steps int
 	seed         uint64
 	eta          float64
@@ -34,11 +35,13 @@ type restoration struct {
 func (f *restoration) register(cmd *cobra.Command) {
 	f.modelFlags.register(cmd)
 	cmd.Flags().IntVar(&f.count, "count", 0, "pictures, evenly spread over all (default: all)")
-	cmd.Flags().IntVar(&f.steps, "steps", 0, "")
+	cmd.Flags().IntVar(&f.steps, "steps", 0, fmt.Sprintf("steps of the sampler (default: the model's, usually %d)", model.DefaultSteps))
 	cmd.Flags().Float64Var(&f.eta, "eta", 0, "fresh noise in every step, 0 to 1, for samplers that have it")
 	cmd.Flags().StringVar(&f.sampling, "sampler", "", "how to sample, as of ldm samplers (default: the model's)")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the first picture; the others follow")
-	tellBox(cmd, f.box)
+	if f.box != "" {
+		tellBox(cmd, f.box)
+	}
 	cmd.Flags().StringVarP(&f.out, "out", "o", "", "folder for PNGs of each picture beside what was made of it")
 }
 

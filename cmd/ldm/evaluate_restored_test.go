@@ -24,6 +24,7 @@ func TestEvaluateRestored(t *testing.T) {
 		ways []string
 	}{
 		{"upscale " + photos + " -m " + enlarger + " --steps 1 --degradation bsr-light -o " + pairs, []string{"bicubic", "model", "first stage"}},
+		{"inpaint " + photos + " -m " + filler + " --steps 1 --masks box,wide", []string{"mean colour", "colours around", "model", "first stage"}},
 	} {
 		text := printed(t, append([]string{"evaluate"}, strings.Fields(c.args)...)...)
 		lines := strings.Split(strings.TrimSpace(text), "\n")
@@ -46,6 +47,10 @@ func TestEvaluateRestored(t *testing.T) {
 		"does not make pictures larger": "upscale " + photos + " -m " + filler,
 		"--consistency 2":               "upscale " + photos + " --consistency 2",
 		"--eta 3":                       "upscale " + photos + " --eta 3",
+		"not trained to fill holes":     "inpaint " + photos + " -m " + enlarger,
+		"which model?":                  "inpaint " + photos,
+		"round":                         "inpaint " + photos + " --masks round",
+		"--size 66":                     "inpaint " + photos + " -m " + filler + " --size 66",
 		"bogus":                         "upscale " + photos + " -m " + enlarger + " --sampler bogus",
 	} {
 		if _, err := failing(t, append([]string{"evaluate"}, strings.Fields(args)...)...); !strings.Contains(err.Error(), want) {
