@@ -66,7 +66,7 @@ func (r *report) line(name, format string, args ...any) {
 func (r *report) file(path string, o modelfile.Options) error {
 	s, err := modelfile.Open(path, o)
 	if err != nil {
-		if errors.Is(err, fault.Unsupported) && o.Config == "" && r.other(path) {
+		if o.Config == "" && (errors.Is(err, fault.Unsupported) && r.other(path) || r.database(path)) {
 			return nil
 		}
 		return err
@@ -85,10 +85,6 @@ func (r *report) other(path string) bool {
 		return false
 	}
 	defer f.Close()
-	if about, err := retrieve.Look(path); err == nil && (about.Named || about.Encoder != "" || about.Pictures > 1000) {
-		r.database(path, f, about)
-		return true
-	}
 	shapes := map[string][]int{}
 	for _, name := range f.Names() {
 		in, _ := f.Info(name)
@@ -119,8 +115,17 @@ func (r *report) other(path string) bool {
 	return true
 }
 
-// database says what a database of pictures is.
-func (r *report) database(path string, f *checkpoint.File, about retrieve.About) {
+// database says what a database of pictures is, if a file is one.
+func (r *report) database(path string) bool {
+	about, err := retrieve.Look(path)
+	if err != nil || !about.Named && about.Encoder == "" && about.Pictures < 1000 { // a tensor that is called so
+		return false
+	}
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
 	r.line("file", "%s", path)
 	r.line("format", "%s", f.Format)
 	r.line("looks like", "a database of pictures for retrieval-augmented models")
@@ -138,6 +143,7 @@ func (r *report) database(path string, f *checkpoint.File, about retrieve.About)
 	}
 	r.line("search", "%s", search)
 	r.tensors(f)
+	return true
 }
 
 // adapterFacts are rank and strength of a PEFT adapter, which lie in a file

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ldm-go/ldm/checkpoint"
 	"github.com/ldm-go/ldm/internal/golden"
+	"github.com/ldm-go/ldm/retrieve"
 	"github.com/ldm-go/ldm/tensor"
 )
 
@@ -80,6 +81,32 @@ func TestConvertStops(t *testing.T) {
 	left, _ := os.ReadDir(dir)
 	if !errors.Is(err, context.Canceled) || len(left) != 0 {
 		t.Errorf("error %v, %d files, after %v", err, len(left), time.Since(begin))
+	}
+}
+
+// TestInfoOfDatabases: a database of pictures says how many there are, and by which encoder.
+func TestInfoOfDatabases(t *testing.T) {
+	db, err := retrieve.New(tensor.Of([]float32{1, 0, 0, 1, 1, 1}, 3, 2), []string{"a.png", "b.png", "c.png"}, "ViT-L-14.pt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, search := range []string{"exact\n", "exact, or approximate by the index"} {
+		path := filepath.Join(t.TempDir(), "db.safetensors")
+		if err := db.Save(path, checkpoint.F32); err != nil {
+			t.Fatal(err)
+		}
+		text, err := infoOf(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"a database of pictures", "3, 2 numbers each", "ViT-L-14.pt", search} {
+			if !strings.Contains(text, want) {
+				t.Errorf("want %q in\n%s", want, text)
+			}
+		}
+		if err := db.Index(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
