@@ -58,6 +58,9 @@ func scene(w, h int) *image.RGBA {
 // TestKinds: every kind gives the size asked for, the same for a seed and another
 // for the next, and about the picture.
 func TestKinds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("degrades many pictures")
+	}
 	img := scene(130, 97)
 	for _, k := range []Kind{Bicubic, BSR, BSRLight} {
 		plain, err := Bicubic.Apply(img, 4, tensor.NewStream(0))

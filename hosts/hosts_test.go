@@ -278,6 +278,9 @@ func TestStrangers(t *testing.T) {
 }
 
 func TestOtherHosts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for two seconds")
+	}
 	list := addresses(t, 3)
 	errs := make([]error, 2)
 	var all sync.WaitGroup

@@ -9,6 +9,9 @@ import (
 // TestDraw: every mask has a hole and something beside it nearly always, the
 // same stream draws the same, and sizes grow with the picture.
 func TestDraw(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws thousands of masks")
+	}
 	for k := Narrow; k <= Box; k++ {
 		for _, size := range [][2]int{{256, 256}, {64, 64}, {16, 16}, {96, 64}, {1, 1}} {
 			w, h := size[0], size[1]

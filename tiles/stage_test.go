@@ -20,6 +20,9 @@ func stage(t *testing.T, cfg autoencoder.Config) Stage {
 // TestStage: little memory changes nothing; less than any tile needs takes patches,
 // and says so.
 func TestStage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("decodes the same pictures many times")
+	}
 	defer func(w []int, b int) { windows, blockFloats = w, b }(windows, blockFloats)
 	windows, blockFloats = []int{96, 64, 48}, 1<<14
 	for name, cfg := range stages {
@@ -55,6 +58,9 @@ func TestStage(t *testing.T) {
 // TestSeams: across the borders of patches and of tiles the picture's steps are as
 // large as beside them.
 func TestSeams(t *testing.T) {
+	if testing.Short() {
+		t.Skip("decodes the same pictures many times")
+	}
 	defer func(w []int, b int) { windows, blockFloats = w, b }(windows, blockFloats)
 	windows, blockFloats = []int{96}, 1<<14
 	s := stage(t, stages["KL"])

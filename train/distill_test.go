@@ -86,6 +86,9 @@ func checkStudent(t *testing.T, kind, base, run string) {
 // TestDistillLoss holds the loss of the first step, where student and average are the
 // teacher, against algorithm 1 written out over the teacher's own predictions.
 func TestDistillLoss(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a teacher first")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	base := tinyModel(t, folder)

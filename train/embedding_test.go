@@ -148,6 +148,9 @@ func checkWord(t *testing.T, net *model.Network, l *loop, texts *learntTexts, pr
 
 // TestEmbeddingRefused: what cannot be learnt is said.
 func TestEmbeddingRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a model first")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	base := tinyModel(t, folder)

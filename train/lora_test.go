@@ -185,6 +185,9 @@ func TestLoRABuckets(t *testing.T) {
 
 // TestLoRARefused: what cannot be trained is said before anything is written.
 func TestLoRARefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a model first")
+	}
 	folder, plain := t.TempDir(), t.TempDir()
 	pictures(t, folder)
 	savePicture(t, filepath.Join(plain, "a.png"), 16, 16)

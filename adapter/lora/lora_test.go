@@ -162,7 +162,7 @@ func TestRefused(t *testing.T) {
 		{map[string]*tensor.Tensor{kohyaQ + ".lokr_w1": fill(4, 4), kohyaQ + ".lokr_w2": fill(8, 9)}, "make 32x36"},
 		{map[string]*tensor.Tensor{kohyaQ + ".oft_blocks": fill(4, 8, 8)}, "OFT"},
 		{map[string]*tensor.Tensor{kohyaQ + ".diff": fill(32, 31)}, "for a weight of"},
-		{map[string]*tensor.Tensor{kohyaQ + ".diff_b": fill(32)}, "no bias"},
+		{map[string]*tensor.Tensor{kohyaQ + ".diff_b": fill(32)}, "attn1.to_q.bias in this model"},
 		{map[string]*tensor.Tensor{diffQ + ".lora_A.a.weight": fill(2, 32), diffQ + ".lora_A.b.weight": fill(2, 32)}, "one adapter in a file"},
 		{map[string]*tensor.Tensor{"unet:0:up": fill(32, 4), "unet:0:down": fill(4, 32)}, "counted and not named"},
 		{map[string]*tensor.Tensor{kohyaQ + "s.diff": fill(32, 32)}, "the nearest name here is"},

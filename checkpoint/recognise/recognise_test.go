@@ -213,6 +213,9 @@ func TestRefused(t *testing.T) {
 // TestHostile damages files at random: no panic, no waiting, and where there is
 // no error, parameters that are the file's.
 func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads thousands of damaged files")
+	}
 	cross := tiny()
 	crossAttention(&cross)
 	cross.cond = encoder("BERTEmbedder", map[string]any{"n_embed": 40, "n_layer": 2})

@@ -56,6 +56,9 @@ func spoil(t *testing.T, dir string) {
 }
 
 func TestEvaluateSets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads many pictures")
+	}
 	red, blue := discs(t, 7, color.RGBA{0, 0, 0, 255}), discs(t, 7, color.RGBA{0, 0, 200, 255})
 	npz := filepath.Join(t.TempDir(), "red.npz")
 	text := printed(t, "evaluate", "sets", red, blue, "--save-statistics", npz)

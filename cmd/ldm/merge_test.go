@@ -13,6 +13,9 @@ import (
 // TestMerge: a model merged with itself is itself, with a note of how it was made; what
 // cannot be merged leaves nothing.
 func TestMerge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("merges whole models")
+	}
 	dir := t.TempDir()
 	a, out := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "out.safetensors")
 	if err := os.WriteFile(a, emoji.Bytes(), 0o644); err != nil {

@@ -270,6 +270,9 @@ func TestOtherFiles(t *testing.T) {
 
 // TestTasksOfThePaper: each task with a model of its kind.
 func TestTasksOfThePaper(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws with a model of each task")
+	}
 	dir, in, _ := picturesOf(t, 13, 9)
 	out := func(name string) string { return filepath.Join(dir, name) }
 	enlarger, mapper := tinyModel(t, nil, enlarging...), tinyModel(t, nil, mapping...)
@@ -389,6 +392,9 @@ func badTasks(t *testing.T, dir, in, enlarger, mapper, classes, layouts string) 
 // TestInterpolate: the ends are the pictures of their seeds, and what moves has all
 // frames.
 func TestInterpolate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws many pictures")
+	}
 	dir := t.TempDir()
 	way := append(quick("interpolate", "a cat face", "a dog face", "--frames", "2"), "--seeds", "3,4", "-o")
 	way = slices.Clip(way)
@@ -436,6 +442,9 @@ func TestInterpolate(t *testing.T) {
 // TestVariations: without other noise the picture comes back as well as the first stage
 // alone can do it.
 func TestVariations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws many pictures")
+	}
 	dir := t.TempDir()
 	apple, back := filepath.Join(dir, "apple.png"), filepath.Join(dir, "back.png")
 	printed(t, "txt2img", "a red apple", "--seed", "3", "--steps", "20", "-o", apple)

@@ -40,6 +40,9 @@ func TestMaxBytes(t *testing.T) {
 
 // TestAbsurdSizes: sizes that no machine has memory for are errors, wherever they come up.
 func TestAbsurdSizes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plans large programs")
+	}
 	cfg := unet.Default()
 	cfg.InChannels, cfg.OutChannels, cfg.ModelChannels, cfg.NumResBlocks = 4, 4, 64, 1
 	cfg.ChannelMult, cfg.AttentionResolutions = []int{1, 2}, []int{2}

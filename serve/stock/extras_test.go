@@ -188,6 +188,9 @@ func squares(t *testing.T, w, h int) []byte {
 // TestControlsAndSavings: what a request says of ControlNets and of speed has its effect, and
 // leaves nothing behind; a ControlNet that is gone is missed.
 func TestControlsAndSavings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws many pictures")
+	}
 	dir, controls := t.TempDir(), t.TempDir()
 	net, f := small(t, func(map[string]any) {})
 	saveModel(t, filepath.Join(dir, "m.safetensors"), net, f)
@@ -237,6 +240,9 @@ func TestControlsAndSavings(t *testing.T) {
 // TestRetrieval: a retrieval-augmented model takes texts, by their vectors and those of
 // neighbours in a database; without an encoder it is not served.
 func TestRetrieval(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes a database first")
+	}
 	const width = 24
 	dir, databases := t.TempDir(), t.TempDir()
 	net, f := small(t, func(p map[string]any) {

@@ -31,6 +31,9 @@ func encoded(t *testing.T, img image.Image) []byte {
 // TestStart: every field of a job that begins with a picture has its effect: the
 // pictures of all differ, and what a mask keeps comes back bit for bit.
 func TestStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts several models")
+	}
 	s, err := stock.Open(stock.Options{Box: true, Version: "ldm test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,9 @@ import (
 // of LCM; on another model the LoRA is refused. A model that takes the place of the one in
 // the program wants a student of its own (configs/emoji-distill.yaml).
 func TestStudent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws with two models")
+	}
 	open := func(load func(ldm.Options) (*ldm.Model, error)) *ldm.Model {
 		m, err := load(ldm.Options{})
 		if err != nil {

@@ -47,7 +47,7 @@ func TestChoice(t *testing.T) {
 		{square(1, 64, 4, 320), direct, winograd44, direct},                  // gathered rows
 		{strided, direct, direct, direct},
 	} {
-		for _, level := range isa.Available() {
+		for _, level := range levels() {
 			k := kernels.For(level)
 			if level.Has(isa.AMX) { // has the kernels of AVX-512, which tiles go before
 				continue
@@ -101,7 +101,7 @@ func planBy(m method, d Direction, c plans.Conv, level isa.Level) *plans.Plan {
 
 // TestAlgorithmName: a plan reports what was chosen.
 func TestAlgorithmName(t *testing.T) {
-	for _, level := range isa.Available() {
+	for _, level := range levels() {
 		if kernels.For(level).Winograd == nil {
 			continue
 		}

@@ -34,7 +34,7 @@ func TestGEGLU(t *testing.T) {
 				same(t, fmt.Sprint(what, m), got, want)
 			}
 		}
-		for _, level := range isa.Available() {
+		for _, level := range levels() {
 			check(level.String(), func(w plans.Order, workers int) *plans.Plan {
 				return indirect.PlanDot(plans.RowSource{Rows: m.rows, Depth: m.depth}, w, workers, kernels.For(level))
 			})
@@ -62,7 +62,7 @@ func TestGateTiles(t *testing.T) {
 	for i := range tiles {
 		moves[i], shifts[i] = i/2*kernels.Step*2, i%2*steps*2048
 	}
-	for _, level := range isa.Available() {
+	for _, level := range levels() {
 		if !isa.Current().Has(level) {
 			break
 		}

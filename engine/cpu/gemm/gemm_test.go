@@ -65,9 +65,17 @@ type mode struct {
 	prec  plans.Precision
 }
 
+// levels are the instruction sets of this machine; for a short test the one in use.
+func levels() []isa.Level {
+	if testing.Short() {
+		return []isa.Level{isa.Current()}
+	}
+	return isa.Available()
+}
+
 func modes() []mode {
 	var all []mode
-	for _, l := range isa.Available() {
+	for _, l := range levels() {
 		all = append(all, mode{l, plans.F32}, mode{l, plans.Exact})
 		if use, _ := plans.UseTiles(plans.BF16, l); use {
 			all = append(all, mode{l, plans.BF16})
@@ -297,7 +305,7 @@ func same(t *testing.T, what string, a, b []float32) {
 
 // TestTiles holds the tile instructions against their twin.
 func TestTiles(t *testing.T) {
-	for _, level := range isa.Available() {
+	for _, level := range levels() {
 		tl := kernels.TilesFor(level)
 		x := random(5*47, 1)
 		a, b := make([]uint16, 47), make([]uint16, 47)

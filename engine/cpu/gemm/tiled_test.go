@@ -225,7 +225,7 @@ func putOf(acc, y []float32, narrow int) kernels.PutArgs {
 func TestPut(t *testing.T) {
 	a, b, offset := make([]uint16, kernels.Side*kernels.Step), make([]uint32, kernels.Side*kernels.Step/2), 0
 	bias, raw := random(kernels.Side, 2), make([]float32, 8*kernels.Side)
-	for _, level := range isa.Available() {
+	for _, level := range levels() {
 		if !level.BF16() {
 			continue
 		}

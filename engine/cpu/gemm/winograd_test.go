@@ -7,7 +7,6 @@ import (
 	"github.com/ldm-go/ldm/engine/cpu/gemm/kernels"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/plans"
 	"github.com/ldm-go/ldm/engine/cpu/gemm/winograd"
-	"github.com/ldm-go/ldm/engine/cpu/isa"
 )
 
 // winogradKernels are those of this machine and the portable twin.
@@ -15,7 +14,7 @@ func winogradKernels() []kernels.Kernel {
 	twin := kernels.Portable
 	twin.Winograd = &kernels.WinogradPortable
 	all := []kernels.Kernel{twin}
-	for _, level := range isa.Available() {
+	for _, level := range levels() {
 		if k := kernels.For(level); k.Winograd != nil && k.Name != all[len(all)-1].Name {
 			all = append(all, k)
 		}

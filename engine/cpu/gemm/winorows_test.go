@@ -16,7 +16,7 @@ import (
 // rowsTiles are the portable tiles and those of this machine that join sums.
 func rowsTiles() []kernels.Tiles {
 	all := []kernels.Tiles{kernels.PortableTiles}
-	for _, level := range isa.Available() {
+	for _, level := range levels() {
 		if level.Has(isa.AMX) {
 			all = append(all, kernels.TilesFor(level))
 		}
