@@ -8,6 +8,7 @@ import (
 	"image/color/palette"
 	"image/gif"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -439,6 +440,18 @@ func TestInterpolate(t *testing.T) {
 	}
 }
 
+// psnr compares two pictures, in decibels.
+func psnr(t *testing.T, first, second string) float64 {
+	t.Helper()
+	a, b := pixelsOf(t, first), pixelsOf(t, second)
+	sum := 0.
+	for i, v := range a {
+		d := float64(v) - float64(b[i])
+		sum += d * d
+	}
+	return 10 * math.Log10(255*255*float64(len(a))/sum)
+}
+
 // TestVariations: without other noise the picture comes back as well as the first stage
 // alone can do it.
 func TestVariations(t *testing.T) {
@@ -449,14 +462,13 @@ func TestVariations(t *testing.T) {
 	apple, back := filepath.Join(dir, "apple.png"), filepath.Join(dir, "back.png")
 	printed(t, "txt2img", "a red apple", "--seed", "3", "--steps", "20", "-o", apple)
 	printed(t, "variations", apple, "-p", "a red apple", "--steps", "20", "--amount", "0", "-o", back)
-	a, b := pixelsOf(t, apple), pixelsOf(t, back)
-	sum := 0.
-	for i, v := range a {
-		d := float64(v) - float64(b[i])
-		sum += d * d
+	var name string
+	var alone float64 // what encoding and decoding do to it
+	if _, err := fmt.Sscanf(printed(t, "reconstruct", apple), "%s PSNR %f dB", &name, &alone); err != nil {
+		t.Fatal(err)
 	}
-	if mean := sum / float64(len(a)); mean > 20 && !testing.Short() { // 35 dB; the small model knows no way back
-		t.Errorf("the mean square of the difference is %g", mean)
+	if got := psnr(t, apple, back); got < alone-1 || got < 28 {
+		t.Errorf("there and back: %.2f dB, by the first stage alone %.2f", got, alone)
 	}
 	if err := ldmCommand("variations", apple, "-p", "x", "--sampler", "Euler", "-o", filepath.Join(dir, "x.png")); err == nil || !strings.Contains(err.Error(), "DDIM") {
 		t.Errorf("another sampler: %v", err)
