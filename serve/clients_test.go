@@ -12,6 +12,9 @@ import (
 // TestClients runs the packages that people use against a server, each with its
 // own script. A package that is not installed is skipped by its name.
 func TestClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs programs in other languages")
+	}
 	t.Parallel()
 	for _, c := range []struct{ name, program, probe, script string }{
 		{"openai for Python", "python3", "import openai", "openai_client.py"},

@@ -118,13 +118,16 @@ func norm64(x, gamma, beta, y []float64, at []int, c int, eps float64) {
 
 func conv64(op graph.Conv2D, n *graph.Node, x, w, y []float64) {
 	xs, ws, ys := n.Inputs[0].Shape(), n.Inputs[1].Shape(), n.Out[0].Shape
+	channels, kh, kw := ws[1], ws[2], ws[3]
 	for i := range y {
 		at := coords(i, ys)
-		for k := range ws[1:].Size() {
-			q := coords(k, ws[1:])
-			iy, ix := at[1]*op.Stride+q[1]-op.Top, at[2]*op.Stride+q[2]-op.Left
-			if iy >= 0 && ix >= 0 && iy < xs[1] && ix < xs[2] {
-				y[i] += x[index([]int{at[0], iy, ix, q[0]}, xs)] * w[at[3]*ws[1:].Size()+k]
+		top, left := at[1]*op.Stride-op.Top, at[2]*op.Stride-op.Left
+		for c := range channels {
+			kernel := w[(at[3]*channels+c)*kh*kw:]
+			for ky := max(0, -top); ky < min(kh, xs[1]-top); ky++ {
+				for kx := max(0, -left); kx < min(kw, xs[2]-left); kx++ {
+					y[i] += x[((at[0]*xs[1]+top+ky)*xs[2]+left+kx)*xs[3]+c] * kernel[ky*kw+kx]
+				}
 			}
 		}
 	}
