@@ -86,6 +86,9 @@ func openError(path string, o modelfile.Options) error {
 // TestConfigurations: the same model comes of a YAML that is named, of one
 // beside the file, of names and shapes alone, and of what a saved file says.
 func TestConfigurations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens many models")
+	}
 	tensors := tinyWeights(t, tinyNetwork(t))
 	want := predict(t, tinyModel(t))
 	path := save(t, tensors, checkpoint.F32)
@@ -167,6 +170,9 @@ func averaged(tensors map[string]*tensor.Tensor) (both map[string]*tensor.Tensor
 // TestAverages: the averages count where there are any, unless the configuration
 // or the user says otherwise.
 func TestAverages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens models several times")
+	}
 	net := tinyNetwork(t)
 	plain := tinyWeights(t, net)
 	both, averages := averaged(plain)

@@ -157,6 +157,9 @@ func TestBadSavings(t *testing.T) {
 // TestCoupled: a sampler that chooses its steps by all pictures of a batch makes them one
 // by one, so that none depends on another.
 func TestCoupled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws many pictures")
+	}
 	m := tinyModel(t)
 	r := Request{Condition: Class(1), Steps: 4, Sampler: named(t, "DPM adaptive"), Seeds: Seeds(5, 2), Width: 16, Height: 16}
 	both, err := m.Generate(context.Background(), r)

@@ -181,6 +181,9 @@ func near(t *testing.T, a, b string, most float64) {
 
 // TestProcessesDiffer: what is not the same everywhere is named everywhere.
 func TestProcessesDiffer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
 	folder := t.TempDir()
 	pictures(t, folder)
 	_, errs := across(t, 2, func(rank int, run Run) error {

@@ -100,6 +100,9 @@ func TestMergeAlike(t *testing.T) {
 // TestDeep: on the deep features that the whole network gave the shallow part says the
 // same, bit by bit, for every branch; on others it does not.
 func TestDeep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes a network many times")
+	}
 	for name, c := range map[string]unet.Config{"attention": attentionUNet(), "transformers": transformerUNet()} {
 		c.NumResBlocks = 2
 		for branch := 1; branch <= c.Branches(); branch++ {

@@ -113,6 +113,9 @@ func TestRefusals(t *testing.T) {
 
 // TestQuadratic wants work bounded that a pickle of linear size asks for.
 func TestQuadratic(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads large hostile files")
+	}
 	var p pickler
 	p.proto().op("]r\x01\x00\x00\x00(").op(strings.Repeat("K\x00K\x00\x86", 50000)).op("e0")
 	p.op(strings.Repeat("ccollections\nOrderedDict\nj\x01\x00\x00\x00\x85R0", 50000)).op("}.")

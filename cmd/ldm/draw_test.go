@@ -124,6 +124,9 @@ func TestFromImage(t *testing.T) {
 
 // TestGridAgain: a grid says which settings vary, and is made again by that.
 func TestGridAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws many pictures")
+	}
 	dir := t.TempDir()
 	first, again := filepath.Join(dir, "grid.png"), filepath.Join(dir, "again.png")
 	printed(t, "txt2img", "a cat face", "--seed", "9", "--steps", "2", "--grid", "cfg-scale=1,3", "sampler=DDIM|Euler a", "-o", first)

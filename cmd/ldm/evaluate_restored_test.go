@@ -10,6 +10,9 @@ import (
 // TestEvaluateRestored: models that see a picture are measured beside simpler ways, which
 // are better than a model that was never trained; broken pictures are counted.
 func TestEvaluateRestored(t *testing.T) {
+	if testing.Short() {
+		t.Skip("evaluates whole folders")
+	}
 	dir, in, _ := picturesOf(t, 70, 66)
 	raw, err := os.ReadFile(in)
 	if err != nil {

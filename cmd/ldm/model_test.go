@@ -70,6 +70,9 @@ func TestInfo(t *testing.T) {
 
 // TestConvert: a converted model holds what it was made from, rounded.
 func TestConvert(t *testing.T) {
+	if testing.Short() {
+		t.Skip("converts whole models")
+	}
 	path := modelFile(t)
 	half, full := filepath.Join(filepath.Dir(path), "half.safetensors"), filepath.Join(filepath.Dir(path), "full.safetensors")
 	printed(t, "convert", path, "-o", half, "--dtype", "f16")

@@ -168,6 +168,9 @@ func mean(img image.Image) (sum [3]float64) {
 // TestPreviewOnTerminals: each kind of terminal is sent pictures in its own codes, which
 // show what a file of the same preview shows.
 func TestPreviewOnTerminals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws on three kinds of terminal")
+	}
 	dir := t.TempDir()
 	withTerminal(t, "xterm-256color", "")
 	file := filepath.Join(dir, "preview.png")

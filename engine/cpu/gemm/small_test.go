@@ -46,6 +46,9 @@ func gridOf(g vec.Grid, x []float32, rows, cols int) {
 }
 
 func TestSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("multiplies many shapes")
+	}
 	for name, kind := range smallKinds() {
 		s, tol := kind()
 		for _, p := range []plans.MatMul{{M: 13, N: 35, K: 9}, {M: 1, N: 1, K: 4}, {M: 64, N: 64, K: 32}, {M: 7, N: 40, K: 50}, {M: 300, N: 33, K: 301}} {

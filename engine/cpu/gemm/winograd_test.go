@@ -78,6 +78,9 @@ func checkWinograd(t *testing.T, c plans.Conv, k kernels.Kernel, size kernels.Wi
 // batch, which may be cut into blocks where a single picture is not, nor on the
 // number of workers; those of the weights not on the workers.
 func TestWinogradSameBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("multiplies many shapes")
+	}
 	for _, c := range []plans.Conv{
 		{H: 30, W: 30, C: 48, O: 64, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},
 		{H: 7, W: 5, C: 24, O: 40, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1},

@@ -130,6 +130,9 @@ func TestWinogradRowsUp(t *testing.T) {
 // TestWinogradRowsSameBits: a picture's results depend neither on its batch nor on the
 // number of workers.
 func TestWinogradRowsSameBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("multiplies many shapes")
+	}
 	eachRows(t, func(t *testing.T, c plans.Conv, tl kernels.Tiles) {
 		one, many := c, c
 		one.N, many.N = 1, 4

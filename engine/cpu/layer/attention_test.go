@@ -182,6 +182,9 @@ func TestAttention(t *testing.T) {
 // TestAttentionSameBits: results depend neither on the number of workers nor on
 // the other pictures of a batch.
 func TestAttentionSameBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes many shapes")
+	}
 	for name, kind := range attentionKinds() {
 		if isa.Current() != isa.Portable && strings.HasPrefix(name, isa.Portable.String()) {
 			continue // slow, and the same code

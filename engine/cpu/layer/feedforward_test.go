@@ -58,6 +58,9 @@ func normal(n int, seed uint64) []float32 {
 // TestFeedForward holds both passes against plain sums, and any number of workers
 // against one, bit for bit.
 func TestFeedForward(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes many shapes in float64")
+	}
 	for _, prec := range []gemm.Precision{gemm.F32, gemm.BF16} {
 		tol := 3e-5
 		if prec == gemm.BF16 {
