@@ -5,7 +5,7 @@
 build: ## the program, as ./ldm
 	go build -o ldm ./cmd/ldm
 
-test: ## what to run before each commit, under a minute
+test: ## what to run before each commit, half a minute
 	go test -short ./...
 
 check: ## everything that CI runs on this machine

@@ -101,6 +101,9 @@ func tiny() []Work {
 
 // TestMeasure runs works end to end, with every report.
 func TestMeasure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the works")
+	}
 	for _, w := range tiny() {
 		for _, p := range []engine.Precision{engine.F32, engine.BF16} {
 			r, err := w.Measure(t.Context(), Options{Precision: p, Threads: 2, Runs: 2, Profile: true})

@@ -1,5 +1,5 @@
 // Package testsize tells how much is tested. There are three sizes: what takes a moment
-// (go test -short ./..., under a minute), the usual (go test ./..., about three minutes) and all
+// (go test -short ./..., half a minute), the usual (go test ./..., two and a half minutes) and all
 // (LDM_TEST=all go test ./..., which every change must pass).
 package testsize
 

@@ -58,6 +58,9 @@ func eachRows(t *testing.T, test func(t *testing.T, c plans.Conv, tl kernels.Til
 
 // TestWinogradRows compares results and the gradient to the picture with plain sums.
 func TestWinogradRows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("multiplies many shapes")
+	}
 	eachRows(t, func(t *testing.T, c plans.Conv, tl kernels.Tiles) {
 		if !winorows.Takes(c) {
 			t.Fatal("cannot be computed so")

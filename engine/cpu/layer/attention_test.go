@@ -163,6 +163,9 @@ var attentions = []Attention{
 
 // TestAttention holds both passes against their definition.
 func TestAttention(t *testing.T) {
+	if testing.Short() {
+		t.Skip("computes many shapes in float64; the engine's suite has some of them")
+	}
 	for name, kind := range attentionKinds() {
 		for _, a := range attentions {
 			a.Scale = float32(1 / math.Sqrt(float64(a.D)))

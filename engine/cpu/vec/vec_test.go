@@ -113,6 +113,9 @@ func disagreement(got float32, want, scale float64) float64 {
 // TestErrors measures functions of elements against float64, over the whole
 // range of x for those of one array.
 func TestErrors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares millions of numbers with float64")
+	}
 	var x []float32
 	for b := uint32(1); b < 0x7f800000; b += 14983 {
 		x = append(x, math.Float32frombits(b), -math.Float32frombits(b))
