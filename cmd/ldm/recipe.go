@@ -2,12 +2,8 @@ package main
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"image"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ldm-go/ldm"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/picture"
 	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
@@ -42,7 +39,7 @@ func (f *drawFlags) recipe(cmd *cobra.Command, r ldm.Request, i int) recipe {
 		case elsewhere[flag.Name]:
 		case f.inputs[flag.Name]:
 			out.Flags[flag.Name] = values
-			if digest, err := digest(values[0]); err == nil {
+			if digest, err := modelfile.SHA256(values[0]); err == nil {
 				out.Inputs[flag.Name] = file{Name: filepath.Base(values[0]), SHA256: digest}
 			}
 		default:
@@ -141,7 +138,7 @@ func (h *modelHash) start(path string) {
 			h.done <- b.sha256()
 			return
 		}
-		sum, _ := digest(path) // a folder has none
+		sum, _ := modelfile.SHA256(path) // a folder has none
 		h.done <- sum
 	}()
 }
@@ -153,18 +150,4 @@ func (h *modelHash) file() file {
 		}
 	}
 	return file{Name: h.name, SHA256: h.sum}
-}
-
-// digest is the SHA-256 of a file.
-func digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

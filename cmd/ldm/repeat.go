@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ldm-go/ldm/fault"
+	"github.com/ldm-go/ldm/modelfile"
 	"github.com/ldm-go/ldm/picture/metadata"
 	"github.com/ldm-go/ldm/sampler"
 )
@@ -88,7 +89,7 @@ func (f *drawFlags) found(path string, want file) (string, error) {
 		if _, err := os.Stat(p); err != nil {
 			continue
 		}
-		if sum, err := digest(p); err != nil || sum != want.SHA256 {
+		if sum, err := modelfile.SHA256(p); err != nil || sum != want.SHA256 {
 			status(fmt.Sprintf("%s has changed since %s was made of it", p, f.from))
 		}
 		return p, nil

@@ -197,16 +197,11 @@ func (s *Stock) hash(path string, st os.FileInfo) (string, error) {
 		have.Size == st.Size() && have.Time == st.ModTime().UnixNano() {
 		return have.Hash, nil
 	}
-	f, err := os.Open(path)
+	hash, err := modelfile.SHA256(path)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	have = known{st.Size(), st.ModTime().UnixNano(), hex.EncodeToString(h.Sum(nil))}
+	have = known{st.Size(), st.ModTime().UnixNano(), hash}
 	if s.opt.Cache != "" {
 		err := output.Write(keep, func(w io.Writer) error { return json.NewEncoder(w).Encode(have) })
 		if err != nil {

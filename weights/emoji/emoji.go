@@ -4,10 +4,7 @@
 package emoji
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
-	"io"
 	"sync"
 
 	"github.com/ldm-go/ldm"
@@ -32,11 +29,8 @@ func Open(o modelfile.Options) (*modelfile.File, error) { return modelfile.OpenF
 
 // SHA256 is the file's digest, in hexadecimal.
 var SHA256 = sync.OnceValue(func() string {
-	h := sha256.New()
-	if f, err := files.Open(name); err == nil { // it is in the program
-		io.Copy(h, f)
-	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum, _ := modelfile.SHA256FS(files, name) // it is in the program
+	return sum
 })
 
 // Bytes returns a copy of the file.

@@ -1,12 +1,11 @@
 package emoji
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"sync"
 
 	"github.com/ldm-go/ldm"
 	"github.com/ldm-go/ldm/adapter/lora"
+	"github.com/ldm-go/ldm/modelfile"
 )
 
 const studentName = "emoji-lcm.safetensors"
@@ -25,7 +24,6 @@ func LoadStudent(opt ldm.Options) (*ldm.Model, error) {
 
 // StudentSHA256 is the digest of Student's file, in hexadecimal.
 var StudentSHA256 = sync.OnceValue(func() string {
-	data, _ := files.ReadFile(studentName) // it is in the program
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	sum, _ := modelfile.SHA256FS(files, studentName) // it is in the program
+	return sum
 })

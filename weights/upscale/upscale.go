@@ -3,9 +3,7 @@
 package upscale
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"sync"
 
 	"github.com/ldm-go/ldm"
@@ -20,17 +18,8 @@ const name = "model.safetensors"
 // Load returns the model.
 func Load(opt ldm.Options) (*ldm.Model, error) { return ldm.OpenFS(files, name, opt) }
 
-// Open returns the model's file, whose weights are not read yet.
-func Open(o modelfile.Options) (*modelfile.File, error) { return modelfile.OpenFS(files, name, o) }
-
 // SHA256 is the file's digest, in hexadecimal.
 var SHA256 = sync.OnceValue(func() string {
-	sum := sha256.Sum256(Bytes())
-	return hex.EncodeToString(sum[:])
+	sum, _ := modelfile.SHA256FS(files, name) // it is in the program
+	return sum
 })
-
-// Bytes returns a copy of the file.
-func Bytes() []byte {
-	data, _ := files.ReadFile(name) // it is in the program
-	return data
-}
